@@ -1,0 +1,1 @@
+"""Audiatur: keeps call recordings as evidence, and lets none out without consent."""

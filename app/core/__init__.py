@@ -1,0 +1,1 @@
+"""The floor: no word of the business stands here."""
