@@ -47,7 +47,7 @@ class Conflict(Refusal):
 
 
 class Gone(Refusal):
-    """This was here and has been destroyed."""
+    """What was here has been destroyed."""
 
 
 class Invalid(Refusal):

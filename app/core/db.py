@@ -1,0 +1,151 @@
+"""The one door to the database: transactions open and close here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import TupleRow
+from sqlalchemy import TIMESTAMP, LargeBinary, MetaData, Text, Uuid, create_engine, make_url
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from app.core.errors import Unavailable
+
+JsonObject = dict[str, Any]
+
+CONNECT_SECONDS = 3
+STATEMENT_MILLISECONDS = 15_000
+LOCK_MILLISECONDS = 5_000
+IDLE_MILLISECONDS = 30_000
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer; nothing was kept, try again."""
+
+
+class Base(DeclarativeBase):
+    """The tables of all rooms, with constraints named by convention."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads a plain class attribute.
+        datetime: TIMESTAMP(timezone=True),
+        UUID: Uuid(),
+        str: Text,
+        bytes: LargeBinary,
+        JsonObject: JSONB,
+    }
+
+
+def one_of(column: str, values: type) -> str:
+    """Return the condition that `column` holds one of an enumeration's values."""
+    return f"{column} IN ({', '.join(repr(str(v)) for v in values)})"  # type: ignore[attr-defined]  # an enum class iterates
+
+
+def psycopg_url(url: str) -> URL:
+    """Return `url` for SQLAlchemy with the psycopg driver, whatever dialect name it came with."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+class Database:
+    """Connections to one Postgres database, acting as `role`.
+
+    `info` is handed to each session, for rooms that need a key or a setting with every row.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        role: str | None,
+        pool_size: int = 10,
+        info: Mapping[str, object] | None = None,
+    ) -> None:
+        options = [
+            f"-c statement_timeout={STATEMENT_MILLISECONDS}",
+            f"-c lock_timeout={LOCK_MILLISECONDS}",
+            f"-c idle_in_transaction_session_timeout={IDLE_MILLISECONDS}",
+            "-c timezone=UTC",
+        ]
+        if role is not None:
+            options.append(f"-c role={role}")
+        self.engine: Engine = create_engine(
+            psycopg_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            pool_use_lifo=True,
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                "tcp_user_timeout": 10_000,
+                "keepalives_idle": 10,
+                "keepalives_interval": 3,
+                "keepalives_count": 3,
+                "application_name": "audiatur",
+                "options": " ".join(options),
+            },
+        )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._sessions = sessionmaker(
+            self.engine, expire_on_commit=False, info=dict(info or {}), autoflush=False
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a transaction that is committed when the block ends without an exception.
+
+        Raises:
+            DatabaseAway: the connection could not be made or was lost. After a lost
+                answer to COMMIT it is unknown whether the change was kept.
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except (sa_exc.OperationalError, sa_exc.TimeoutError, sa_exc.InterfaceError) as exc:
+            raise DatabaseAway from exc
+
+    def statement(self, sql: str, parameters: Mapping[str, object]) -> TupleRow | None:
+        """Run one prepared statement as a transaction of its own: one round trip.
+
+        A dead pooled connection is replaced once when nothing of the statement can have
+        reached the server's log, which only a failed connect guarantees; any other loss
+        is reported.
+
+        Raises:
+            DatabaseAway: the connection could not be made or was lost.
+        """
+        try:
+            with self._autocommit.connect() as connection:
+                raw = connection.connection.driver_connection
+                if not isinstance(raw, psycopg.Connection):
+                    raise TypeError("The driver is not psycopg.")
+                try:
+                    return raw.execute(sql, parameters, prepare=True).fetchone()
+                except psycopg.OperationalError:
+                    connection.invalidate()
+                    raise
+        except (
+            psycopg.OperationalError,
+            sa_exc.OperationalError,
+            sa_exc.TimeoutError,
+            sa_exc.InterfaceError,
+        ) as exc:
+            raise DatabaseAway from exc
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()

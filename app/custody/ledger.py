@@ -1,0 +1,180 @@
+"""Writing the ledger: the entry and what it commits to, in the transaction of the change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+import rfc8785
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.orm import Session
+
+from app.core.ids import new_id
+from app.custody.models import CustodyEntry, CustodyPrivate
+from app.custody.rules import commitment, new_salt
+
+_NONCE_BYTES = 12
+
+
+class Act(StrEnum):
+    """What can happen to evidence, in the words of the ledger."""
+
+    RECORDING_INGESTED = "recording.ingested"
+    RECORDING_LEG_ADDED = "recording.leg_added"
+    RECORDING_CONFLICT = "recording.conflict"
+    SCREENSHOT_INGESTED = "screenshot.ingested"
+    DERIVED_CREATED = "derived.created"
+    LINK_CHANGED = "link.changed"
+    MEDIA_PLAYED = "media.played"
+    ACCESS_DENIED = "access.denied"
+    NOTICE_TEXT_ADDED = "notice_text.added"
+    NOTICE_TEXT_APPROVED = "notice_text.approved"
+    ASSERTION_PROPOSED = "assertion.proposed"
+    ASSERTION_VERIFIED = "assertion.verified"
+    ASSERTION_REJECTED = "assertion.rejected"
+    REFUSAL_PROPOSED = "refusal.proposed"
+    REFUSAL_CONFIRMED = "refusal.confirmed"
+    REFUSAL_REJECTED = "refusal.rejected"
+    WITHDRAWAL_PROPOSED = "withdrawal.proposed"
+    WITHDRAWAL_CONFIRMED = "withdrawal.confirmed"
+    WITHDRAWAL_REJECTED = "withdrawal.rejected"
+    SCREENING_RECORDED = "screening.recorded"
+    CONTACT_VERIFIED = "contact.verified"
+    DECISION_MADE = "decision.made"
+    DISPUTE_OPENED = "dispute.opened"
+    EXHIBIT_ADDED = "exhibit.added"
+    RELEASE_REQUESTED = "release.requested"
+    RELEASE_APPROVED = "release.approved"
+    RELEASE_GRANTED = "release.granted"
+    RELEASE_ACCESSED = "release.accessed"
+    RELEASE_REVOKED = "release.revoked"
+    ERASURE_EXECUTED = "erasure.executed"
+    CONFIG_CHANGED = "config.changed"
+    LOGIN_SUCCEEDED = "login.succeeded"
+    LOGIN_FAILED = "login.failed"
+
+
+class Doer(Protocol):
+    """Who did it, as far as the ledger names anybody: kind, id and role."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> UUID | None: ...
+    @property
+    def role(self) -> str | None: ...
+
+
+class Outcome(StrEnum):
+    SUCCESS = "success"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+class DetailCipher:
+    """Encrypts what stands beside an entry, bound to that entry."""
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+
+    def seal(self, entry_id: UUID, label: str, value: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, value, entry_id.bytes + label.encode())
+
+    def open(self, entry_id: UUID, label: str, sealed: bytes) -> bytes:
+        """Return what `seal` was given.
+
+        Raises:
+            cryptography.exceptions.InvalidTag: altered, or of another entry.
+        """
+        return self._aead.decrypt(
+            sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], entry_id.bytes + label.encode()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """A value beside an entry: what is stored, and the commitment that the entry carries."""
+
+    label: str
+    salt: bytes
+    ciphertext: bytes
+    commitment: bytes
+
+
+def private(cipher: DetailCipher, entry_id: UUID, label: str, value: bytes) -> Private:
+    """Return `value` as it is kept beside the entry `entry_id`."""
+    salt = new_salt()
+    return Private(
+        label=label,
+        salt=salt,
+        ciphertext=cipher.seal(entry_id, label, value),
+        commitment=commitment(label, salt, value),
+    )
+
+
+def detail_bytes(detail: Mapping[str, object]) -> bytes:
+    """Return the canonical JSON of `detail`, the value that is committed to.
+
+    Source: RFC 8785.
+    """
+    return rfc8785.dumps(dict(detail))  # type: ignore[arg-type]  # the library's JSON type is private
+
+
+def append(  # noqa: PLR0913 - an entry has these parts; all but three are named.
+    session: Session,
+    actor: Doer,
+    act: Act,
+    about: tuple[str, UUID],
+    *,
+    at: datetime,
+    outcome: Outcome = Outcome.SUCCESS,
+    facts: Mapping[str, str | int | bool | None] | None = None,
+    detail: Mapping[str, object] | None = None,
+    content: bytes | None = None,
+) -> UUID:
+    """Write down what happened to the object `about` (kind and id); return the entry's id.
+
+    `facts` is public: codes, counts and ids, never a name, a number or free words; those go
+    into `detail`. `content` is the SHA-256 of the bytes concerned.
+    """
+    cipher = session.info["detail_cipher"]
+    entry_id = new_id()
+    beside = [
+        private(cipher, entry_id, label, value)
+        for label, value in (
+            ("content", content),
+            ("detail", detail_bytes(detail) if detail else None),
+        )
+        if value is not None
+    ]
+    by_label = {p.label: p.commitment for p in beside}
+    kind, object_id = about
+    session.add(
+        CustodyEntry(
+            id=entry_id,
+            at=at,
+            act=act,
+            object_kind=kind,
+            object_id=object_id,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            actor_role=actor.role,
+            outcome=outcome,
+            facts=dict(facts or {}),
+            content_commitment=by_label.get("content"),
+            detail_commitment=by_label.get("detail"),
+        )
+    )
+    session.flush()  # The rows beside it name the entry by its id.
+    session.add_all(
+        CustodyPrivate(entry_id=entry_id, label=p.label, salt=p.salt, ciphertext=p.ciphertext)
+        for p in beside
+    )
+    session.flush()
+    return entry_id

@@ -1,0 +1,45 @@
+"""The guard at each route: who calls, and may he."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from app.identity.actor import Actor
+from app.identity.authenticator import Authenticator
+from app.identity.permissions import Permission
+
+PUBLIC = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/problems/{slug}",
+        "/v1/session",
+        "/s/{token}",
+        "/",
+    }
+)
+"""The routes that need no permission; a test compares."""
+
+
+def authenticator(request: Request) -> Authenticator:
+    """Return the authenticator that `main` built."""
+    return cast("Authenticator", request.app.state.authenticator)
+
+
+class Requires:
+    """The dependency that lets only callers with `permission` in, and says who they are."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    def __call__(self, request: Request) -> Actor:
+        actor = authenticator(request).actor_of(request)
+        actor.must(self.permission)
+        return actor
+
+
+SessionActor = Annotated[Actor, Depends(Requires(Permission.SESSION_SELF))]

@@ -1,0 +1,124 @@
+"""Who may do what: one list of permissions, one table of roles."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What a route may ask for, as `resource:action`."""
+
+    RECORDING_SEND = "recording:send"
+    RECORDING_READ = "recording:read"
+    RECORDING_LISTEN = "recording:listen"
+    RECORDING_RELINK = "recording:relink"
+    CLIENT_READ = "client:read"
+    CLIENT_WRITE = "client:write"
+    EVENT_WRITE = "event:write"
+    NOTICE_READ = "notice:read"
+    NOTICE_WRITE = "notice:write"
+    NOTICE_APPROVE = "notice:approve"
+    ASSERTION_PROPOSE = "assertion:propose"
+    ASSERTION_BLOCK = "assertion:block"
+    ASSERTION_DECIDE = "assertion:decide"
+    SCREENING_RECORD = "screening:record"
+    CONTACT_VERIFY = "contact:verify"
+    DECISION_READ = "decision:read"
+    DISPUTE_WRITE = "dispute:write"
+    DISPUTE_READ = "dispute:read"
+    RELEASE_REQUEST = "release:request"
+    RELEASE_APPROVE = "release:approve"
+    RELEASE_REVOKE = "release:revoke"
+    RELEASE_READ = "release:read"
+    LEDGER_READ = "ledger:read"
+    JOB_READ = "job:read"
+    JOB_RETRY = "job:retry"
+    USER_ADMIN = "user:admin"
+    DEVICE_ADMIN = "device:admin"
+    SESSION_SELF = "session:self"
+
+
+class Role(StrEnum):
+    """What a person is here."""
+
+    AGENT = "agent"
+    MANAGER = "manager"
+    REVIEWER = "reviewer"
+    APPROVER = "approver"
+    LEGAL = "legal"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+_P = Permission
+_EVERYBODY = {_P.SESSION_SELF, _P.RECORDING_READ, _P.ASSERTION_BLOCK}
+_COMPLIANCE = _EVERYBODY | {
+    _P.RECORDING_LISTEN,
+    _P.CLIENT_READ,
+    _P.NOTICE_READ,
+    _P.ASSERTION_PROPOSE,
+    _P.ASSERTION_DECIDE,
+    _P.SCREENING_RECORD,
+    _P.CONTACT_VERIFY,
+    _P.DECISION_READ,
+    _P.DISPUTE_READ,
+    _P.RELEASE_READ,
+    _P.RELEASE_REVOKE,
+    _P.LEDGER_READ,
+}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.AGENT: frozenset(_EVERYBODY | {_P.RECORDING_LISTEN, _P.ASSERTION_PROPOSE}),
+    Role.MANAGER: frozenset(
+        _EVERYBODY
+        | {
+            _P.RECORDING_LISTEN,
+            _P.RECORDING_RELINK,
+            _P.CLIENT_READ,
+            _P.CLIENT_WRITE,
+            _P.EVENT_WRITE,
+            _P.NOTICE_READ,
+            _P.ASSERTION_PROPOSE,
+            _P.DECISION_READ,
+            _P.DISPUTE_READ,
+            _P.DISPUTE_WRITE,
+            _P.RELEASE_REQUEST,
+            _P.RELEASE_READ,
+            _P.RELEASE_REVOKE,
+        }
+    ),
+    Role.REVIEWER: frozenset(_COMPLIANCE),
+    Role.APPROVER: frozenset(_COMPLIANCE | {_P.NOTICE_APPROVE, _P.RELEASE_APPROVE}),
+    Role.LEGAL: frozenset(_COMPLIANCE | {_P.RELEASE_APPROVE}),
+    Role.ADMIN: frozenset(
+        _EVERYBODY
+        | {
+            _P.CLIENT_READ,
+            _P.CLIENT_WRITE,
+            _P.EVENT_WRITE,
+            _P.NOTICE_READ,
+            _P.NOTICE_WRITE,
+            _P.JOB_READ,
+            _P.JOB_RETRY,
+            _P.USER_ADMIN,
+            _P.DEVICE_ADMIN,
+        }
+    ),
+    Role.AUDITOR: frozenset(
+        {
+            _P.SESSION_SELF,
+            _P.RECORDING_READ,
+            _P.CLIENT_READ,
+            _P.NOTICE_READ,
+            _P.DECISION_READ,
+            _P.DISPUTE_READ,
+            _P.RELEASE_READ,
+            _P.LEDGER_READ,
+            _P.JOB_READ,
+        }
+    ),
+}
+"""The auditor reads and never listens; the administrator never verifies or approves."""
+
+DEVICE_PERMISSIONS = frozenset({Permission.RECORDING_SEND})
+"""A device sends and can read nothing back but the answer to what it sent."""

@@ -1,0 +1,245 @@
+"""The tables of recordings and screenshots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, desc, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.db import Base, JsonObject, one_of
+
+
+class LegKind(StrEnum):
+    MIXED = "mixed"
+    SENT = "sent"
+    RECEIVED = "received"
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+class Capture(StrEnum):
+    SOFTPHONE = "softphone"
+    PBX = "pbx"
+    MOBILE = "mobile"
+    IMPORT = "import"
+
+
+class LinkedBy(StrEnum):
+    """How a recording came to its event."""
+
+    SENDER = "sender"  # The sender named the event.
+    NUMBER = "number"  # Number, contact, client, and the nearest open event in the window.
+    CREATED = "created"  # The number's client is known; a call event was made.
+    TRIAGE = "triage"  # The number is unknown; an event without client was made.
+    ADOPTED = "adopted"  # An event that arrived later took it.
+    MANUAL = "manual"  # A person corrected the link.
+
+
+class Flag(StrEnum):
+    """The derived consent state shown to people, from best to worst. Never set by hand.
+
+    A recording has the worst state of the outside parties in it.
+    """
+
+    CONSENTED = "consented"
+    BASIS = "basis"
+    NOTIFIED = "notified"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    INVALIDATED = "invalidated"
+    WITHDRAWAL_PROPOSED = "withdrawal_proposed"
+    WITHDRAWN = "withdrawn"
+    REFUSAL_PROPOSED = "refusal_proposed"
+    REFUSED = "refused"
+
+
+class InspectionState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Recording(Base):
+    """One call as it was captured: one or more legs, tied to exactly one event.
+
+    `consent_epoch` grows with every change that a consent decision on this recording could
+    depend on; a decision made in an earlier epoch proves nothing.
+    """
+
+    __tablename__ = "recordings"
+    __table_args__ = (
+        Index("uq_recordings_call", "device_id", "source_call_id", unique=True),
+        CheckConstraint(one_of("direction", Direction), name="direction"),
+        CheckConstraint(one_of("capture", Capture), name="capture"),
+        CheckConstraint(one_of("linked_by", LinkedBy), name="linked_by"),
+        CheckConstraint(one_of("flag", Flag), name="flag"),
+        CheckConstraint(one_of("inspection_state", InspectionState), name="inspection_state"),
+        Index("ix_recordings_started", desc("started_at"), desc("id")),
+        Index("ix_recordings_event", "event_id", desc("started_at"), desc("id")),
+        Index("ix_recordings_flag", "flag", desc("started_at"), desc("id")),
+        Index("ix_recordings_agent", "agent", desc("started_at"), desc("id")),
+        Index("ix_recordings_number", "outside_number", desc("started_at"), desc("id")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    device_id: Mapped[UUID] = mapped_column(ForeignKey("devices.id"))
+    source_call_id: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    claimed_duration_ms: Mapped[int | None]
+    direction: Mapped[str]
+    capture: Mapped[str]
+    line: Mapped[str | None]
+    from_party: Mapped[str | None]
+    to_party: Mapped[str | None]
+    outside_number: Mapped[str | None]
+    agent: Mapped[str | None]
+    claimed_notice: Mapped[JsonObject | None]
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
+    linked_by: Mapped[str]
+    received_at: Mapped[datetime]
+    flag: Mapped[str] = mapped_column(server_default=Flag.UNKNOWN)
+    consent_epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    inspection_state: Mapped[str] = mapped_column(server_default=InspectionState.PENDING)
+    inspection_reason: Mapped[str | None]
+    duration_ms: Mapped[int | None]
+    restricted_at: Mapped[datetime | None]
+    integrity_failed_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
+
+    legs: Mapped[list[Leg]] = relationship(lazy="raise", order_by="Leg.received_at")
+    parties: Mapped[list[Party]] = relationship(lazy="raise", order_by="Party.label")
+
+
+class SealedRow(Base):
+    """A sealed object in the archive store and its wrapped key; erasing is destroying the key."""
+
+    __tablename__ = "sealed_objects"
+
+    object_id: Mapped[UUID] = mapped_column(primary_key=True)
+    wrapped_key: Mapped[bytes | None]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    crc32: Mapped[int] = mapped_column(BigInteger)
+    stored_at: Mapped[datetime]
+
+
+class Leg(Base):
+    """One file of a call as the softphone wrote it. Its bytes are never changed."""
+
+    __tablename__ = "legs"
+    __table_args__ = (
+        Index("uq_legs_leg", "recording_id", "leg", unique=True),
+        CheckConstraint(one_of("leg", LegKind), name="leg"),
+        CheckConstraint(one_of("inspection_state", InspectionState), name="inspection_state"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    leg: Mapped[str]
+    object_id: Mapped[UUID] = mapped_column(ForeignKey("sealed_objects.object_id"), unique=True)
+    media_type: Mapped[str]
+    container: Mapped[str]
+    codec: Mapped[str | None]
+    channels: Mapped[int | None]
+    sample_rate_hz: Mapped[int | None]
+    file_name: Mapped[str | None]
+    client_digest: Mapped[str | None]
+    idempotency_key: Mapped[str | None]
+    received_at: Mapped[datetime]
+    inspection_state: Mapped[str] = mapped_column(server_default=InspectionState.PENDING)
+    inspection_reason: Mapped[str | None]
+    duration_ms: Mapped[int | None]
+    damaged: Mapped[bool | None]
+    decoder: Mapped[str | None]
+    playable_object_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("sealed_objects.object_id"), unique=True
+    )
+    peaks_object_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("sealed_objects.object_id"), unique=True
+    )
+
+
+class Party(Base):
+    """Somebody heard in a recording, from `present_from_ms` until `present_to_ms` (null: the end).
+
+    `client_id` is the firm he speaks for, null where nobody knows.
+    """
+
+    __tablename__ = "parties"
+    __table_args__ = (
+        CheckConstraint("side IN ('own', 'client', 'other')", name="side"),
+        CheckConstraint(
+            "how_identified IN ('number', 'event', 'sender', 'person', 'unknown')",
+            name="how_identified",
+        ),
+        Index("uq_parties_label", "recording_id", "label", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    label: Mapped[str]
+    side: Mapped[str]
+    client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id"))
+    contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
+    agent: Mapped[str | None]
+    number: Mapped[str | None]
+    present_from_ms: Mapped[int] = mapped_column(server_default=text("0"))
+    present_to_ms: Mapped[int | None]
+    channel: Mapped[int | None]
+    jurisdiction: Mapped[str | None]
+    how_identified: Mapped[str]
+
+
+class LinkChange(Base):
+    """The history of how a recording or screenshot was tied to events. Inserted only."""
+
+    __tablename__ = "link_changes"
+    __table_args__ = (
+        CheckConstraint(one_of("linked_by", LinkedBy), name="linked_by"),
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"), index=True)
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
+    linked_by: Mapped[str]
+    at: Mapped[datetime]
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    reason: Mapped[str | None]
+
+
+class Screenshot(Base):
+    """A picture of a screen, as it was sent."""
+
+    __tablename__ = "screenshots"
+    __table_args__ = (
+        CheckConstraint(one_of("linked_by", LinkedBy), name="linked_by"),
+        Index("uq_screenshots_body", "device_id", "captured_at", "sha256", unique=True),
+        Index("ix_screenshots_event", "event_id", desc("captured_at"), desc("id")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    device_id: Mapped[UUID] = mapped_column(ForeignKey("devices.id"))
+    captured_at: Mapped[datetime]
+    agent: Mapped[str | None]
+    note: Mapped[str | None]
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
+    linked_by: Mapped[str]
+    object_id: Mapped[UUID] = mapped_column(ForeignKey("sealed_objects.object_id"), unique=True)
+    sha256: Mapped[bytes]
+    media_type: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    file_name: Mapped[str | None]
+    received_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]

@@ -1,0 +1,174 @@
+"""Every setting: read once from the environment, refused at start when wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.errors import Invalid
+
+MEBIBYTE = 1024 * 1024
+
+
+class SettingsInvalid(Invalid):
+    """A setting is wrong."""
+
+
+class Settings(BaseSettings):
+    """The settings; each is the environment variable `AUDIATUR_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AUDIATUR_", env_file=".env", frozen=True, extra="ignore"
+    )
+
+    data: Path = Field(default=Path("data"), description="Folder of everything that is kept here.")
+    database_url: SecretStr | None = Field(
+        default=None, description="Postgres to use instead of the embedded one."
+    )
+    database_owner_url: SecretStr | None = Field(
+        default=None, description="The same database as its owner, for migrations."
+    )
+    public_database_url: SecretStr | None = Field(
+        default=None, description="The same database for the process of the public links."
+    )
+    database_pool: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=10, description="Connections kept open per process."
+    )
+
+    s3_endpoint_url: str | None = Field(
+        default=None, description="S3 server to use instead of a folder."
+    )
+    s3_region: str = Field(default="us-east-1", description="Region of the S3 server.")
+    s3_bucket: str | None = Field(default=None, description="Bucket of the archive.")
+    s3_access_key_id: SecretStr | None = Field(
+        default=None, description="Credentials of the archive's bucket."
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        default=None, description="Credentials of the archive's bucket."
+    )
+    release_s3_endpoint_url: str | None = Field(
+        default=None, description="S3 server of released copies, if another."
+    )
+    release_s3_bucket: str | None = Field(default=None, description="Bucket of released copies.")
+    release_s3_access_key_id: SecretStr | None = Field(
+        default=None,
+        description="Credentials of the bucket of released copies, never the archive's.",
+    )
+    release_s3_secret_access_key: SecretStr | None = Field(
+        default=None, description="Credentials of the bucket of released copies."
+    )
+    archive_key_file: Path | None = Field(
+        default=None, description="Master key of the archive; in the data folder if not given."
+    )
+    release_key_file: Path | None = Field(
+        default=None, description="Master key of released copies; in the data folder if not given."
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=8020, description="Port of the archive."
+    )
+    public_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        default=None, description="Port of the public links; the next one if not given."
+    )
+    public_url: str | None = Field(
+        default=None, description="Address under which recipients reach the public links."
+    )
+    workers: Annotated[int, Field(ge=0, le=32)] = Field(
+        default=1, description="Worker processes that `serve` starts."
+    )
+
+    max_upload_bytes: Annotated[int, Field(ge=MEBIBYTE)] = Field(
+        default=2048 * MEBIBYTE, description="Largest recording taken, in bytes."
+    )
+    max_screenshot_bytes: Annotated[int, Field(ge=65536)] = Field(
+        default=32 * MEBIBYTE, description="Largest screenshot taken, in bytes."
+    )
+    max_pixels: Annotated[int, Field(ge=1)] = Field(
+        default=50_000_000, description="Most pixels a screenshot may declare."
+    )
+    upload_idle_seconds: Annotated[int, Field(ge=1)] = Field(
+        default=30, description="Longest silence of a sender in the middle of a body."
+    )
+    region: str = Field(
+        default="RU",
+        min_length=2,
+        max_length=2,
+        description="Country whose way of writing telephone numbers is the home one.",
+    )
+    jurisdiction: str = Field(
+        default="RU", description="Consent pack of the establishment and of the home country."
+    )
+    event_window_hours: Annotated[int, Field(ge=1)] = Field(
+        default=24, description="How far from a call its event may lie to be tied to it."
+    )
+    link_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=14, description="Life of a share link if the request names none."
+    )
+    max_audio_hours: Annotated[int, Field(ge=1, le=48)] = Field(
+        default=12, description="Longest audio that is decoded."
+    )
+    master_key_backed_up: bool = Field(
+        default=False, description="Set when the master keys are in a backup apart from the data."
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="How much is logged."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        if self.s3_endpoint_url or self.s3_bucket:
+            missing = [
+                f"AUDIATUR_{name.upper()}"
+                for name in (
+                    "s3_bucket",
+                    "s3_access_key_id",
+                    "s3_secret_access_key",
+                    "release_s3_bucket",
+                    "release_s3_access_key_id",
+                    "release_s3_secret_access_key",
+                )
+                if getattr(self, name) is None
+            ]
+            if missing:
+                raise ValueError(f"with an S3 store these are needed too: {', '.join(missing)}")
+            if self.s3_bucket == self.release_s3_bucket:
+                raise ValueError("the archive and the released copies need buckets of their own")
+        return self
+
+    @property
+    def archive_key_path(self) -> Path:
+        return self.archive_key_file or self.data / "keys" / "archive.key"
+
+    @property
+    def public_dir(self) -> Path:
+        """Everything that the process of the public links may see."""
+        return self.data / "public"
+
+    @property
+    def release_key_path(self) -> Path:
+        return self.release_key_file or self.public_dir / "release.key"
+
+    @property
+    def spool_dir(self) -> Path:
+        return self.data / "spool"
+
+
+def load(**overrides: object) -> Settings:
+    """Return the settings of the environment, with `overrides` from the command line.
+
+    Raises:
+        SettingsInvalid: says which setting is wrong and why.
+    """
+    given = {k: v for k, v in overrides.items() if v is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values itself
+    except ValidationError as exc:
+        wrong = "; ".join(
+            f"AUDIATUR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" if e["loc"] else e["msg"]
+            for e in exc.errors()
+        )
+        raise SettingsInvalid(wrong) from exc
