@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from app.core.errors import Unavailable
 
 JsonObject = dict[str, Any]
 
+JOBS_WAITING = "jobs_waiting"
 CONNECT_SECONDS = 3
 STATEMENT_MILLISECONDS = 15_000
 LOCK_MILLISECONDS = 5_000
@@ -65,6 +66,7 @@ class Database:
     """Connections to one Postgres database, acting as `role`.
 
     `info` is handed to each session, for rooms that need a key or a setting with every row.
+    `after_jobs` is called after each commit that asked for a job.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Database:
         role: str | None,
         pool_size: int = 10,
         info: Mapping[str, object] | None = None,
+        after_jobs: Callable[[], None] = lambda: None,
     ) -> None:
         options = [
             f"-c statement_timeout={STATEMENT_MILLISECONDS}",
@@ -99,6 +102,7 @@ class Database:
                 "options": " ".join(options),
             },
         )
+        self.after_jobs = after_jobs
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = sessionmaker(
             self.engine, expire_on_commit=False, info=dict(info or {}), autoflush=False
@@ -115,6 +119,8 @@ class Database:
         try:
             with self._sessions.begin() as session:
                 yield session
+            if session.info.get(JOBS_WAITING):
+                self.after_jobs()
         except (sa_exc.OperationalError, sa_exc.TimeoutError, sa_exc.InterfaceError) as exc:
             raise DatabaseAway from exc
 

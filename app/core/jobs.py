@@ -10,6 +10,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.core.db import JOBS_WAITING
+
 QUEUE = "audiatur"
 
 # procrastinate's own SQL function, of its versioned interface; a test compares its signature.
@@ -53,3 +55,4 @@ def enqueue(session: Session, job: Job) -> None:
             "at": job.at,
         },
     )
+    session.info[JOBS_WAITING] = True

@@ -1,0 +1,60 @@
+"""Finding clients and events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session, selectinload
+
+from app.clients.models import Client, Contact, Contract, Event
+from app.core.paging import Cursor
+
+
+def client_by_external_id(session: Session, external_id: str) -> Client | None:
+    return session.scalar(select(Client).where(Client.external_id == external_id))
+
+
+def contacts_of(session: Session, client_id: UUID) -> Sequence[Contact]:
+    """Return all contacts of a client, those who left included, with their phones."""
+    return session.scalars(
+        select(Contact)
+        .where(Contact.client_id == client_id)
+        .options(selectinload(Contact.phones))
+        .order_by(Contact.name, Contact.id)
+    ).all()
+
+
+def contracts_of(session: Session, client_id: UUID) -> Sequence[Contract]:
+    """Return the contracts of a client with their clauses."""
+    return session.scalars(
+        select(Contract)
+        .where(Contract.client_id == client_id)
+        .options(selectinload(Contract.clauses))
+        .order_by(Contract.valid_from, Contract.number)
+    ).all()
+
+
+def event_by_external_id(session: Session, external_id: str) -> Event | None:
+    return session.scalar(select(Event).where(Event.external_id == external_id))
+
+
+def events_in_triage(session: Session, *, after: Cursor | None, limit: int) -> Sequence[Event]:
+    """Return events that have no client yet, newest first."""
+    wanted = select(Event).where(Event.client_id.is_(None))
+    if after is not None:
+        wanted = wanted.where(
+            text("(occurred_at, id) < (:at, :id)").bindparams(at=after.at, id=after.id)
+        )
+    return session.scalars(
+        wanted.order_by(Event.occurred_at.desc(), Event.id.desc()).limit(limit)
+    ).all()
+
+
+def lock_name(session: Session, kind: str, external_id: str) -> None:
+    """Let only one transaction at a time write the thing of this name."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+        {"name": f"{kind}/{external_id}"},
+    )

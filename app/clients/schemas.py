@@ -1,0 +1,143 @@
+"""What other systems tell of clients and events."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.clients.models import EventKind, EventOrigin, SignatureKind
+
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00]*$"),
+]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+Email = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ContactWrite(_Told):
+    """A person of the client; `external_id`, else the name, tells the same person again."""
+
+    external_id: ExternalId | None = None
+    name: Text
+    position: Text | None = None
+    email: Email | None = None
+    phones: list[Annotated[str, StringConstraints(max_length=100)]] = Field(
+        default_factory=list, max_length=50
+    )
+    is_management: bool = False
+
+
+class ClauseWrite(_Told):
+    """A clause, in its exact words."""
+
+    clause_ref: Text
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=r"^[^\x00]*$")]
+    scope: list[Annotated[str, StringConstraints(max_length=50)]]
+    purposes: list[Annotated[str, StringConstraints(max_length=50)]] = Field(default_factory=list)
+    recipients: list[Annotated[str, StringConstraints(max_length=50)]] = Field(default_factory=list)
+    survives_until: AwareDatetime | None = None
+    retroactive_from: AwareDatetime | None = None
+
+
+class ContractWrite(_Told):
+    """A contract; half-open: valid from `valid_from` until before `valid_to`."""
+
+    number: Text
+    signed_on: date
+    our_entity: Text
+    document_sha256: Sha256Hex
+    signature_kind: SignatureKind
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = None
+    terminated_at: AwareDatetime | None = None
+    clauses: list[ClauseWrite] = Field(default_factory=list, max_length=100)
+
+
+class ClientWrite(_Told):
+    """A client as its owner system has it. A list that is left out is left as it is."""
+
+    name: Text
+    tax_id: Text | None = None
+    jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Za-z]+)?$")] | None = (
+        None
+    )
+    contacts: list[ContactWrite] | None = Field(default=None, max_length=1000)
+    contracts: list[ContractWrite] | None = Field(default=None, max_length=200)
+
+
+class ContactRead(BaseModel):
+    id: UUID
+    external_id: str | None
+    name: str
+    position: str | None
+    email: str | None
+    phones: list[str]
+    is_management: bool
+
+
+class ClauseRead(BaseModel):
+    id: UUID
+    clause_ref: str
+    quote: str
+    scope: list[str]
+    purposes: list[str]
+    recipients: list[str]
+
+
+class ContractRead(BaseModel):
+    id: UUID
+    number: str
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None
+    terminated_at: AwareDatetime | None
+    clauses: list[ClauseRead]
+
+
+class ClientRead(BaseModel):
+    id: UUID
+    external_id: str
+    name: str
+    tax_id: str | None
+    jurisdiction: str | None
+    contacts: list[ContactRead]
+    contracts: list[ContractRead]
+
+
+class EventWrite(_Told):
+    """What happened, as its owner system has it; `client` is the client's external id."""
+
+    kind: EventKind
+    occurred_at: AwareDatetime
+    subject: Text
+    client: ExternalId
+    agents: list[Text] = Field(default_factory=list, max_length=50)
+    closed_at: AwareDatetime | None = None
+
+
+class EventRead(BaseModel):
+    id: UUID
+    external_id: str | None
+    kind: EventKind
+    origin: EventOrigin
+    occurred_at: AwareDatetime
+    subject: str
+    client: str | None
+    agents: list[str]
+    closed_at: AwareDatetime | None
+
+
+class TriagePage(BaseModel):
+    """A page of events without a client; `next` is the cursor of the next page, if any."""
+
+    items: list[EventRead]
+    next: str | None

@@ -1,0 +1,168 @@
+"""Finding recordings, within what the asker may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, false, select, text, true
+from sqlalchemy.orm import Session, selectinload
+
+from app.clients.models import Client, ContactPhone, Event, EventOrigin
+from app.core.paging import Cursor
+from app.identity.actor import Actor
+from app.identity.permissions import Role
+from app.recordings.models import Leg, LinkChange, LinkedBy, Recording, SealedRow
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition of what `actor` may know of: an agent, his own calls; a device, none."""
+    if actor.kind == "system":
+        return true()
+    if actor.kind != "user":
+        return false()
+    if actor.role is Role.AGENT:
+        return Recording.agent == actor.agent_ref if actor.agent_ref else false()
+    return true()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a list is narrowed to; None is no condition."""
+
+    client: str | None = None
+    agent: str | None = None
+    event: str | None = None
+    number: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    flag: str | None = None
+    q: str | None = None
+
+
+def recording(session: Session, actor: Actor, recording_id: UUID) -> Recording | None:
+    """Return a recording with its legs and parties, if there is one that `actor` may see."""
+    return session.scalar(
+        select(Recording)
+        .where(Recording.id == recording_id, visible_to(actor))
+        .options(selectinload(Recording.legs), selectinload(Recording.parties))
+    )
+
+
+def page(
+    session: Session, actor: Actor, wanted: Wanted, *, after: Cursor | None, limit: int
+) -> Sequence[tuple[Recording, Event, str | None]]:
+    """Return recordings, newest first, each with its event and the client's external id."""
+    query = (
+        select(Recording, Event, Client.external_id)
+        .join(Event, Event.id == Recording.event_id)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(visible_to(actor), Recording.erased_at.is_(None))
+    )
+    query = _narrowed(query, wanted)
+    if after is not None:
+        query = query.where(
+            text("(recordings.started_at, recordings.id) < (:at, :id)").bindparams(
+                at=after.at, id=after.id
+            )
+        )
+    rows = session.execute(
+        query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(limit)
+    )
+    return [(found, event, client) for found, event, client in rows]
+
+
+def _narrowed(
+    query: Select[Recording, Event, str], wanted: Wanted
+) -> Select[Recording, Event, str]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.client is not None:
+        conditions.append(Client.external_id == wanted.client)
+    if wanted.agent is not None:
+        conditions.append(Recording.agent == wanted.agent)
+    if wanted.event is not None:
+        conditions.append(Event.external_id == wanted.event)
+    if wanted.number is not None:
+        conditions.append(Recording.outside_number == wanted.number)
+    if wanted.since is not None:
+        conditions.append(Recording.started_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(Recording.started_at < wanted.until)
+    if wanted.flag is not None:
+        conditions.append(Recording.flag == wanted.flag)
+    if wanted.q is not None:
+        conditions.append(Event.subject.icontains(wanted.q, autoescape=True))
+    return query.where(*conditions)
+
+
+def event_of(session: Session, found: Recording) -> tuple[Event, str | None]:
+    """Return the event of a recording and its client's external id."""
+    event, client = session.execute(
+        select(Event, Client.external_id)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(Event.id == found.event_id)
+    ).one()
+    return event, client
+
+
+def links_of(session: Session, recording_id: UUID) -> Sequence[LinkChange]:
+    """Return how a recording was tied, oldest first."""
+    return session.scalars(
+        select(LinkChange)
+        .where(LinkChange.recording_id == recording_id)
+        .order_by(LinkChange.at, LinkChange.id)
+    ).all()
+
+
+def objects_of(session: Session, legs: Sequence[Leg]) -> dict[UUID, SealedRow]:
+    """Return the sealed objects of the legs' original bytes, by object id."""
+    rows = session.scalars(
+        select(SealedRow).where(SealedRow.object_id.in_([leg.object_id for leg in legs]))
+    )
+    return {row.object_id: row for row in rows}
+
+
+def adoptable_by(
+    session: Session, event: Event, *, since: datetime, until: datetime
+) -> Sequence[Recording]:
+    """Return recordings of the event's client that have no event but one the archive made."""
+    return session.scalars(
+        select(Recording)
+        .join(Event, Event.id == Recording.event_id)
+        .where(
+            Event.origin == EventOrigin.MADE,
+            Event.client_id == event.client_id,
+            Recording.linked_by == LinkedBy.CREATED,
+            Recording.started_at.between(since, until),
+        )
+        .with_for_update(of=Recording)
+    ).all()
+
+
+def waiting_for(session: Session, event_id: UUID) -> Sequence[Recording]:
+    """Return the recordings tied to an event, for when its client becomes known."""
+    return session.scalars(
+        select(Recording)
+        .where(Recording.event_id == event_id)
+        .options(selectinload(Recording.parties))
+        .with_for_update(of=Recording)
+    ).all()
+
+
+def triaged_of_client(session: Session, client_id: UUID) -> Sequence[Recording]:
+    """Return recordings in the triage queue whose number is now a contact's of this client."""
+    numbers = select(ContactPhone.number).where(
+        ContactPhone.contact_id.in_(
+            text("SELECT id FROM contacts WHERE client_id = :c AND left_at IS NULL").bindparams(
+                c=client_id
+            )
+        )
+    )
+    return session.scalars(
+        select(Recording)
+        .where(Recording.linked_by == LinkedBy.TRIAGE, Recording.outside_number.in_(numbers))
+        .options(selectinload(Recording.parties))
+        .with_for_update(of=Recording)
+    ).all()

@@ -1,0 +1,166 @@
+"""Taking a body in: the event loop only collects pieces, a pool of threads does the work.
+
+Memory does not grow with the body: at most a batch waits while the one before it is worked on,
+and the sender is held back meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from fastapi import Request
+
+from app.core.errors import TooLarge, Unavailable
+from app.recordings.digests import Compared
+from app.recordings.ingest import Arrived
+from app.recordings.media import AudioRecogniser, ImageRecogniser
+from app.recordings.multipart import MAX_METADATA_BYTES, FilePart, Upload, boundary_of
+from app.recordings.stages import Stage, Stages, in_stage
+
+_BATCH_BYTES = 512 * 1024
+_HEADERS_BYTES = 64 * 1024
+
+Answer_co = TypeVar("Answer_co", covariant=True)
+Answer = TypeVar("Answer")
+
+
+class BodyTooLarge(TooLarge):
+    """The body is larger than allowed."""
+
+
+class SenderSilent(Unavailable):
+    """The body stopped coming; nothing was kept, send it again."""
+
+
+class Ingest(Protocol[Answer_co]):
+    """One upload on its way in; see `ingest.RecordingIngest`."""
+
+    def write(self, chunk: bytes | memoryview, /) -> None: ...
+    def keep(self, arrived: Arrived) -> tuple[Answer_co, bool]: ...
+    def discard(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception(Generic[Answer]):
+    """How one kind of upload is received.
+
+    `begin` is called with the metadata's bytes, `recognise` with the head of the file's part.
+    """
+
+    begin: Callable[[bytes], Ingest[Answer]]
+    recognise: Callable[[FilePart], AudioRecogniser | ImageRecogniser]
+    max_file_bytes: int
+    idle_seconds: int
+    stages: Stages
+    pool: ThreadPoolExecutor
+
+
+class _Taking(Generic[Answer]):
+    """What is known of one body so far; a `Receiver` of the parser."""
+
+    def __init__(self, reception: Reception[Answer], request: Request) -> None:
+        self._reception = reception
+        self._upload = Upload(
+            boundary_of(request.headers.get("content-type")),
+            self,
+            max_file_bytes=reception.max_file_bytes,
+        )
+        field = request.headers.get("content-digest") or request.headers.get("repr-digest")
+        self._compared = Compared(field) if field else None
+        self._idempotency_key = request.headers.get("idempotency-key")
+        self._ingest: Ingest[Answer] | None = None
+        self._recogniser: AudioRecogniser | ImageRecogniser | None = None
+        self._part = FilePart(name=None, declared_type=None)
+
+    def metadata(self, raw: bytes) -> None:
+        self._ingest = self._reception.begin(raw)
+
+    def file_begins(self, part: FilePart) -> None:
+        self._part = part
+        self._recogniser = self._reception.recognise(part)
+
+    def file_bytes(self, chunk: memoryview) -> None:
+        if self._ingest is None or self._recogniser is None:
+            raise TypeError("The parser keeps the order of the parts.")
+        self._recogniser.feed(chunk)
+        self._ingest.write(chunk)
+        if self._compared is not None:
+            self._compared.add_file(chunk)
+
+    def feed(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            if self._compared is not None:
+                self._compared.add_body(piece)
+            self._upload.feed(piece)
+
+    def keep(self) -> tuple[Answer, bool]:
+        """Say that the body is over, and make it durable."""
+        self._upload.end()
+        if self._ingest is None or self._recogniser is None:
+            raise TypeError("A whole upload has both parts.")
+        facts = self._recogniser.finish()
+        if self._compared is not None:
+            self._compared.check()
+        return self._ingest.keep(
+            Arrived(
+                part=self._part,
+                facts=facts,
+                compared=self._compared,
+                idempotency_key=(self._idempotency_key or "")[:255] or None,
+            )
+        )
+
+    def discard(self) -> None:
+        if self._ingest is not None:
+            self._ingest.discard()
+
+
+async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answer, bool]:
+    """Take the body of `request` in; return the answer and whether anything new was kept.
+
+    The first piece is looked at as soon as it comes, so that wrong metadata or a wrong kind of
+    file is refused before the rest is sent.
+
+    Raises:
+        BodyTooLarge: by its Content-Length, before a byte is read.
+        SenderSilent: nothing came for `idle_seconds`.
+        Whatever parser, recogniser and ingest refuse.
+    """
+    _refuse_large(request, reception.max_file_bytes)
+    loop = asyncio.get_running_loop()
+    taking = _Taking(reception, request)
+    waiting: list[bytes] = []
+    waiting_bytes = 0
+    is_first = True
+    try:
+        with in_stage(reception.stages, Stage.BODY):
+            async with asyncio.timeout(reception.idle_seconds) as silence:
+                async for piece in request.stream():
+                    silence.reschedule(loop.time() + reception.idle_seconds)
+                    waiting.append(piece)
+                    waiting_bytes += len(piece)
+                    if is_first or waiting_bytes >= _BATCH_BYTES:
+                        await loop.run_in_executor(reception.pool, taking.feed, waiting)
+                        waiting, waiting_bytes, is_first = [], 0, False
+                        silence.reschedule(loop.time() + reception.idle_seconds)
+        return await loop.run_in_executor(reception.pool, _finish, taking, waiting)
+    except TimeoutError as exc:
+        raise SenderSilent from exc
+    finally:
+        taking.discard()
+
+
+def _finish(taking: _Taking[Answer], waiting: list[bytes]) -> tuple[Answer, bool]:
+    taking.feed(waiting)
+    return taking.keep()
+
+
+def _refuse_large(request: Request, max_file_bytes: int) -> None:
+    declared = request.headers.get("content-length", "")
+    limit = max_file_bytes + MAX_METADATA_BYTES + _HEADERS_BYTES
+    if declared.isdigit() and int(declared) > limit:
+        raise BodyTooLarge(f"At most {max_file_bytes} bytes of file.", max_bytes=max_file_bytes)

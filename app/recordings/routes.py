@@ -1,0 +1,359 @@
+"""Receiving recordings and screenshots, and telling what is known of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel
+from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
+
+from app.clients.models import Event
+from app.clients.numbers import normalise
+from app.clients.service import EventNotFound
+from app.core.db import DatabaseAway
+from app.core.deps import ClockDep, SessionDep
+from app.core.errors import TooLarge, UnsupportedMedia
+from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
+from app.core.problems import problems
+from app.identity.actor import Actor
+from app.identity.authenticator import KeyMissing, KeyUnknown
+from app.identity.guard import Requires
+from app.identity.permissions import Permission
+from app.recordings import queries, service
+from app.recordings.digests import DigestInvalid, DigestMismatch
+from app.recordings.ingest import (
+    IngestTools,
+    OtherBytes,
+    RecordingErased,
+    RecordingIngest,
+    ScreenshotIngest,
+    StoreAway,
+)
+from app.recordings.media import AudioRecogniser, ImageRecogniser
+from app.recordings.models import Flag, LinkedBy, Recording
+from app.recordings.multipart import (
+    MetadataInvalid,
+    MultipartBroken,
+    PartsWrong,
+    parse_metadata,
+)
+from app.recordings.receive import Reception, receive
+from app.recordings.schemas import (
+    ConsentPartiesRead,
+    EventLinkRead,
+    InspectionRead,
+    LegRead,
+    LinkChangeRead,
+    PartyRead,
+    RecordingCreated,
+    RecordingPage,
+    RecordingRead,
+    RecordingSummary,
+    RecordingTold,
+    RelinkWrite,
+    ScreenshotCreated,
+    ScreenshotTold,
+)
+from app.recordings.service import EventHasNoClient, RecordingNotFound
+from app.recordings.stages import Stage
+
+router = APIRouter(prefix="/v1", tags=["recordings"])
+
+CanSend = Annotated[Actor, Depends(Requires(Permission.RECORDING_SEND))]
+CanRead = Annotated[Actor, Depends(Requires(Permission.RECORDING_READ))]
+CanRelink = Annotated[Actor, Depends(Requires(Permission.RECORDING_RELINK))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivingTools:
+    """What the two receiving routes share: the way in, its limits and its threads."""
+
+    ingest: IngestTools
+    pool: ThreadPoolExecutor
+    max_upload_bytes: int
+    max_screenshot_bytes: int
+    max_pixels: int
+    idle_seconds: int
+
+
+def _receiving(request: Request) -> ReceivingTools:
+    return cast("ReceivingTools", request.app.state.receiving)
+
+
+Receiving = Annotated[ReceivingTools, Depends(_receiving)]
+
+_UPLOAD_REFUSALS = problems(
+    KeyMissing,
+    KeyUnknown,
+    DigestInvalid,
+    DigestMismatch,
+    MultipartBroken,
+    RecordingErased,
+    OtherBytes,
+    TooLarge,
+    UnsupportedMedia,
+    MetadataInvalid,
+    PartsWrong,
+    DatabaseAway,
+    StoreAway,
+)
+
+
+def _multipart(told: str) -> dict[str, object]:
+    """Return the OpenAPI description of an upload's body, which the route reads by itself."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["metadata", "file"],
+                        "properties": {
+                            "metadata": {"$ref": f"#/components/schemas/{told}"},
+                            "file": {"type": "string", "format": "binary"},
+                        },
+                    }
+                }
+            },
+        }
+    }
+
+
+@router.post(
+    "/recordings",
+    status_code=201,
+    response_model=RecordingCreated,
+    responses=_UPLOAD_REFUSALS | {200: {"model": RecordingCreated, "description": "A repeat"}},
+    openapi_extra=_multipart("RecordingTold"),
+)
+async def post_recording(request: Request, actor: CanSend, receiving: Receiving) -> Response:
+    """Keep a recording: part "metadata" (JSON) first, then part "file".
+
+    201 says that it is durable; 200 that it was before.
+    """
+    answer, is_new = await receive(
+        request,
+        Reception(
+            begin=lambda raw: RecordingIngest(
+                receiving.ingest, actor, parse_metadata(RecordingTold, raw)
+            ),
+            recognise=lambda part: AudioRecogniser(part.declared_type, part.name),
+            max_file_bytes=receiving.max_upload_bytes,
+            idle_seconds=receiving.idle_seconds,
+            stages=receiving.ingest.stages,
+            pool=receiving.pool,
+        ),
+    )
+    return _durable(answer, is_new=is_new, receiving=receiving)
+
+
+@router.post(
+    "/screenshots",
+    status_code=201,
+    response_model=ScreenshotCreated,
+    responses=_UPLOAD_REFUSALS | {200: {"model": ScreenshotCreated, "description": "A repeat"}},
+    openapi_extra=_multipart("ScreenshotTold"),
+)
+async def post_screenshot(request: Request, actor: CanSend, receiving: Receiving) -> Response:
+    """Keep a screenshot: part "metadata" (JSON) first, then part "file"."""
+    answer, is_new = await receive(
+        request,
+        Reception(
+            begin=lambda raw: ScreenshotIngest(
+                receiving.ingest, actor, parse_metadata(ScreenshotTold, raw)
+            ),
+            recognise=lambda _: ImageRecogniser(receiving.max_pixels),
+            max_file_bytes=receiving.max_screenshot_bytes,
+            idle_seconds=receiving.idle_seconds,
+            stages=receiving.ingest.stages,
+            pool=receiving.pool,
+        ),
+    )
+    return _durable(answer, is_new=is_new, receiving=receiving)
+
+
+def _durable(answer: BaseModel, *, is_new: bool, receiving: ReceivingTools) -> Response:
+    stages = receiving.ingest.stages
+    stages.enter(Stage.ANSWER)
+    began = time.perf_counter()
+    left: Callable[[], None] = lambda: stages.leave(Stage.ANSWER, time.perf_counter() - began)  # noqa: E731 - a task that runs once the answer has left.
+    return Response(
+        answer.model_dump_json(),
+        201 if is_new else 200,
+        media_type="application/json",
+        background=BackgroundTask(left),
+    )
+
+
+@router.get("/recordings", responses=problems(CursorInvalid))
+def list_recordings(
+    actor: CanRead,
+    session: SessionDep,
+    request: Request,
+    client: str | None = None,
+    agent: str | None = None,
+    event: str | None = None,
+    number: str | None = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    flag: Flag | None = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+) -> RecordingPage:
+    """List recordings, newest first, within what the caller may see."""
+    region: str = request.app.state.settings.region
+    wanted = queries.Wanted(
+        client=client,
+        agent=agent,
+        event=event,
+        number=(normalise(number, region=region) or number) if number else None,
+        since=since,
+        until=until,
+        flag=flag,
+        q=q,
+    )
+    after = Cursor.decode(cursor) if cursor else None
+    rows = queries.page(session, actor, wanted, after=after, limit=limit)
+    last = rows[-1][0] if len(rows) == limit else None
+    return RecordingPage(
+        items=[_summary(found, event, client) for found, event, client in rows],
+        next=Cursor(at=last.started_at, id=last.id).encode() if last else None,
+    )
+
+
+@router.get("/recordings/{recording_id}", responses=problems(RecordingNotFound))
+def get_recording(recording_id: UUID, actor: CanRead, session: SessionDep) -> RecordingRead:
+    """Tell what is known of a recording."""
+    return _read(session, service.find(session, actor, recording_id))
+
+
+@router.post(
+    "/recordings/{recording_id}/link",
+    responses=problems(RecordingNotFound, EventNotFound, EventHasNoClient),
+)
+def relink(
+    recording_id: UUID, body: RelinkWrite, actor: CanRelink, session: SessionDep, clock: ClockDep
+) -> RecordingRead:
+    """Tie a recording to another event; how it was tied before stays in its history."""
+    found = service.relink(
+        session,
+        actor,
+        recording_id,
+        event=body.event.external_id,
+        reason=body.reason,
+        at=clock.now(),
+    )
+    return _read(session, found)
+
+
+def _event_link(found: Recording, event: Event, client: str | None) -> EventLinkRead:
+    return EventLinkRead(
+        id=event.id,
+        external_id=event.external_id,
+        client=client,
+        linked_by=LinkedBy(found.linked_by),
+    )
+
+
+def _summary(found: Recording, event: Event, client: str | None) -> RecordingSummary:
+    return RecordingSummary.model_validate(
+        {
+            "id": found.id,
+            "source_call_id": found.source_call_id,
+            "started_at": found.started_at,
+            "direction": found.direction,
+            "capture": found.capture,
+            "outside_number": found.outside_number,
+            "agent": found.agent,
+            "duration_ms": found.duration_ms,
+            "event": _event_link(found, event, client),
+            "flag": found.flag,
+            "inspection": found.inspection_state,
+        }
+    )
+
+
+def _read(session: Session, found: Recording) -> RecordingRead:
+    event, client = queries.event_of(session, found)
+    objects = queries.objects_of(session, found.legs)
+    first = found.legs[0]
+    return RecordingRead.model_validate(
+        {
+            "id": found.id,
+            "source_call_id": found.source_call_id,
+            "started_at": found.started_at,
+            "ended_at": found.ended_at,
+            "received_at": found.received_at,
+            "line": found.line,
+            "direction": found.direction,
+            "from_party": found.from_party,
+            "to_party": found.to_party,
+            "outside_number": found.outside_number,
+            "agent": found.agent,
+            "capture": found.capture,
+            "event": _event_link(found, event, client),
+            "links": [
+                LinkChangeRead(
+                    event=c.event_id,
+                    linked_by=LinkedBy(c.linked_by),
+                    at=c.at,
+                    user=c.user_id,
+                    reason=c.reason,
+                )
+                for c in queries.links_of(session, found.id)
+            ],
+            "legs": [
+                LegRead.model_validate(
+                    {
+                        "leg": leg.leg,
+                        "sha256": objects[leg.object_id].sha256.hex(),
+                        "size_bytes": objects[leg.object_id].size_bytes,
+                        "media_type": leg.media_type,
+                        "codec": leg.codec,
+                        "channels": leg.channels,
+                        "sample_rate_hz": leg.sample_rate_hz,
+                        "file_name": leg.file_name,
+                        "received_at": leg.received_at,
+                        "duration_ms": leg.duration_ms,
+                        "damaged": leg.damaged,
+                    }
+                )
+                for leg in found.legs
+            ],
+            "consent": ConsentPartiesRead(
+                flag=Flag(found.flag),
+                parties=[
+                    PartyRead(
+                        label=p.label,
+                        side=p.side,
+                        client=p.client_id,
+                        contact=p.contact_id,
+                        number=p.number,
+                        present_from_ms=p.present_from_ms,
+                        present_to_ms=p.present_to_ms,
+                        how_identified=p.how_identified,
+                    )
+                    for p in found.parties
+                ],
+            ),
+            "inspection": InspectionRead.model_validate(
+                {
+                    "state": found.inspection_state,
+                    "reason": found.inspection_reason,
+                    "duration_ms": found.duration_ms,
+                    "channels": first.channels,
+                    "codec": first.codec,
+                    "notices": [],
+                }
+            ),
+        }
+    )

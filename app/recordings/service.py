@@ -1,0 +1,160 @@
+"""Correcting the link of a recording, by a person or by an event that arrives later."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.clients import queries as clients
+from app.clients.models import Contact, ContactPhone, Event
+from app.clients.service import EventNotFound
+from app.core.errors import Conflict, NotFound
+from app.core.ids import new_id
+from app.custody import ledger
+from app.custody.ledger import Act
+from app.identity.actor import Actor
+from app.recordings import queries
+from app.recordings.models import LinkChange, LinkedBy, Recording
+
+
+class RecordingNotFound(NotFound):
+    """There is no such recording."""
+
+
+class EventHasNoClient(Conflict):
+    """The event waits for its client itself; tie to one whose client is known."""
+
+
+def find(session: Session, actor: Actor, recording_id: UUID) -> Recording:
+    """Return the recording with its legs and parties.
+
+    Raises:
+        RecordingNotFound: there is none that `actor` may see.
+    """
+    found = queries.recording(session, actor, recording_id)
+    if found is None:
+        raise RecordingNotFound
+    return found
+
+
+def relink(
+    session: Session, actor: Actor, recording_id: UUID, *, event: str, reason: str, at: datetime
+) -> Recording:
+    """Tie a recording to the event that a person says it belongs to; the history stays.
+
+    Raises:
+        RecordingNotFound: there is none that `actor` may see.
+        EventNotFound: no event has this external id.
+        EventHasNoClient: the event is itself awaited.
+    """
+    found = find(session, actor, recording_id)
+    wanted = clients.event_by_external_id(session, event)
+    if wanted is None:
+        raise EventNotFound
+    if wanted.client_id is None:
+        raise EventHasNoClient
+    _tie(session, actor, found, wanted, linked_by=LinkedBy.MANUAL, at=at, reason=reason)
+    return found
+
+
+def adopt_by_event(session: Session, event_id: UUID, *, window: timedelta, at: datetime) -> int:
+    """Give a newly told event the recordings that belong to it; return how many were tied anew.
+
+    Those that named it are tied already and only learn its client. Those of its client that were
+    given an event of the archive's own, near enough in time, are tied to it.
+    """
+    event = session.get(Event, event_id)
+    if event is None or event.client_id is None:
+        return 0
+    for waiting in queries.waiting_for(session, event.id):
+        _identify(waiting, event)
+    if event.closed_at is not None:
+        return 0
+    adopted = queries.adoptable_by(
+        session, event, since=event.occurred_at - window, until=event.occurred_at + window
+    )
+    for recording in adopted:
+        session.refresh(recording, ["parties"])
+        _tie(session, Actor.system("linking"), recording, event, linked_by=LinkedBy.ADOPTED, at=at)
+    return len(adopted)
+
+
+def adopt_by_client(session: Session, client_id: UUID, *, at: datetime) -> int:
+    """Take recordings of a number that is now known out of the triage queue; return how many.
+
+    The event that was made for each gets the client; a number shared with another client's
+    contact stays where it is.
+    """
+    found = queries.triaged_of_client(session, client_id)
+    taken = 0
+    for recording in found:
+        people = session.execute(
+            select(Contact.id, Contact.client_id)
+            .join(ContactPhone, ContactPhone.contact_id == Contact.id)
+            .where(ContactPhone.number == recording.outside_number, Contact.left_at.is_(None))
+            .order_by(Contact.id)
+        ).all()
+        event = session.get(Event, recording.event_id)
+        if event is None or {client for _, client in people} != {client_id}:
+            continue
+        event.client_id = client_id
+        event.updated_at = at
+        session.flush()
+        for party in recording.parties:
+            if party.number == recording.outside_number and party.side != "own":
+                party.side = "client"
+                party.client_id = client_id
+                party.contact_id = people[0].id
+                party.how_identified = "number"
+        _tie(session, Actor.system("linking"), recording, event, linked_by=LinkedBy.CREATED, at=at)
+        taken += 1
+    return taken
+
+
+def _tie(  # noqa: PLR0913 - a change of a link has these parts; the later ones are named.
+    session: Session,
+    actor: Actor,
+    recording: Recording,
+    event: Event,
+    *,
+    linked_by: LinkedBy,
+    at: datetime,
+    reason: str | None = None,
+) -> None:
+    before = recording.event_id
+    recording.event_id = event.id
+    recording.linked_by = linked_by
+    _identify(recording, event)
+    session.add(
+        LinkChange(
+            id=new_id(),
+            recording_id=recording.id,
+            event_id=event.id,
+            linked_by=linked_by,
+            at=at,
+            user_id=actor.id,
+            reason=reason,
+        )
+    )
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.LINK_CHANGED,
+        ("recording", recording.id),
+        at=at,
+        facts={"linked_by": str(linked_by), "from": str(before), "to": str(event.id)},
+        detail={"reason": reason} if reason else None,
+    )
+
+
+def _identify(recording: Recording, event: Event) -> None:
+    """Let parties known by nothing but the event speak for the event's client."""
+    for party in recording.parties:
+        if party.label == "cli" and party.how_identified in {"event", "unknown"}:
+            party.client_id = event.client_id
+            party.side = "client" if event.client_id else "other"
+            party.how_identified = "event" if event.client_id else "unknown"

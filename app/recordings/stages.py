@@ -1,0 +1,83 @@
+"""Where an upload is on its way in: counted for `/metrics`, and seen by the crash trial."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from prometheus_client import Histogram
+
+_SECONDS = Histogram(
+    "audiatur_ingest_stage_seconds",
+    "Time that uploads spend in each stage of the way in.",
+    ["stage"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30),
+)
+
+
+class Stage(StrEnum):
+    """The stages of an upload, in their order."""
+
+    BODY = "body"  # Bytes arrive, are hashed, sealed and written.
+    STORE = "store"  # The object is made durable under its name; the syncs lie in here.
+    TRANSACTION = "transaction"  # Row, link, entry and job are committed.
+    ANSWER = "answer"  # Durable, and the sender does not know it yet.
+
+
+class Stages(Protocol):
+    """Is told when an upload enters and leaves a stage."""
+
+    def enter(self, stage: Stage) -> None: ...
+    def leave(self, stage: Stage, seconds: float) -> None: ...
+
+
+class Measured:
+    """Counts the time of each stage."""
+
+    def enter(self, stage: Stage) -> None:
+        del stage
+
+    def leave(self, stage: Stage, seconds: float) -> None:
+        _SECONDS.labels(stage).observe(seconds)
+
+
+class Mapped(Measured):
+    """Keeps beside the counts how many uploads are in each stage, in a file others can map.
+
+    The file outlives a killed process, so that a crash trial can tell what it interrupted:
+    one byte for each of `Stage`, in their order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(descriptor, len(Stage))
+        self._map = mmap.mmap(descriptor, len(Stage))
+        os.close(descriptor)
+        self._map[:] = bytes(len(Stage))
+        self._places = {stage: place for place, stage in enumerate(Stage)}
+
+    def enter(self, stage: Stage) -> None:
+        place = self._places[stage]
+        self._map[place] = min(255, self._map[place] + 1)
+
+    def leave(self, stage: Stage, seconds: float) -> None:
+        place = self._places[stage]
+        self._map[place] = max(0, self._map[place] - 1)
+        super().leave(stage, seconds)
+
+
+@contextmanager
+def in_stage(stages: Stages, stage: Stage) -> Iterator[None]:
+    """Tell `stages` that what happens inside belongs to `stage`."""
+    began = time.perf_counter()
+    stages.enter(stage)
+    try:
+        yield
+    finally:
+        stages.leave(stage, time.perf_counter() - began)

@@ -1,0 +1,82 @@
+"""People, devices, keys and log-ins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.core.clock import SetClock
+from app.identity import queries, service
+from app.identity.permissions import Role
+from app.identity.secrets import digest
+from app.identity.service import LoginRefused, LoginThrottled, NameTaken, PasswordTooShort
+from tests.factories import Make
+
+PASSWORD = "correct horse battery"
+
+
+def test_a_device_key_opens_until_it_is_rotated_and_a_week_has_passed(
+    session: Session, make: Make, clock: SetClock
+) -> None:
+    device, old = make.new_device()
+    new = service.rotate_device(session, make.admin, device.name, at=clock.now())
+    session.flush()
+    assert queries.device_by_key(session, digest(old), clock.now()) == device
+    clock.advance(timedelta(days=8))
+    assert queries.device_by_key(session, digest(old), clock.now()) is None
+    assert queries.device_by_key(session, digest(new), clock.now()) == device
+
+
+def test_a_disabled_person_is_out(session: Session, make: Make, clock: SetClock) -> None:
+    key = make.key(make.manager)
+    session.flush()
+    assert queries.user_by_key(session, digest(key), clock.now()) == make.manager
+    service.disable_user(session, make.admin, make.manager.name, at=clock.now())
+    session.flush()
+    assert queries.user_by_key(session, digest(key), clock.now()) is None
+
+
+def test_a_name_is_taken_in_any_case(session: Session, make: Make, clock: SetClock) -> None:
+    service.add_user(session, make.admin, "Anna", role=Role.AGENT, at=clock.now())
+    with pytest.raises(NameTaken):
+        service.add_user(session, make.admin, "ANNA", role=Role.AGENT, at=clock.now())
+
+
+def test_a_short_password_is_refused(session: Session, make: Make, clock: SetClock) -> None:
+    with pytest.raises(PasswordTooShort):
+        service.add_user(
+            session, make.admin, "anna", role=Role.AGENT, password="short", at=clock.now()
+        )
+
+
+def test_log_in_gives_a_session_that_ends(session: Session, make: Make, clock: SetClock) -> None:
+    service.add_user(
+        session, make.admin, "anna", role=Role.MANAGER, password=PASSWORD, at=clock.now()
+    )
+    token = service.log_in(session, "Anna", PASSWORD, at=clock.now())
+    session.flush()
+    found = queries.user_by_session(session, digest(token), clock.now())
+    assert found is not None
+    assert found.name == "anna"
+    later = clock.now() + service.SESSION_LIFETIME
+    assert queries.user_by_session(session, digest(token), later) is None
+    service.log_out(session, token, at=clock.now())
+    assert queries.user_by_session(session, digest(token), clock.now()) is None
+
+
+@pytest.mark.parametrize("name", ["anna", "nobody"])
+def test_failed_log_ins_are_slowed_whether_or_not_the_name_exists(
+    session: Session, make: Make, clock: SetClock, name: str
+) -> None:
+    service.add_user(
+        session, make.admin, "anna", role=Role.MANAGER, password=PASSWORD, at=clock.now()
+    )
+    for _ in range(service.FAILURES_ALLOWED):
+        with pytest.raises(LoginRefused):
+            service.log_in(session, name, "wrong password", at=clock.now())
+        service.remember_failure(session, name, at=clock.now())
+        session.flush()
+    with pytest.raises(LoginThrottled):
+        service.log_in(session, name, PASSWORD, at=clock.now())
