@@ -1,0 +1,258 @@
+"""The command line: a command opens a transaction and calls one service.
+
+Exit codes: 0 done, 1 refused, 2 used wrongly.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import text
+
+from app import logs, processes, settings
+from app.core.errors import Refusal
+from app.embedded.errors import EmbeddedPostgresFailed
+from app.identity import service as identity
+from app.identity.actor import Actor
+from app.identity.permissions import Role
+from app.recordings import jobs as recordings
+from app.settings import Settings
+from app.system import doctor as system
+from app.wiring import database_urls, open_tools, prepare
+from app.worker.tools import Tools
+from storage.errors import StoreError
+
+_ACTOR = Actor.system("command line")
+
+
+@click.group()
+@click.version_option(package_name="audiatur")
+def audiatur() -> None:
+    """Keep call recordings as evidence, and let none out without consent."""
+
+
+def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks them.
+    found = settings.load(**overrides)
+    logs.configure(found.log_level)
+    return found
+
+
+@contextmanager
+def _tools() -> Iterator[Tools]:
+    found = _settings()
+    with database_urls(found) as urls:
+        prepare(found, urls)
+        with open_tools(found, urls) as tools:
+            yield tools
+
+
+def _print(as_json: bool, facts: dict[str, object], line: str) -> None:  # noqa: FBT001 - a flag of the command line.
+    click.echo(json.dumps(facts) if as_json else line)
+
+
+@audiatur.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port of the archive; 0 takes a free one.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of everything kept here.")
+@click.option("--public", "is_public", is_flag=True, help="Serve the public links alone.")
+def serve(host: str | None, port: int | None, data: Path | None, *, is_public: bool) -> None:
+    """Start the archive: Postgres and store if none are configured, web, links and worker."""
+    sys.exit(processes.serve(_settings(host=host, port=port, data=data)))
+
+
+@audiatur.command("run-web", hidden=True)
+def run_web() -> None:
+    """Serve the archive on sockets that were handed down."""
+    processes.run_web(_settings())
+
+
+@audiatur.command("run-public", hidden=True)
+def run_public() -> None:
+    """Serve the public links on sockets that were handed down."""
+    raise SystemExit(2)
+
+
+@audiatur.command()
+def worker() -> None:
+    """Do background jobs until stopped."""
+    processes.run_worker(_settings())
+
+
+@audiatur.command()
+def migrate() -> None:
+    """Bring the database up to date."""
+    found = _settings()
+    with database_urls(found) as urls:
+        prepare(found, urls)
+    click.echo("The database is up to date.")
+
+
+@audiatur.group()
+def device() -> None:
+    """Devices that send."""
+
+
+@device.command("add")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True)
+def device_add(name: str, *, as_json: bool) -> None:
+    """Make a device known; its key is the last line, shown this once."""
+    with _tools() as tools, tools.database.transaction() as session:
+        key = identity.add_device(session, _ACTOR, name, at=tools.clock.now())
+    _print(as_json, {"device": name, "key": key}, key)
+
+
+@device.command("rotate")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True)
+def device_rotate(name: str, *, as_json: bool) -> None:
+    """Give a device a new key; the old one works for seven more days."""
+    with _tools() as tools, tools.database.transaction() as session:
+        key = identity.rotate_device(session, _ACTOR, name, at=tools.clock.now())
+    _print(as_json, {"device": name, "key": key}, key)
+
+
+@device.command("disable")
+@click.argument("name")
+def device_disable(name: str) -> None:
+    """Take nothing more from a device."""
+    with _tools() as tools, tools.database.transaction() as session:
+        identity.disable_device(session, _ACTOR, name, at=tools.clock.now())
+    click.echo(f"{name} is disabled.")
+
+
+@audiatur.group()
+def user() -> None:
+    """People."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice([str(r) for r in Role]), required=True)
+@click.option("--full-name", help="How the person is called.")
+@click.option("--agent", "agent_ref", help="How softphones and 1C name this person.")
+@click.option("--api-key", "wants_key", is_flag=True, help="Print a key on the last line, once.")
+@click.option("--password", "wants_password", is_flag=True, help="Read a password from the input.")
+@click.option("--json", "as_json", is_flag=True)
+def user_add(  # noqa: PLR0913 - what the person may say of somebody.
+    name: str,
+    role: str,
+    full_name: str | None,
+    agent_ref: str | None,
+    *,
+    wants_key: bool,
+    wants_password: bool,
+    as_json: bool,
+) -> None:
+    """Make a person known."""
+    password = click.prompt("Password", hide_input=True, err=True) if wants_password else None
+    with _tools() as tools, tools.database.transaction() as session:
+        at = tools.clock.now()
+        person = identity.add_user(
+            session,
+            _ACTOR,
+            name,
+            role=Role(role),
+            full_name=full_name,
+            agent_ref=agent_ref,
+            password=password,
+            at=at,
+        )
+        key = identity.add_api_key(session, _ACTOR, person, at=at) if wants_key else None
+    _print(as_json, {"user": name, "role": role, "key": key}, key or f"{name} is {role}.")
+
+
+@user.command("disable")
+@click.argument("name")
+def user_disable(name: str) -> None:
+    """Shut a person out within seconds."""
+    with _tools() as tools, tools.database.transaction() as session:
+        identity.disable_user(session, _ACTOR, name, at=tools.clock.now())
+    click.echo(f"{name} is disabled.")
+
+
+@audiatur.command()
+@click.option("--json", "as_json", is_flag=True)
+def doctor(*, as_json: bool) -> None:
+    """Look at every part and say how to mend what is wrong."""
+    findings = system.examine(_settings())
+    if as_json:
+        click.echo(json.dumps([f.as_dict() for f in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(finding.as_line())
+    sys.exit(1 if any(f.is_wrong for f in findings) else 0)
+
+
+@audiatur.group()
+def jobs() -> None:
+    """Background jobs that need a person."""
+
+
+@jobs.command("list")
+@click.option("--state", default="failed", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def jobs_list(state: str, *, as_json: bool) -> None:
+    """List jobs of a state; failed ones have been given up after all retries."""
+    with _tools() as tools, tools.database.transaction() as session:
+        rows = session.execute(
+            text(
+                "SELECT id, task_name, attempts, args FROM procrastinate_jobs "
+                "WHERE status::text = :state ORDER BY id LIMIT 1000"
+            ),
+            {"state": state},
+        ).all()
+    for job_id, task, attempts, args in rows:
+        facts = {"id": job_id, "task": task, "attempts": attempts, "args": args}
+        _print(as_json, facts, f"{job_id}  {task}  {attempts} attempts  {json.dumps(args)}")
+    if not rows and not as_json:
+        click.echo(f"No job is {state}.")
+
+
+@jobs.command("retry")
+@click.argument("job_id", type=int)
+def jobs_retry(job_id: int) -> None:
+    """Try a job that was given up once more."""
+    with _tools() as tools, tools.database.transaction() as session:
+        session.execute(
+            text(
+                "SELECT procrastinate_retry_job_v2(:id, now(), NULL, NULL, NULL) "
+                "FROM procrastinate_jobs WHERE id = :id AND status = 'failed'"
+            ),
+            {"id": job_id},
+        )
+    click.echo(f"Job {job_id} waits again.")
+
+
+@audiatur.command()
+@click.option("--older-than-hours", type=click.IntRange(min=0), default=6, show_default=True)
+def sweep(older_than_hours: int) -> None:
+    """Remove what interrupted uploads left in the store: objects that no row names."""
+    with _tools() as tools:
+        removed = recordings.sweep(
+            tools, older_than=tools.clock.now() - timedelta(hours=older_than_hours)
+        )
+    click.echo(f"{removed} objects without a row were removed.")
+
+
+def main() -> None:
+    """Run a command; a refusal is one line on standard error."""
+    try:
+        audiatur()
+    except Refusal as exc:
+        click.echo(f"audiatur: {exc}", err=True)
+        sys.exit(1)
+    except (EmbeddedPostgresFailed, StoreError) as exc:
+        click.echo(f"audiatur: {exc}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The one file that knows every room: builds the web application from its tools."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import Counter
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.clients.routes import router as clients
+from app.core import problems
+from app.core.ids import new_id
+from app.identity.authenticator import Authenticator
+from app.identity.routes import router as identity
+from app.recordings.ingest import IngestTools
+from app.recordings.routes import ReceivingTools
+from app.recordings.routes import router as recordings
+from app.recordings.schemas import RecordingTold, ScreenshotTold
+from app.recordings.stages import Stages
+from app.system.routes import database_check
+from app.system.routes import router as system
+from app.worker.tools import Tools
+
+_log = structlog.get_logger()
+_REQUESTS = Counter("audiatur_requests_total", "Requests answered.", ["method", "route", "status"])
+_INGEST_THREADS = 32
+
+ROUTERS = (system, identity, clients, recordings)
+
+
+def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
+    """Return the web application over `tools`."""
+    pool = ThreadPoolExecutor(_INGEST_THREADS, thread_name_prefix="ingest")
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        pool.shutdown()
+
+    app = FastAPI(
+        title="Audiatur",
+        version="0.1.0",
+        summary="Call recordings as evidence, and none out without consent.",
+        lifespan=lifespan,
+        docs_url=None,  # Its page would load scripts from elsewhere.
+        redoc_url=None,
+    )
+    settings = tools.settings
+    app.state.settings = settings
+    app.state.tools = tools
+    app.state.database = tools.database
+    app.state.clock = tools.clock
+    app.state.authenticator = Authenticator(tools.database, tools.clock)
+    app.state.ready_checks = {
+        "database": database_check(tools.database),
+        "archive store": tools.archive.check,
+        "release store": tools.release.check,
+    }
+    app.state.receiving = ReceivingTools(
+        ingest=IngestTools(
+            database=tools.database,
+            store=tools.archive,
+            cipher=tools.cipher,
+            clock=tools.clock,
+            stages=stages,
+            region=settings.region,
+            event_window=timedelta(hours=settings.event_window_hours),
+            after_jobs=tools.database.after_jobs,
+        ),
+        pool=pool,
+        max_upload_bytes=settings.max_upload_bytes,
+        max_screenshot_bytes=settings.max_screenshot_bytes,
+        max_pixels=settings.max_pixels,
+        idle_seconds=settings.upload_idle_seconds,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(Told)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
+    return app
+
+
+class Told:
+    """Counts and logs each request by its route, never by its path, which may hold a token."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(new_id())
+        began = time.perf_counter()
+        status = 500
+
+        async def answered(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answered)
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                _REQUESTS.labels(scope["method"], route, status).inc()
+                _log.info(
+                    "request.answered",
+                    method=scope["method"],
+                    route=route,
+                    status=status,
+                    milliseconds=round((time.perf_counter() - began) * 1000, 1),
+                )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Describe the API, with the parts of it that routes read by themselves."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        )
+        parts = schema["components"]["schemas"]
+        for told in (RecordingTold, ScreenshotTold):
+            described = told.model_json_schema(ref_template="#/components/schemas/{model}")
+            parts |= described.pop("$defs", {})
+            parts[told.__name__] = described
+        parts["Problem"] = {
+            "type": "object",
+            "description": "A refusal, as of RFC 9457.",
+            "required": ["type", "title", "status"],
+            "properties": {
+                "type": {"type": "string", "format": "uri-reference"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+                "instance": {"type": "string"},
+            },
+        }
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,161 @@
+"""The processes of the archive: the web, the worker, the public links, and who starts them all."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from app.core.db import Database
+from app.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresFailed
+from app.embedded.supervisor import (
+    ChildSpec,
+    Supervisor,
+    bind,
+    die_with_parent,
+    inherited_sockets,
+)
+from app.identity.models import User
+from app.main import create_app
+from app.recordings.stages import Mapped, Measured, Stages
+from app.settings import Settings
+from app.wiring import database_urls, embedded, open_tools, prepare
+from app.worker import loop
+
+_log = structlog.get_logger()
+
+_STAGES_FILE = "AUDIATUR_STAGES_FILE"
+_LOOK_AFTER_SECONDS = 1.0
+
+
+def serve(settings: Settings) -> int:
+    """Run everything until told to stop; return the exit status.
+
+    The embedded Postgres is shared by all processes, outlives any of them, and is stopped by the
+    last one in order.
+    """
+    with database_urls(settings) as urls:
+        prepare(settings, urls)
+        with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
+            has_users = _has_users(tools.database)
+        web = bind(settings.host, settings.port)
+        public = bind(settings.host, _public_port(settings, web.getsockname()[1]))
+        address = f"http://{settings.host}:{web.getsockname()[1]}"
+        public_address = settings.public_url or f"http://{settings.host}:{public.getsockname()[1]}"
+        env = {
+            "AUDIATUR_DATA": str(settings.data.resolve()),
+            "AUDIATUR_PUBLIC_URL": public_address,
+            "AUDIATUR_PORT": str(web.getsockname()[1]),
+        }
+        command = [sys.executable, "-m", "app.cli"]
+        children = [
+            ChildSpec(name="web", argv=[*command, "run-web"], env=env, sockets=[web]),
+            *(
+                ChildSpec(name=f"worker-{n}", argv=[*command, "worker"], env=env)
+                for n in range(1, settings.workers + 1)
+            ),
+        ]
+        _greet(settings, address, public_address, has_users=has_users)
+        with _looked_after(embedded(settings)):
+            return Supervisor(children).run()
+
+
+def run_web(settings: Settings) -> None:
+    """Serve the archive on the sockets that were handed down."""
+    die_with_parent()
+    with database_urls(settings) as urls, open_tools(settings, urls) as tools:
+        _serve(create_app(tools, stages=_stages()), inherited_sockets())
+
+
+def run_worker(settings: Settings) -> None:
+    """Do background jobs."""
+    die_with_parent()
+    with database_urls(settings) as urls, open_tools(settings, urls) as tools:
+        loop.run(tools, urls.web)
+
+
+def _stages() -> Stages:
+    """Return the counter of stages; a crash trial names a file to see them from outside."""
+    path = os.environ.get(_STAGES_FILE)
+    return Mapped(Path(path)) if path else Measured()
+
+
+def _serve(app: FastAPI, sockets: list[socket.socket]) -> None:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=30,
+        proxy_headers=False,
+    )
+    uvicorn.Server(config).run(sockets=sockets)
+
+
+def _public_port(settings: Settings, web_port: int) -> int:
+    if settings.public_port is not None:
+        return settings.public_port
+    return web_port + 1 if settings.port else 0
+
+
+def _has_users(database: Database) -> bool:
+    with database.transaction() as session:
+        return session.scalar(select(User.id).limit(1)) is not None
+
+
+def _greet(settings: Settings, address: str, public_address: str, *, has_users: bool) -> None:
+    lines = [f"Audiatur listens on {address}", f"Public links are served on {public_address}"]
+    data = settings.data.resolve()
+    if has_users:
+        lines.append(f"Log in: POST {address}/v1/session, or send a key as a bearer token.")
+    else:
+        lines += [
+            "Nobody can log in yet. In another terminal:",
+            f"  AUDIATUR_DATA={data} audiatur user add NAME --role admin --password",
+            f"  AUDIATUR_DATA={data} audiatur user add NAME --role manager --api-key",
+            f"  AUDIATUR_DATA={data} audiatur device add PHONE",
+        ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _looked_after(server: EmbeddedPostgres | None) -> Iterator[None]:
+    """Start the embedded Postgres again if it is killed, for as long as the block lasts."""
+    if server is None:
+        yield
+        return
+    stopped = threading.Event()
+
+    def look() -> None:
+        while not stopped.wait(_LOOK_AFTER_SECONDS):
+            if server.status().running:
+                continue
+            _log.warning("postgres.gone")
+            try:
+                server.ensure()
+            except EmbeddedPostgresFailed as exc:
+                _log.exception("postgres.not_started", reason=str(exc))
+            else:
+                _log.info("postgres.started_again")
+
+    thread = threading.Thread(target=look, name="postgres-keeper", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(timeout=30)

@@ -1,0 +1,74 @@
+"""Background work of this room: events that arrive later, and what interrupted uploads left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+
+from app.core.clock import Clock
+from app.core.db import Database
+from app.recordings import service
+from app.recordings.models import SealedRow
+from app.settings import Settings
+from storage.sealed import SealedReaper
+
+_log = structlog.get_logger()
+_BATCH = 500
+
+
+class RecordingTools(Protocol):
+    """What the jobs of this room need."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def archive(self) -> SealedReaper: ...
+
+
+def adopt(tools: RecordingTools, event_id: str | None = None, client_id: str | None = None) -> None:
+    """Tie to a newly told event or client the recordings that waited for it."""
+    with tools.database.transaction() as session:
+        if event_id is not None:
+            window = timedelta(hours=tools.settings.event_window_hours)
+            taken = service.adopt_by_event(
+                session, UUID(event_id), window=window, at=tools.clock.now()
+            )
+            _log.info("recordings.adopted", event_id=event_id, count=taken)
+        if client_id is not None:
+            taken = service.adopt_by_client(session, UUID(client_id), at=tools.clock.now())
+            _log.info("recordings.identified", client_id=client_id, count=taken)
+
+
+def sweep(tools: RecordingTools, *, older_than: datetime) -> int:
+    """Remove objects without a row and unfinished drafts; return how many objects went.
+
+    Only what is older than any upload can last is looked at, since an object comes before its
+    row.
+    """
+    drafts = tools.archive.sweep_drafts(older_than)
+    removed = 0
+    for batch in _batches(tools.archive.listed(older_than)):
+        with tools.database.transaction() as session:
+            known = set(
+                session.scalars(select(SealedRow.object_id).where(SealedRow.object_id.in_(batch)))
+            )
+        for object_id in set(batch) - known:
+            tools.archive.delete(object_id)
+            removed += 1
+    _log.info("sweep.done", objects=removed, drafts=drafts)
+    return removed
+
+
+def _batches(ids: Iterator[UUID]) -> Iterator[list[UUID]]:
+    while batch := list(islice(ids, _BATCH)):
+        yield batch

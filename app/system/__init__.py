@@ -1,0 +1,1 @@
+"""How the archive itself is: alive, ready, measured, and what to mend."""

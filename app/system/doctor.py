@@ -1,0 +1,261 @@
+"""`audiatur doctor`: looks at every part, and says of each what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import psycopg
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from app.core.db import CONNECT_SECONDS, psycopg_url
+from app.core.errors import Refusal
+from app.embedded.errors import EmbeddedPostgresFailed
+from app.inspection.sandbox import Sandbox, SandboxMissing, Strength
+from app.migrate import alembic_config
+from app.settings import Settings
+from app.wiring import (
+    Urls,
+    archive_store,
+    database_urls,
+    make_data_folder,
+    master_keys,
+    release_store,
+)
+from storage.errors import StoreError
+from storage.ports import Store
+
+_CLOCK_TOLERANCE_SECONDS = 5
+_FREE_WARNING = 0.10
+_FREE_ERROR_BYTES = 1 << 30
+_OLDEST_POSTGRES = 150000
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found of one part; `mend` says what to do about it."""
+
+    part: str
+    level: Level
+    found: str
+    mend: str = ""
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.level is Level.FAIL
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+    def as_line(self) -> str:
+        line = f"{self.level:<4}  {self.part:<14} {self.found}"
+        return f"{line}\n      {'':<14} -> {self.mend}" if self.mend else line
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Return what was found, part by part; a part that cannot be looked at is wrong."""
+    findings = list(_guarded("data folder", lambda: _data(settings)))
+    if any(f.is_wrong for f in findings):
+        return findings
+    findings += _guarded("disk", lambda: _disk(settings.data))
+    findings += _guarded("database", lambda: _database(settings))
+    findings += _guarded("master keys", lambda: _keys(settings))
+    findings += _guarded("archive store", lambda: _store("archive store", archive_store(settings)))
+    findings += _guarded("release store", lambda: _store("release store", release_store(settings)))
+    findings += _guarded("audio tools", _audio)
+    return findings
+
+
+def _guarded(part: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(look())
+    except (Refusal, StoreError, EmbeddedPostgresFailed, OSError, psycopg.Error) as exc:
+        return [
+            Finding(
+                part=part,
+                level=Level.FAIL,
+                found=str(exc) or type(exc).__name__,
+                mend="mend what this line says, then run doctor again",
+            )
+        ]
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    make_data_folder(settings)
+    folder = settings.data.resolve()
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding(
+            part="data folder",
+            level=Level.FAIL,
+            found=f"{folder} cannot be written",
+            mend=f"give it to the account that runs the archive: chown -R USER {folder}",
+        )
+    elif mode & 0o007:
+        yield Finding(
+            part="data folder",
+            level=Level.WARN,
+            found=f"{folder} is open to others (mode {mode:o})",
+            mend=f"chmod 700 {folder}",
+        )
+    else:
+        yield Finding(part="data folder", level=Level.OK, found=str(folder))
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    usage = shutil.disk_usage(folder)
+    found = f"{usage.free / (1 << 30):.1f} GiB free of {usage.total / (1 << 30):.1f}"
+    mend = "make room, or move AUDIATUR_DATA to a larger disk"
+    if usage.free < _FREE_ERROR_BYTES:
+        yield Finding(part="disk", level=Level.FAIL, found=found, mend=mend)
+    elif usage.free / usage.total < _FREE_WARNING:
+        yield Finding(part="disk", level=Level.WARN, found=found, mend=mend)
+    else:
+        yield Finding(part="disk", level=Level.OK, found=found)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    with database_urls(settings) as urls:
+        with psycopg.connect(urls.owner, connect_timeout=CONNECT_SECONDS) as connection:
+            version = connection.info.server_version
+            durable = connection.execute(
+                "SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') "
+                "= 'on' AND current_setting('synchronous_commit') <> 'off', now()"
+            ).fetchone()
+        if durable is None:
+            return
+        yield _postgres_version(version)
+        yield _durability(is_durable=durable[0])
+        yield _clock(durable[1])
+        yield _migrations(urls)
+
+
+def _postgres_version(version: int) -> Finding:
+    found = f"PostgreSQL {version // 10000}.{version % 10000}"
+    if version < _OLDEST_POSTGRES:
+        return Finding(
+            part="database",
+            level=Level.FAIL,
+            found=found,
+            mend="use PostgreSQL 15.18 or later",
+        )
+    return Finding(part="database", level=Level.OK, found=found)
+
+
+def _durability(*, is_durable: bool) -> Finding:
+    if is_durable:
+        return Finding(part="durability", level=Level.OK, found="every commit is synced to disk")
+    return Finding(
+        part="durability",
+        level=Level.FAIL,
+        found="the server may lose what it has acknowledged",
+        mend="set fsync, full_page_writes and synchronous_commit to on in postgresql.conf",
+    )
+
+
+def _clock(database_now: datetime) -> Finding:
+    apart = abs((datetime.now(UTC) - database_now).total_seconds())  # noqa: TID251, RUF100 - the machine's clock itself is looked at.
+    found = f"{apart:.1f} s from the database's clock"
+    if apart > _CLOCK_TOLERANCE_SECONDS:
+        return Finding(
+            part="clock",
+            level=Level.FAIL,
+            found=found,
+            mend="let chrony or systemd-timesyncd set the clocks of both machines",
+        )
+    return Finding(part="clock", level=Level.OK, found=found)
+
+
+def _migrations(urls: Urls) -> Finding:
+    head = ScriptDirectory.from_config(alembic_config(urls.owner)).get_current_head()
+    engine = create_engine(psycopg_url(urls.owner))
+    with engine.connect() as connection:
+        at = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    if at == head:
+        return Finding(part="migrations", level=Level.OK, found=f"at {at}, the newest")
+    return Finding(
+        part="migrations",
+        level=Level.FAIL,
+        found=f"at {at or 'none'}, the newest is {head}",
+        mend="run: audiatur migrate",
+    )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for name, path in (
+        ("archive", settings.archive_key_path),
+        ("release", settings.release_key_path),
+    ):
+        keys, _ = master_keys(settings, name, path)
+        yield Finding(
+            part=f"{name} key", level=Level.OK, found=f"{path}, fingerprint {keys.fingerprint()}"
+        )
+    if settings.master_key_backed_up:
+        yield Finding(
+            part="key backup", level=Level.OK, found="said to be kept apart from the data"
+        )
+    else:
+        yield Finding(
+            part="key backup",
+            level=Level.WARN,
+            found="without the master keys no backup of the data can be read",
+            mend=(
+                f"copy {settings.archive_key_path} and {settings.release_key_path} to a place "
+                "apart from the data, then set AUDIATUR_MASTER_KEY_BACKED_UP=true"
+            ),
+        )
+
+
+def _store(part: str, store: Store) -> Iterator[Finding]:
+    store.check()
+    can = store.probe()
+    found = (
+        f"{type(store).__name__}: conditional put {can.conditional_put}, checksums "
+        f"{can.checksums}, versions {can.versions}, object lock {can.object_lock}"
+    )
+    yield Finding(part=part, level=Level.OK, found=found, mend="; ".join(can.notes))
+
+
+def _audio() -> Iterator[Finding]:
+    try:
+        sandbox = Sandbox.detect()
+    except SandboxMissing as exc:
+        yield Finding(
+            part="audio tools",
+            level=Level.FAIL,
+            found=str(exc),
+            mend="apt-get install ffmpeg bubblewrap sox libsox-fmt-base",
+        )
+        return
+    if sandbox.strength is Strength.NAMESPACES:
+        yield Finding(part="audio tools", level=Level.OK, found="ffmpeg in namespaces of its own")
+    else:
+        yield Finding(
+            part="audio tools",
+            level=Level.WARN,
+            found="ffmpeg is held by limits alone, not by namespaces",
+            mend="install bubblewrap and allow user namespaces, or run workers in a container "
+            "without network",
+        )
+    if not sandbox.decodes_amr:
+        yield Finding(
+            part="AMR",
+            level=Level.WARN,
+            found="AMR recordings are kept but cannot be inspected",
+            mend="apt-get install sox libsox-fmt-base",
+        )

@@ -1,0 +1,110 @@
+"""Alive, ready, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from app.core.db import Database
+from app.core.errors import Refusal
+from storage.errors import StoreError
+
+router = APIRouter(tags=["system"])
+
+
+class Alive(BaseModel):
+    status: str
+
+
+class PartState(BaseModel):
+    status: str
+    detail: str | None = None
+
+
+class Ready(BaseModel):
+    """`ok` only if every part is."""
+
+    status: str
+    parts: dict[str, PartState]
+
+
+@router.get("/healthz")
+def healthz() -> Alive:
+    """Say that the process answers."""
+    return Alive(status="ok")
+
+
+@router.get("/readyz", response_model=Ready, responses={503: {"model": Ready}})
+def readyz(request: Request) -> Response:
+    """Say whether uploads can be taken, and which part is down if not."""
+    checks: dict[str, Callable[[], None]] = request.app.state.ready_checks
+    parts = {name: _state(check) for name, check in checks.items()}
+    is_ready = all(part.status == "ok" for part in parts.values())
+    ready = Ready(status="ok" if is_ready else "unavailable", parts=parts)
+    headers = {} if is_ready else {"Retry-After": "5"}
+    return JSONResponse(ready.model_dump(), 200 if is_ready else 503, headers=headers)
+
+
+def _state(check: Callable[[], None]) -> PartState:
+    try:
+        check()
+    except (Refusal, StoreError) as exc:
+        return PartState(status="down", detail=str(exc))
+    return PartState(status="ok")
+
+
+def database_check(database: Database) -> Callable[[], None]:
+    """Return a check that asks the database something small."""
+
+    def check() -> None:
+        database.statement("SELECT 1", {})
+
+    return check
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(request: Request) -> Response:
+    """Give the figures of this process and of the queue, for Prometheus."""
+    queue = CollectorRegistry()
+    queue.register(_QueueCollector(request.app.state.database))
+    body = generate_latest(REGISTRY)
+    try:
+        body += generate_latest(queue)
+    except Refusal:
+        body += b"# the database does not answer; the queue is not counted\n"
+    return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
+class _QueueCollector:
+    """Counts the jobs by state, and recordings that wait, when asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        jobs = GaugeMetricFamily("audiatur_jobs", "Jobs by state.", labels=["state"])
+        waiting = GaugeMetricFamily(
+            "audiatur_oldest_uninspected_seconds", "Age of the oldest recording not inspected."
+        )
+        with self._database.transaction() as session:
+            for state, count in session.execute(
+                text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status")
+            ):
+                jobs.add_metric([state], count)
+            oldest = session.scalar(
+                text(
+                    "SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) "
+                    "FROM recordings WHERE inspection_state = 'pending'"
+                )
+            )
+            waiting.add_metric([], float(oldest or 0))
+        return [jobs, waiting]

@@ -1,0 +1,30 @@
+"""Which function does which job: the one place where the names of jobs meet their rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from app.clients.service import ADOPT
+from app.inspection.jobs import inspect
+from app.recordings.ingest import INSPECT
+from app.recordings.jobs import adopt, sweep
+from app.worker.tools import Tools
+
+Handler = Callable[..., None]
+
+SWEEP = "recordings.sweep"
+
+HANDLERS: dict[str, Handler] = {
+    INSPECT: inspect,
+    ADOPT: adopt,
+}
+"""By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
+
+PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
+    SWEEP: (
+        "17 * * * *",
+        lambda tools: sweep(tools, older_than=datetime.now(UTC) - timedelta(hours=6)),
+    ),
+}
+"""By name: when, in cron's words, and what."""

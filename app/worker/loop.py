@@ -1,0 +1,120 @@
+"""The worker: fetches jobs, does them, gives those of dead workers to others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import procrastinate
+import structlog
+from procrastinate import JobContext, PsycopgConnector, RetryStrategy
+from procrastinate.jobs import DeleteJobCondition
+
+from app.core.jobs import QUEUE
+from app.wiring import APP_ROLE
+from app.worker.handlers import HANDLERS, PERIODIC, Handler
+from app.worker.tools import Tools
+
+_log = structlog.get_logger()
+
+CONCURRENCY = 2
+MAX_ATTEMPTS = 8
+_POLLING_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 5.0
+_STALLED_SECONDS = 20.0
+_KEEP_DONE_HOURS = 72
+_RETRY = RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=3)
+
+
+def queue_app(tools: Tools, url: str) -> procrastinate.App:
+    """Return the queue with every job's handler, over connections of its own."""
+    app = procrastinate.App(
+        connector=PsycopgConnector(
+            conninfo=url,
+            min_size=1,
+            max_size=CONCURRENCY + 2,
+            kwargs={"options": f"-c role={APP_ROLE}", "application_name": "audiatur worker"},
+        )
+    )
+    for name, handler in HANDLERS.items():
+        app.task(name=name, queue=QUEUE, retry=_RETRY)(_bound(tools, name, handler))
+    for name, (cron, work) in PERIODIC.items():
+        task = app.task(name=name, queue=QUEUE, queueing_lock=name)(_periodic(tools, work))
+        app.periodic(cron=cron)(task)
+    _add_rescue(app)
+    return app
+
+
+def _bound(tools: Tools, name: str, handler: Handler) -> Callable[..., None]:
+    def run(**args: str) -> None:
+        try:
+            handler(tools, **args)
+        except Exception as exc:
+            _log.warning("job.failed", task=name, error=type(exc).__name__, **args)
+            raise
+
+    return run
+
+
+def _periodic(tools: Tools, work: Callable[[Tools], object]) -> Callable[..., None]:
+    def run(timestamp: int) -> None:
+        del timestamp
+        work(tools)
+
+    return run
+
+
+def _add_rescue(app: procrastinate.App) -> None:
+    @app.periodic(cron="* * * * * */10")
+    @app.task(name="worker.rescue", queue=QUEUE, queueing_lock="worker.rescue", pass_context=True)
+    async def rescue(context: JobContext, timestamp: int) -> None:
+        """Give the jobs of workers whose heart stopped to others, and forget old finished ones."""
+        del context, timestamp
+        manager = app.job_manager
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
+            _log.warning("job.rescued", task=job.task_name, job_id=job.id)
+            await manager.retry_job(job)
+
+    @app.periodic(cron="41 * * * *")
+    @app.task(name="worker.forget", queue=QUEUE, queueing_lock="worker.forget")
+    async def forget(timestamp: int) -> None:
+        del timestamp
+        await app.job_manager.delete_old_jobs(nb_hours=_KEEP_DONE_HOURS)
+
+
+def run(tools: Tools, url: str) -> None:
+    """Work until told to stop by SIGTERM or SIGINT; jobs in hand are finished first."""
+
+    async def work() -> None:
+        app = queue_app(tools, url)
+        async with app.open_async():
+            await app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=CONCURRENCY,
+                fetch_job_polling_interval=_POLLING_SECONDS,
+                update_heartbeat_interval=_HEARTBEAT_SECONDS,
+                stalled_worker_timeout=_STALLED_SECONDS,
+                shutdown_graceful_timeout=10,
+                delete_jobs=DeleteJobCondition.NEVER,
+            )
+
+    _log.info("worker.started")
+    asyncio.run(work())
+
+
+def drain(tools: Tools, url: str) -> None:
+    """Do every job that is due and return: for tests and commands."""
+
+    async def work() -> Any:  # noqa: ANN401 - what the library returns is not looked at.
+        app = queue_app(tools, url)
+        async with app.open_async():
+            await app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=CONCURRENCY,
+                wait=False,
+                listen_notify=False,
+                install_signal_handlers=False,
+            )
+
+    asyncio.run(work())

@@ -1,0 +1,25 @@
+"""What jobs and routes are given to work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core.clock import Clock
+from app.core.db import Database
+from app.custody.ledger import DetailCipher
+from app.inspection.sandbox import Sandbox
+from app.settings import Settings
+from storage.sealed import SealedStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Built once per process. `release` is the store of the copies that left the archive."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    cipher: DetailCipher
+    archive: SealedStore
+    release: SealedStore
+    sandbox: Sandbox

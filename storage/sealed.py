@@ -1,0 +1,371 @@
+"""Objects sealed with a key of their own, over any store.
+
+What leaves here tells nothing without the wrapped key, which the caller keeps in its row, and the
+master key. To erase an object for good, destroy its wrapped key; deleting the bytes comes after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from storage.cobblestone import (
+    CHUNK_BYTES,
+    HEADER_BYTES,
+    SEALED_CHUNK_BYTES,
+    TAG_BYTES,
+    Opener,
+    Sealer,
+    chunk_offset,
+    new_data_key,
+    sealed_size,
+)
+from storage.errors import ObjectDamaged
+from storage.keys import MasterKeys
+from storage.ports import Capabilities, Draft, Store
+
+_BATCH_CHUNKS = 16
+_BATCH_BYTES = _BATCH_CHUNKS * CHUNK_BYTES
+_FIRST_READ_BYTES = _BATCH_CHUNKS * SEALED_CHUNK_BYTES
+_LATER_READ_BYTES = 4 * _FIRST_READ_BYTES
+_SPARE_BUFFERS = 32
+_KEY = re.compile(r"([0-9a-f]{2})/([0-9a-f]{30}\1)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentDigest:
+    """What bytes come to, before they are sealed."""
+
+    size_bytes: int
+    sha256: bytes
+    crc32: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedRef:
+    """What a reader must know of an object."""
+
+    object_id: UUID
+    wrapped_key: bytes
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedObject:
+    """An object that was kept. `sealed_bytes` is its size in the store, `size_bytes` without."""
+
+    object_id: UUID
+    wrapped_key: bytes
+    size_bytes: int
+    sealed_bytes: int
+    sha256: bytes
+    crc32: int
+
+    def ref(self) -> SealedRef:
+        return SealedRef(
+            object_id=self.object_id, wrapped_key=self.wrapped_key, size_bytes=self.size_bytes
+        )
+
+
+class Digest:
+    """Takes bytes and keeps nothing but their digests: for a repeat that is not stored again."""
+
+    __slots__ = ("_crc32", "_sha256", "size_bytes")
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._crc32 = 0
+        self.size_bytes = 0
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        self._sha256.update(chunk)
+        self._crc32 = zlib.crc32(chunk, self._crc32)
+        self.size_bytes += len(chunk)
+
+    def digest(self) -> ContentDigest:
+        """Return the digests of what was written so far."""
+        return ContentDigest(
+            size_bytes=self.size_bytes, sha256=self._sha256.digest(), crc32=self._crc32
+        )
+
+
+class _Buffers:
+    """Room for one batch, before and after sealing. Fresh memory costs more than the sealing."""
+
+    __slots__ = ("plain", "sealed")
+
+    def __init__(self) -> None:
+        self.plain = memoryview(bytearray(_BATCH_BYTES))
+        self.sealed = memoryview(bytearray(chunk_offset(_BATCH_CHUNKS) + TAG_BYTES))
+
+
+class SealedDraft:
+    """An object being sealed and written. Bytes are hashed, sealed and passed on in batches.
+
+    Used by one thread at a time, and always ended by `keep` or `discard`.
+    """
+
+    def __init__(
+        self, object_id: UUID, draft: Draft, *, keys: MasterKeys, spare: deque[_Buffers]
+    ) -> None:
+        data_key = new_data_key()
+        self._object_id = object_id
+        self._wrapped_key = keys.wrap(data_key, context=object_id.bytes)
+        self._sealer = Sealer(data_key, object_id.bytes)
+        self._draft = draft
+        self._spare = spare
+        self._buffers: _Buffers | None = spare.pop() if spare else _Buffers()
+        self._digest = Digest()
+        self._filled = 0
+        self._hashed = 0
+        self._header_due = True
+
+    @property
+    def size_bytes(self) -> int:
+        """Return how many bytes were written so far."""
+        return self._digest.size_bytes + self._filled - self._hashed
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Append `chunk`.
+
+        Raises:
+            StoreUnavailable: the store is full or away; `discard` what is there.
+        """
+        plain = self._open_buffers().plain
+        rest = memoryview(chunk)
+        while rest:
+            if not self._filled and len(rest) >= _BATCH_BYTES:
+                self._digest.write(rest[:_BATCH_BYTES])
+                self._pass_on(rest[:_BATCH_BYTES], is_last=False)
+                rest = rest[_BATCH_BYTES:]
+                continue
+            taken = min(len(rest), _BATCH_BYTES - self._filled)
+            plain[self._filled : self._filled + taken] = rest[:taken]
+            self._filled += taken
+            rest = rest[taken:]
+            if self._filled == _BATCH_BYTES:
+                self._hash_pending(plain)
+                self._pass_on(plain, is_last=False)
+                self._filled = self._hashed = 0
+
+    def digest(self) -> ContentDigest:
+        """Return the digests of what was written so far."""
+        if self._buffers is not None:
+            self._hash_pending(self._buffers.plain)
+        return self._digest.digest()
+
+    def keep(self) -> SealedObject:
+        """Make the object durable and return what its row must hold.
+
+        Raises:
+            ObjectExists: the id was used before.
+            StoreUnavailable: not known to be durable.
+        """
+        plain = self._open_buffers().plain
+        try:
+            self._hash_pending(plain)
+            self._pass_on(plain[: self._filled], is_last=True)
+            self._draft.keep()
+        finally:
+            self.discard()
+        found = self._digest.digest()
+        return SealedObject(
+            object_id=self._object_id,
+            wrapped_key=self._wrapped_key,
+            size_bytes=found.size_bytes,
+            sealed_bytes=sealed_size(found.size_bytes),
+            sha256=found.sha256,
+            crc32=found.crc32,
+        )
+
+    def discard(self) -> None:
+        """Throw away what was written; do nothing where the draft is over already."""
+        buffers, self._buffers = self._buffers, None
+        if buffers is not None:
+            if len(self._spare) < _SPARE_BUFFERS:
+                self._spare.append(buffers)
+            self._draft.discard()
+
+    def _open_buffers(self) -> _Buffers:
+        if self._buffers is None:
+            raise ValueError("This draft is over.")
+        return self._buffers
+
+    def _hash_pending(self, plain: memoryview) -> None:
+        if self._hashed < self._filled:
+            self._digest.write(plain[self._hashed : self._filled])
+            self._hashed = self._filled
+
+    def _pass_on(self, plain: memoryview, *, is_last: bool) -> None:
+        sealed = self._open_buffers().sealed
+        end = 0
+        if self._header_due:
+            sealed[:HEADER_BYTES] = self._sealer.header
+            end = HEADER_BYTES
+            self._header_due = False
+        whole = len(plain) - len(plain) % CHUNK_BYTES
+        end += self._sealer.seal_into(plain[:whole], sealed[end:])
+        if is_last:
+            tail = self._sealer.seal_last(plain[whole:])
+            sealed[end : end + len(tail)] = tail
+            end += len(tail)
+        self._draft.write(sealed[:end])
+
+
+class SealedWriter(Protocol):
+    """The port of whoever keeps objects."""
+
+    def begin(self, object_id: UUID) -> SealedDraft: ...
+
+
+class SealedReader(Protocol):
+    """The port of whoever reads objects."""
+
+    def read(self, ref: SealedRef, *, start: int, length: int) -> bytes: ...
+
+    def stream(
+        self, ref: SealedRef, *, start: int = 0, length: int | None = None
+    ) -> Iterator[bytes]: ...
+
+    def verify(self, ref: SealedRef) -> bytes: ...
+
+
+class SealedReaper(Protocol):
+    """The port of whoever destroys objects."""
+
+    def delete(self, object_id: UUID) -> None: ...
+
+    def listed(self, older_than: datetime) -> Iterator[UUID]: ...
+
+    def sweep_drafts(self, older_than: datetime) -> int: ...
+
+
+class SealedStore:
+    """Seals objects on their way into `store` and opens them on their way out."""
+
+    def __init__(self, store: Store, keys: MasterKeys) -> None:
+        self._store = store
+        self._keys = keys
+        self._spare: deque[_Buffers] = deque()
+
+    @staticmethod
+    def key_for(object_id: UUID) -> str:
+        """Return the key of an object.
+
+        It is fanned out by the last digits: the first ones of an id made from the time are alike.
+        """
+        return f"{object_id.hex[-2:]}/{object_id.hex}"
+
+    def begin(self, object_id: UUID) -> SealedDraft:
+        """Open a draft of the object `object_id`, under a key of its own.
+
+        Raises:
+            StoreUnavailable: the store is full or away.
+        """
+        draft = self._store.begin(self.key_for(object_id))
+        return SealedDraft(object_id, draft, keys=self._keys, spare=self._spare)
+
+    def read(self, ref: SealedRef, *, start: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `start` on; they are those that were kept.
+
+        Raises:
+            ValueError: the range is not within the object.
+            ObjectMissing: the store has no such object.
+            ObjectDamaged: it was changed, cut short, swapped, or sealed with another key.
+            StoreUnavailable: the store is away.
+        """
+        return b"".join(self.stream(ref, start=start, length=length))
+
+    def stream(
+        self, ref: SealedRef, *, start: int = 0, length: int | None = None
+    ) -> Iterator[bytes]:
+        """Yield the bytes from `start` on, each piece proven before it is given; see `read`.
+
+        Nothing is looked up before the first piece is asked for.
+        """
+        end = ref.size_bytes if length is None else start + length
+        if not 0 <= start <= end <= ref.size_bytes:
+            raise ValueError(f"{start} to {end} is no range of {ref.size_bytes} bytes.")
+        return self._opened(ref, start, end)
+
+    def verify(self, ref: SealedRef) -> bytes:
+        """Read the whole object and return the SHA-256 of what was kept.
+
+        Raises:
+            ObjectDamaged: any byte differs, is missing or was added.
+        """
+        if self._store.size(self.key_for(ref.object_id)) != sealed_size(ref.size_bytes):
+            raise ObjectDamaged("The object has not the size it was kept with.")
+        sha256 = hashlib.sha256()
+        for piece in self.stream(ref):
+            sha256.update(piece)
+        return sha256.digest()
+
+    def delete(self, object_id: UUID) -> None:
+        """Destroy the sealed bytes; do nothing where there are none."""
+        self._store.delete(self.key_for(object_id))
+
+    def listed(self, older_than: datetime) -> Iterator[UUID]:
+        """Yield the ids of the objects last written before `older_than`."""
+        for listed in self._store.keys(prefix=""):
+            match = _KEY.fullmatch(listed.key)
+            if match and listed.modified_at < older_than:
+                yield UUID(hex=match[2])
+
+    def sweep_drafts(self, older_than: datetime) -> int:
+        """Remove what interrupted writers left before `older_than`; return how many."""
+        return self._store.sweep_drafts(older_than)
+
+    def probe(self) -> Capabilities:
+        """Find out by trying what the store below can do."""
+        return self._store.probe()
+
+    def check(self) -> None:
+        """Look quickly whether the store below answers."""
+        self._store.check()
+
+    def _opened(self, ref: SealedRef, start: int, end: int) -> Iterator[bytes]:
+        first = start // CHUNK_BYTES
+        # The last chunk is read with the last byte, though it may be empty: it proves the end.
+        last = end // CHUNK_BYTES if end == ref.size_bytes else max(start, end - 1) // CHUNK_BYTES
+        sealed_end = min(chunk_offset(last + 1), sealed_size(ref.size_bytes))
+        key = self.key_for(ref.object_id)
+        data_key = self._keys.unwrap(ref.wrapped_key, context=ref.object_id.bytes)
+        header_bytes = HEADER_BYTES if first == 0 else 0
+        sealed_start = 0 if first == 0 else chunk_offset(first)
+        pieces = _regrouped(
+            self._store.stream(key, start=sealed_start, length=sealed_end - sealed_start),
+            header_bytes=header_bytes,
+        )
+        header = (
+            next(pieces) if header_bytes else self._store.read(key, start=0, length=HEADER_BYTES)
+        )
+        opener = Opener(data_key, ref.object_id.bytes, header)
+        position = first * CHUNK_BYTES
+        for piece in pieces:
+            plain = opener.open(piece, first_chunk=position // CHUNK_BYTES)
+            wanted = plain[max(0, start - position) : end - position]
+            position += len(plain)
+            if wanted:
+                yield wanted
+
+
+def _regrouped(pieces: Iterable[bytes], *, header_bytes: int) -> Iterator[bytes]:
+    """Yield the header, if one leads, then whole chunks: few at first, so that sound starts."""
+    pending = bytearray()
+    wanted = header_bytes or _FIRST_READ_BYTES
+    for piece in pieces:
+        pending += piece
+        while len(pending) >= wanted:
+            yield bytes(pending[:wanted])
+            del pending[:wanted]
+            wanted = _FIRST_READ_BYTES if wanted == header_bytes else _LATER_READ_BYTES
+    if pending:
+        yield bytes(pending)

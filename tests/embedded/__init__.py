@@ -1,0 +1,1 @@
+"""The embedded Postgres and the supervisor, with real servers and real kills."""
