@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
 from fastapi import Request
 from sqlalchemy.orm import Session
 
