@@ -26,7 +26,7 @@ from app.recordings import jobs as recordings
 from app.settings import Settings
 from app.system import doctor as system
 from app.wiring import database_urls, open_tools, prepare
-from app.worker.tools import Tools
+from app.tools import Tools
 from storage.errors import StoreError
 
 _ACTOR = Actor.system("command line")

@@ -28,7 +28,7 @@ from app.recordings.schemas import RecordingTold, ScreenshotTold
 from app.recordings.stages import Stages
 from app.system.routes import database_check
 from app.system.routes import router as system
-from app.worker.tools import Tools
+from app.tools import Tools
 
 _log = structlog.get_logger()
 _REQUESTS = Counter("audiatur_requests_total", "Requests answered.", ["method", "route", "status"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.core.clock import SystemClock
-from app.core.db import Database
+from app.core.db import APP_ROLE, Database
 from app.core.errors import Invalid
 from app.core.waking import Waker
 from app.custody.ledger import DetailCipher
@@ -17,7 +17,7 @@ from app.embedded.postgres import EmbeddedPostgres, grant_roles
 from app.inspection.sandbox import Sandbox
 from app.migrate import migrate
 from app.settings import Settings
-from app.worker.tools import Tools
+from app.tools import Tools
 from storage.folder import FolderStore
 from storage.keys import KeyId, MasterKeys
 from storage.ports import Store
@@ -25,7 +25,6 @@ from storage.s3 import S3Store
 from storage.s3_client import S3Settings
 from storage.sealed import SealedStore
 
-APP_ROLE = "audiatur_app"
 _DETAIL_LABEL = "ledger-detail"
 
 

@@ -285,18 +285,20 @@ def _can_link_unnamed(root: Path, drafts: Path) -> bool:
     """Find out by trying whether an unnamed file of this file system can be given a name."""
     if not _O_TMPFILE:
         return False
-    name = drafts / f"trial.{secrets.token_hex(8)}"
+    name = f"trial.{secrets.token_hex(8)}"
+    folder = os.open(drafts, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fd = os.open(root, os.O_WRONLY | os.O_CLOEXEC | _O_TMPFILE, _FILE_MODE)
-    except OSError:
-        return False
-    try:
-        os.link(f"/proc/self/fd/{fd}", name, follow_symlinks=True)
+        try:
+            # Python follows the link to the open file only where a folder is given as well.
+            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
+        finally:
+            os.close(fd)
+        os.unlink(name, dir_fd=folder)
     except OSError:
         return False
     finally:
-        os.close(fd)
-    name.unlink()
+        os.close(folder)
     return True
 
 

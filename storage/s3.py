@@ -328,6 +328,8 @@ def _md5_of(fd: int, start: int, length: int) -> bytes:
     end = start + length
     while start < end:
         block = os.pread(fd, min(_BLOCK_BYTES, end - start), start)
+        if not block:
+            raise StoreUnavailable("The spooled draft is shorter than what was written to it.")
         md5.update(block)
         start += len(block)
     return md5.digest()

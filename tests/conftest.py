@@ -20,11 +20,13 @@ from app.core.db import Database
 from app.custody.ledger import DetailCipher
 from app.custody.models import CustodyEntry
 from app.embedded.postgres import Cluster, EmbeddedPostgres, grant_roles
+from app.inspection.sandbox import Sandbox
 from app.migrate import migrate
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
 from tests.factories import Make
+from tests.live import Live, live_archive
 
 DETAIL_KEY = bytes(range(32))
 
@@ -37,6 +39,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         migrate(found.owner_url)
         grant_roles(found)
+        # A database that anybody is connected to cannot be copied; nobody connects to this one.
+        with psycopg.connect(_superuser(found), autocommit=True) as maker:
+            maker.execute("CREATE DATABASE pristine TEMPLATE audiatur OWNER audiatur_owner")
         yield found
     finally:
         server.release_and_maybe_stop()
@@ -57,7 +62,7 @@ def own_database(cluster: Cluster) -> Iterator[Urls]:
     name = f"t_{secrets.token_hex(6)}"
     superuser = _superuser(cluster)
     with psycopg.connect(superuser, autocommit=True) as maker:
-        maker.execute(f'CREATE DATABASE "{name}" TEMPLATE audiatur OWNER audiatur_owner')
+        maker.execute(f'CREATE DATABASE "{name}" TEMPLATE pristine OWNER audiatur_owner')
     try:
         yield Urls(
             owner=_renamed(cluster.owner_url, name),
@@ -165,6 +170,19 @@ def store(tmp_path: Path, keys: MasterKeys) -> SealedStore:
 def make(session: Session, clock: SetClock, store: SealedStore) -> Make:
     """Give the maker of rows."""
     return Make(session, clock, store)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    """Give the sandbox that this machine allows."""
+    return Sandbox.detect()
+
+
+@pytest.fixture
+def live(own_database: Urls, tmp_path: Path, sandbox: Sandbox) -> Iterator[Live]:
+    """Give a running archive of the test's own."""
+    with live_archive(tmp_path, own_database.web, sandbox) as archive:
+        yield archive
 
 
 Acts = Callable[[object], list[str]]

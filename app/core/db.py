@@ -20,6 +20,7 @@ from app.core.errors import Unavailable
 
 JsonObject = dict[str, Any]
 
+APP_ROLE = "audiatur_app"
 JOBS_WAITING = "jobs_waiting"
 CONNECT_SECONDS = 3
 STATEMENT_MILLISECONDS = 15_000

@@ -9,7 +9,7 @@ from app.clients.service import ADOPT
 from app.inspection.jobs import inspect
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, sweep
-from app.worker.tools import Tools
+from app.tools import Tools
 
 Handler = Callable[..., None]
 

@@ -11,10 +11,10 @@ import structlog
 from procrastinate import JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.jobs import DeleteJobCondition
 
+from app.core.db import APP_ROLE
 from app.core.jobs import QUEUE
-from app.wiring import APP_ROLE
+from app.tools import Tools
 from app.worker.handlers import HANDLERS, PERIODIC, Handler
-from app.worker.tools import Tools
 
 _log = structlog.get_logger()
 
