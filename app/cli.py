@@ -64,6 +64,9 @@ def _print(as_json: bool, facts: dict[str, object], line: str) -> None:  # noqa:
 @click.option("--public", "is_public", is_flag=True, help="Serve the public links alone.")
 def serve(host: str | None, port: int | None, data: Path | None, *, is_public: bool) -> None:
     """Start the archive: Postgres and store if none are configured, web, links and worker."""
+    if is_public:
+        processes.serve_public(_settings(host=host, public_port=port, data=data))
+        return
     sys.exit(processes.serve(_settings(host=host, port=port, data=data)))
 
 
@@ -76,7 +79,7 @@ def run_web() -> None:
 @audiatur.command("run-public", hidden=True)
 def run_public() -> None:
     """Serve the public links on sockets that were handed down."""
-    raise SystemExit(2)
+    processes.run_public(_settings())
 
 
 @audiatur.command()

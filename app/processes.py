@@ -26,6 +26,8 @@ from app.embedded.supervisor import (
 )
 from app.identity.models import User
 from app.main import create_app
+from app.public.main import create_public_app
+from app.public.server import tools_of as public_tools
 from app.recordings.stages import Mapped, Measured, Stages
 from app.settings import Settings
 from app.wiring import database_urls, embedded, open_tools, prepare
@@ -33,6 +35,14 @@ from app.worker import loop
 
 _log = structlog.get_logger()
 
+_ARCHIVE_ONLY = (
+    "AUDIATUR_DATABASE_URL",
+    "AUDIATUR_DATABASE_OWNER_URL",
+    "AUDIATUR_S3_BUCKET",
+    "AUDIATUR_S3_ACCESS_KEY_ID",
+    "AUDIATUR_S3_SECRET_ACCESS_KEY",
+    "AUDIATUR_ARCHIVE_KEY_FILE",
+)
 _STAGES_FILE = "AUDIATUR_STAGES_FILE"
 _LOOK_AFTER_SECONDS = 1.0
 
@@ -48,17 +58,23 @@ def serve(settings: Settings) -> int:
         with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
             has_users = _has_users(tools.database)
         web = bind(settings.host, settings.port)
-        public = bind(settings.host, _public_port(settings, web.getsockname()[1]))
-        address = f"http://{settings.host}:{web.getsockname()[1]}"
-        public_address = settings.public_url or f"http://{settings.host}:{public.getsockname()[1]}"
+        public = bind(settings.host, _public_port(settings, _port_of(web)))
+        address = f"http://{settings.host}:{_port_of(web)}"
+        public_address = settings.public_url or f"http://{settings.host}:{_port_of(public)}"
         env = {
             "AUDIATUR_DATA": str(settings.data.resolve()),
             "AUDIATUR_PUBLIC_URL": public_address,
-            "AUDIATUR_PORT": str(web.getsockname()[1]),
+            "AUDIATUR_PORT": str(_port_of(web)),
         }
         command = [sys.executable, "-m", "app.cli"]
         children = [
             ChildSpec(name="web", argv=[*command, "run-web"], env=env, sockets=[web]),
+            ChildSpec(
+                name="public",
+                argv=[*command, "run-public"],
+                env=_without_archive(env),
+                sockets=[public],
+            ),
             *(
                 ChildSpec(name=f"worker-{n}", argv=[*command, "worker"], env=env)
                 for n in range(1, settings.workers + 1)
@@ -81,6 +97,32 @@ def run_worker(settings: Settings) -> None:
     die_with_parent()
     with database_urls(settings) as urls, open_tools(settings, urls) as tools:
         loop.run(tools, urls.web)
+
+
+def run_public(settings: Settings) -> None:
+    """Serve the public links on the sockets that were handed down.
+
+    Only the link process's own database role, store and key are opened.
+    """
+    die_with_parent()
+    _serve(create_public_app(public_tools(settings)), inherited_sockets())
+
+
+def serve_public(settings: Settings) -> None:
+    """Serve the public links alone, on an address of their own."""
+    listener = bind(settings.host, _public_port(settings, settings.port))
+    sys.stdout.write(f"Public links are served on http://{settings.host}:{_port_of(listener)}\n")
+    sys.stdout.flush()
+    _serve(create_public_app(public_tools(settings)), [listener])
+
+
+def _port_of(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
+
+
+def _without_archive(env: dict[str, str]) -> dict[str, str]:
+    """Return `env` with what names the archive's database, bucket and keys emptied."""
+    return env | dict.fromkeys(_ARCHIVE_ONLY, "")
 
 
 def _stages() -> Stages:

@@ -21,7 +21,11 @@ class Settings(BaseSettings):
     """The settings; each is the environment variable `AUDIATUR_` and its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="AUDIATUR_", env_file=".env", frozen=True, extra="ignore"
+        env_prefix="AUDIATUR_",
+        env_file=".env",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
     )
 
     data: Path = Field(default=Path("data"), description="Folder of everything that is kept here.")

@@ -183,7 +183,7 @@ def open_tools(settings: Settings, urls: Urls) -> Iterator[Tools]:
         urls.web,
         role=APP_ROLE,
         pool_size=settings.database_pool,
-        info={"detail_cipher": cipher},
+        info={"detail_cipher": cipher, "jurisdiction": settings.jurisdiction},
     )
     waker = Waker(database)
     database.after_jobs = waker.wake

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from app.clients.service import ADOPT
 from app.inspection.jobs import inspect
@@ -14,6 +14,7 @@ from app.tools import Tools
 Handler = Callable[..., None]
 
 SWEEP = "recordings.sweep"
+_SWEPT_AFTER = timedelta(hours=6)
 
 HANDLERS: dict[str, Handler] = {
     INSPECT: inspect,
@@ -24,7 +25,7 @@ HANDLERS: dict[str, Handler] = {
 PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     SWEEP: (
         "17 * * * *",
-        lambda tools: sweep(tools, older_than=datetime.now(UTC) - timedelta(hours=6)),
+        lambda tools: sweep(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
 }
 """By name: when, in cron's words, and what."""

@@ -1,0 +1,177 @@
+"""The door: a permit, an entry in the ledger, then bytes for as long as the state stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.consent.rules import Permit
+from app.core.db import Database
+from app.core.errors import Conflict, Gone, NotFound, Unavailable
+from app.core.ranges import ByteRange
+from app.custody import ledger
+from app.custody.ledger import Act
+from app.identity.actor import Actor
+from app.inspection.decode import PLAYABLE_MEDIA_TYPE
+from app.recordings.models import Leg, SealedRow
+from storage.errors import StoreError
+from storage.sealed import SealedReader, SealedRef
+
+PIECE_BYTES = 256 * 1024
+
+Form = Literal["original", "playable"]
+
+_BROWSERS_PLAY = frozenset(
+    {
+        ("audio/mpeg", "mp3"),
+        ("audio/ogg", "opus"),
+        ("audio/ogg", "vorbis"),
+        ("audio/webm", "opus"),
+        ("audio/flac", "flac"),
+        ("audio/mp4", "aac"),
+        ("audio/wav", "pcm_s16le"),
+        ("audio/wav", "pcm_alaw"),
+        ("audio/wav", "pcm_mulaw"),
+    }
+)
+
+
+class LegNotFound(NotFound):
+    """The recording has no such leg."""
+
+
+class NotPlayableYet(Conflict):
+    """There is no playable copy; the original can be fetched with `form=original`."""
+
+
+class SoundErased(Gone):
+    """The sound was erased."""
+
+
+class SoundAway(Unavailable):
+    """The store does not give the sound now; try again."""
+
+
+class CutOff(Exception):
+    """Consent changed while somebody listened; the rest is not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """Bytes that may be heard, and what they are."""
+
+    leg: str
+    form: Form
+    ref: SealedRef
+    media_type: str
+    sha256: bytes
+
+
+def sound_of(session: Session, recording_id: UUID, *, leg: str | None, form: Form | None) -> Sound:
+    """Return the bytes of a leg: the first one, in the form that a browser plays, unless asked.
+
+    Raises:
+        LegNotFound: the recording has no such leg.
+        NotPlayableYet: not inspected, or nothing could be decoded.
+        SoundErased: its key was destroyed.
+    """
+    query = select(Leg).where(Leg.recording_id == recording_id)
+    if leg is not None:
+        query = query.where(Leg.leg == leg)
+    found = session.scalars(query.order_by(Leg.received_at, Leg.leg).limit(1)).first()
+    if found is None:
+        raise LegNotFound
+    form = form or _best_form(found)
+    object_id = found.object_id if form == "original" else found.playable_object_id
+    if object_id is None:
+        raise NotPlayableYet
+    row = session.get_one(SealedRow, object_id)
+    if row.wrapped_key is None:
+        raise SoundErased
+    return Sound(
+        leg=found.leg,
+        form=form,
+        ref=SealedRef(object_id=object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes),
+        media_type=found.media_type if form == "original" else PLAYABLE_MEDIA_TYPE,
+        sha256=row.sha256,
+    )
+
+
+def _best_form(leg: Leg) -> Form:
+    plays = (leg.media_type, leg.codec) in _BROWSERS_PLAY
+    return "original" if plays or leg.playable_object_id is None else "playable"
+
+
+def tell(
+    session: Session,
+    actor: Actor,
+    permit: Permit,
+    sound: Sound,
+    *,
+    part: ByteRange,
+    at: datetime,
+) -> str:
+    """Write the listening down and return the stamp of the state that it is allowed under.
+
+    The caller commits before the first byte is read, so that what was heard is never missing
+    from the ledger.
+    """
+    ledger.append(
+        session,
+        actor,
+        Act.MEDIA_PLAYED,
+        ("recording", permit.recording_id),
+        at=at,
+        facts={
+            "purpose": str(permit.purpose),
+            "leg": sound.leg,
+            "form": sound.form,
+            "first_byte": part.start,
+            "last_byte": part.end - 1,
+        },
+        content=sound.sha256,
+    )
+    return _stamp(session, permit)
+
+
+def _stamp(session: Session, permit: Permit) -> str:
+    return str(
+        session.scalar(
+            text("SELECT consent_stamp(:recording, :contact)"),
+            {"recording": permit.recording_id, "contact": permit.recipient.contact_id},
+        )
+    )
+
+
+def pieces(
+    database: Database,
+    store: SealedReader,
+    permit: Permit,
+    sound: Sound,
+    *,
+    part: ByteRange,
+    stamp: str,
+) -> Iterator[bytes]:
+    """Yield the bytes of `part`; before each piece the state is compared with `stamp`.
+
+    Raises:
+        CutOff: something that the decision depends on has changed.
+        SoundAway: the store does not give the bytes.
+    """
+    position = part.start
+    while position < part.end:
+        with database.transaction() as session:
+            if _stamp(session, permit) != stamp:
+                raise CutOff
+        length = min(PIECE_BYTES, part.end - position)
+        try:
+            yield store.read(sound.ref, start=position, length=length)
+        except StoreError as exc:
+            raise SoundAway from exc
+        position += length

@@ -1,0 +1,224 @@
+"""Listening and looking at the waveform, each under a fresh decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from app.consent import service as consent
+from app.consent.casefile import Question
+from app.consent.purposes import Purpose, RecipientClass
+from app.consent.rules import ConsentRefused
+from app.core.db import Database
+from app.core.deps import ClockDep, DatabaseDep
+from app.core.errors import Unavailable
+from app.core.problems import problems
+from app.core.ranges import ByteRange, RangeUnsatisfiable
+from app.core.ranges import parse as parse_range
+from app.core.sound import BreakableResponse
+from app.custody import ledger
+from app.custody.ledger import Act, Outcome
+from app.identity.actor import Actor
+from app.identity.guard import Requires
+from app.identity.permissions import Permission, Role
+from app.inspection.peaks import Peaks
+from app.playback import door
+from app.playback.door import (
+    CutOff,
+    Form,
+    LegNotFound,
+    NotPlayableYet,
+    SoundAway,
+    SoundErased,
+)
+from app.recordings import service as recordings
+from app.recordings.models import Leg, LegKind, SealedRow
+from app.recordings.service import RecordingNotFound
+from storage.errors import StoreError
+from storage.sealed import SealedReader, SealedRef
+
+router = APIRouter(prefix="/v1/recordings/{recording_id}", tags=["listening"])
+
+CanListen = Annotated[Actor, Depends(Requires(Permission.RECORDING_LISTEN))]
+AskedPurpose = Annotated[
+    Purpose | None, Query(description="What it is heard for; by role if not said.")
+]
+
+_log = structlog.get_logger()
+_COMPLIANCE = frozenset({Role.REVIEWER, Role.APPROVER, Role.LEGAL})
+
+
+def _archive(request: Request) -> SealedReader:
+    return cast("SealedReader", request.app.state.tools.archive)
+
+
+Archive = Annotated[SealedReader, Depends(_archive)]
+
+
+class WaveformRead(BaseModel):
+    """Lowest and highest values, in the form of audiowaveform's JSON, version 2."""
+
+    version: int
+    channels: int
+    sample_rate: int
+    samples_per_pixel: int
+    bits: int
+    length: int
+    data: list[int]
+
+
+def _purpose(actor: Actor, asked: Purpose | None) -> Purpose:
+    """Return what it is heard for: compliance reviews, others look after quality."""
+    if asked is not None:
+        return asked
+    is_compliance = actor.role in _COMPLIANCE
+    return Purpose.CONSENT_REVIEW if is_compliance else Purpose.INTERNAL_QUALITY
+
+
+def _recipient(actor: Actor) -> RecipientClass:
+    is_compliance = actor.role in _COMPLIANCE
+    return RecipientClass.OWN_COMPLIANCE if is_compliance else RecipientClass.OWN_STAFF_MANAGER
+
+
+def _question(actor: Actor, purpose: Purpose) -> tuple[Purpose, RecipientClass, UUID]:
+    if actor.id is None:
+        raise RecordingNotFound
+    return purpose, _recipient(actor), actor.id
+
+
+def _remember(
+    database: Database, actor: Actor, recording_id: UUID, refused: ConsentRefused, clock: ClockDep
+) -> None:
+    """Tell the ledger of an attempt whose own transaction was rolled back."""
+    with database.transaction() as session:
+        ledger.append(
+            session,
+            actor,
+            Act.ACCESS_DENIED,
+            ("recording", recording_id),
+            at=clock.now(),
+            outcome=Outcome.DENIED,
+            facts={"reasons": " ".join(cast("list[str]", refused.facts["reasons"]))},
+        )
+
+
+@router.get(
+    "/audio",
+    response_class=Response,
+    responses=problems(
+        RecordingNotFound, ConsentRefused, LegNotFound, NotPlayableYet, SoundErased, SoundAway
+    )
+    | {206: {"description": "The part asked for"}, 416: {"description": "No such part"}},
+)
+def get_audio(
+    recording_id: UUID,
+    actor: CanListen,
+    request: Request,
+    database: DatabaseDep,
+    archive: Archive,
+    clock: ClockDep,
+    purpose: AskedPurpose = None,
+    leg: LegKind | None = None,
+    form: Form | None = None,
+) -> Response:
+    """Listen: the original bytes where a browser plays them, else the playable copy.
+
+    The decision is asked at each request, a range request too, and again on the way.
+    """
+    asked, recipient, asker = _question(actor, _purpose(actor, purpose))
+    try:
+        with database.transaction() as session:
+            recordings.find(session, actor, recording_id)
+            sound = door.sound_of(session, recording_id, leg=leg, form=form)
+            size = sound.ref.size_bytes
+            try:
+                wanted = parse_range(request.headers.get("range"), size)
+            except RangeUnsatisfiable:
+                return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+            part = wanted or ByteRange(start=0, end=size)
+            question = consent.question(
+                session, purpose=asked, recipient_class=recipient, requested_by=asker
+            )
+            permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
+            stamp = door.tell(session, actor, permit, sound, part=part, at=clock.now())
+    except ConsentRefused as exc:
+        _remember(database, actor, recording_id, exc, clock)
+        raise
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(part.length),
+        "Content-Disposition": f'inline; filename="{recording_id}"',
+        "X-Audiatur-Form": sound.form,
+    }
+    if wanted is not None:
+        headers["Content-Range"] = wanted.content_range(size)
+    pieces = door.pieces(database, archive, permit, sound, part=part, stamp=stamp)
+    first = next(pieces, b"")
+    return BreakableResponse(
+        _until_cut(chain([first], pieces)),
+        status_code=200 if wanted is None else 206,
+        headers=headers,
+        media_type=sound.media_type,
+    )
+
+
+def _until_cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces, and an empty one where the listening was cut off."""
+    try:
+        yield from (piece for piece in pieces if piece)
+    except (CutOff, Unavailable) as exc:
+        _log.info("listening.cut_off", reason=type(exc).__name__)
+        yield b""
+
+
+@router.get(
+    "/waveform",
+    responses=problems(RecordingNotFound, ConsentRefused, LegNotFound, NotPlayableYet, SoundAway),
+)
+def get_waveform(
+    recording_id: UUID,
+    actor: CanListen,
+    database: DatabaseDep,
+    archive: Archive,
+    clock: ClockDep,
+    purpose: AskedPurpose = None,
+    leg: LegKind | None = None,
+    points: Annotated[int, Query(ge=10, le=20_000)] = 2_000,
+) -> WaveformRead:
+    """Return the picture of the sound, under the same decision as the sound itself."""
+    asked, recipient, asker = _question(actor, _purpose(actor, purpose))
+    try:
+        with database.transaction() as session:
+            recordings.find(session, actor, recording_id)
+            question: Question = consent.question(
+                session, purpose=asked, recipient_class=recipient, requested_by=asker
+            )
+            consent.permit_for(session, actor, recording_id, question, at=clock.now())
+            query = select(Leg).where(Leg.recording_id == recording_id)
+            if leg is not None:
+                query = query.where(Leg.leg == leg)
+            found = session.scalars(query.order_by(Leg.received_at, Leg.leg).limit(1)).first()
+            if found is None:
+                raise LegNotFound
+            if found.peaks_object_id is None:
+                raise NotPlayableYet
+            row = session.get_one(SealedRow, found.peaks_object_id)
+    except ConsentRefused as exc:
+        _remember(database, actor, recording_id, exc, clock)
+        raise
+    if row.wrapped_key is None:
+        raise SoundErased
+    ref = SealedRef(object_id=row.object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes)
+    try:
+        peaks = Peaks.from_bytes(b"".join(archive.stream(ref)))
+    except StoreError as exc:
+        raise SoundAway from exc
+    picture: dict[str, Any] = dict(peaks.resampled(points).to_waveform())
+    return WaveformRead.model_validate(picture)
