@@ -17,15 +17,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clients.routes import router as clients
+from app.consent.routes import router as consent
 from app.core import problems
 from app.core.ids import new_id
+from app.disputes.routes import router as disputes
 from app.identity.authenticator import Authenticator
 from app.identity.routes import router as identity
+from app.playback.routes import router as playback
 from app.recordings.ingest import IngestTools
 from app.recordings.routes import ReceivingTools
 from app.recordings.routes import router as recordings
 from app.recordings.schemas import RecordingTold, ScreenshotTold
 from app.recordings.stages import Stages
+from app.releases.copies import Copier
+from app.releases.routes import router as releases
 from app.system.routes import database_check
 from app.system.routes import router as system
 from app.tools import Tools
@@ -34,7 +39,16 @@ _log = structlog.get_logger()
 _REQUESTS = Counter("audiatur_requests_total", "Requests answered.", ["method", "route", "status"])
 _INGEST_THREADS = 32
 
-ROUTERS = (system, identity, clients, recordings)
+ROUTERS = (
+    system,
+    identity,
+    clients,
+    recordings,
+    consent,
+    playback,
+    disputes,
+    releases,
+)
 
 
 def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
@@ -81,6 +95,15 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         max_screenshot_bytes=settings.max_screenshot_bytes,
         max_pixels=settings.max_pixels,
         idle_seconds=settings.upload_idle_seconds,
+    )
+    app.state.copier = Copier(
+        database=tools.database,
+        archive=tools.archive,
+        release=tools.release,
+        sandbox=lambda: tools.sandbox,
+        clock=tools.clock,
+        spool=settings.spool_dir,
+        public_url=settings.public_url or f"http://{settings.host}:{settings.port + 1}",
     )
     for router in ROUTERS:
         app.include_router(router)

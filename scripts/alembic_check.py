@@ -1,4 +1,4 @@
-"""Says whether the migrations make the tables that the models describe, on a Postgres of its own."""
+"""Says whether the migrations make the tables that the models describe."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from app.consent import service as consent
 from app.consent.casefile import Question
 from app.consent.purposes import Purpose, RecipientClass
 from app.consent.rules import ConsentRefused
+from app.core.clock import Clock
 from app.core.db import Database
 from app.core.deps import ClockDep, DatabaseDep
 from app.core.errors import Unavailable
@@ -23,8 +24,8 @@ from app.core.problems import problems
 from app.core.ranges import ByteRange, RangeUnsatisfiable
 from app.core.ranges import parse as parse_range
 from app.core.sound import BreakableResponse
-from app.custody import ledger
-from app.custody.ledger import Act, Outcome
+from app.custody import refusals
+from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission, Role
@@ -94,19 +95,16 @@ def _question(actor: Actor, purpose: Purpose) -> tuple[Purpose, RecipientClass, 
 
 
 def _remember(
-    database: Database, actor: Actor, recording_id: UUID, refused: ConsentRefused, clock: ClockDep
+    database: Database, actor: Actor, recording_id: UUID, refused: ConsentRefused, clock: Clock
 ) -> None:
-    """Tell the ledger of an attempt whose own transaction was rolled back."""
-    with database.transaction() as session:
-        ledger.append(
-            session,
-            actor,
-            Act.ACCESS_DENIED,
-            ("recording", recording_id),
-            at=clock.now(),
-            outcome=Outcome.DENIED,
-            facts={"reasons": " ".join(cast("list[str]", refused.facts["reasons"]))},
-        )
+    refusals.remember(
+        database,
+        actor,
+        Act.ACCESS_DENIED,
+        ("recording", recording_id),
+        at=clock.now(),
+        facts={"reasons": " ".join(cast("list[str]", refused.facts["reasons"]))},
+    )
 
 
 @router.get(

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from app.clients.service import ADOPT
+from app.consent.jobs import handle_refresh_flags
 from app.inspection.jobs import inspect
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, sweep
+from app.releases.jobs import handle_destroy, handle_reconsider
+from app.releases.jobs import handle_sweep as reconsider_closed
 from app.tools import Tools
 
 Handler = Callable[..., None]
@@ -19,6 +22,9 @@ _SWEPT_AFTER = timedelta(hours=6)
 HANDLERS: dict[str, Handler] = {
     INSPECT: inspect,
     ADOPT: adopt,
+    "consent.refresh_flags": handle_refresh_flags,
+    "releases.reconsider": handle_reconsider,
+    "releases.destroy": handle_destroy,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 
@@ -27,5 +33,6 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
         "17 * * * *",
         lambda tools: sweep(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
+    "releases.sweep": ("*/5 * * * *", reconsider_closed),
 }
 """By name: when, in cron's words, and what."""
