@@ -70,6 +70,15 @@ class Live:
                     self.keys[name] = identity.add_device(session, _SYSTEM, name, at=at)
         return self.keys[name]
 
+    def add_agent(self, agent_ref: str) -> None:
+        """Make an agent known whom softphones call `agent_ref`; `who` is then that word."""
+        with self.tools.database.transaction() as session:
+            at = self.tools.clock.now()
+            person = identity.add_user(
+                session, _SYSTEM, f"agent-{agent_ref}", role=Role.AGENT, agent_ref=agent_ref, at=at
+            )
+            self.keys[agent_ref] = identity.add_api_key(session, _SYSTEM, person, at=at)
+
     def call(self, method: str, path: str, *, who: str | None, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments.
         """Send a request as `who`, None for nobody."""
         headers = dict(more.pop("headers", {}))

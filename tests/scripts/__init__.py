@@ -1,0 +1,1 @@
+"""The programs in scripts/, run as their users run them."""
