@@ -41,5 +41,6 @@ def configure(level: str) -> None:
     root.handlers = [handler]
     # What libraries say at lower levels holds statements, arguments of jobs and paths with tokens.
     root.setLevel(max(number, logging.WARNING))
-    logging.getLogger("procrastinate").setLevel(logging.ERROR)
+    # Its errors show the words of exceptions; `worker.loop` tells of failed jobs without them.
+    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.access").disabled = True

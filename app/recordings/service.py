@@ -13,11 +13,14 @@ from app.clients.models import Contact, ContactPhone, Event
 from app.clients.service import EventNotFound
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
+from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.recordings import queries
 from app.recordings.models import LinkChange, LinkedBy, Recording
+
+REFRESH_FLAG = "consent.refresh_flag"
 
 
 class RecordingNotFound(NotFound):
@@ -140,6 +143,7 @@ def _tie(  # noqa: PLR0913 - a change of a link has these parts; the later ones 
         )
     )
     session.flush()
+    enqueue(session, Job(task=REFRESH_FLAG, args={"recording_id": str(recording.id)}))
     ledger.append(
         session,
         actor,

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from app.clients.service import ADOPT
-from app.consent.jobs import handle_refresh_flags
+from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
+from app.consent.review import REFRESH_FLAGS
 from app.inspection.jobs import inspect
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, sweep
+from app.recordings.service import REFRESH_FLAG
 from app.releases.jobs import handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
 from app.tools import Tools
@@ -22,7 +24,8 @@ _SWEPT_AFTER = timedelta(hours=6)
 HANDLERS: dict[str, Handler] = {
     INSPECT: inspect,
     ADOPT: adopt,
-    "consent.refresh_flags": handle_refresh_flags,
+    REFRESH_FLAG: handle_refresh_flag,
+    REFRESH_FLAGS: handle_refresh_flags,
     "releases.reconsider": handle_reconsider,
     "releases.destroy": handle_destroy,
 }

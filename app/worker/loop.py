@@ -27,8 +27,11 @@ _KEEP_DONE_HOURS = 72
 _RETRY = RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=3)
 
 
-def queue_app(tools: Tools, url: str) -> procrastinate.App:
-    """Return the queue with every job's handler, over connections of its own."""
+def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinate.App:
+    """Return the queue with every job's handler, over connections of its own.
+
+    Without `has_clock` nothing is started by the time of day.
+    """
     app = procrastinate.App(
         connector=PsycopgConnector(
             conninfo=url,
@@ -39,6 +42,8 @@ def queue_app(tools: Tools, url: str) -> procrastinate.App:
     )
     for name, handler in HANDLERS.items():
         app.task(name=name, queue=QUEUE, retry=_RETRY)(_bound(tools, name, handler))
+    if not has_clock:
+        return app
     for name, (cron, work) in PERIODIC.items():
         task = app.task(name=name, queue=QUEUE, queueing_lock=name)(_periodic(tools, work))
         app.periodic(cron=cron)(task)
@@ -107,7 +112,7 @@ def drain(tools: Tools, url: str) -> None:
     """Do every job that is due and return: for tests and commands."""
 
     async def work() -> Any:  # noqa: ANN401 - what the library returns is not looked at.
-        app = queue_app(tools, url)
+        app = queue_app(tools, url, has_clock=False)
         async with app.open_async():
             await app.run_worker_async(
                 queues=[QUEUE],

@@ -1,0 +1,129 @@
+"""The words by which people are told: versions, and the approval that lets them clear a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.consent import queries
+from app.consent.models import NoticeText
+from app.consent.review import person
+from app.core.errors import Conflict, Forbidden, NotFound
+from app.core.ids import new_id
+from app.custody import ledger
+from app.custody.ledger import Act
+from app.identity.actor import Actor
+
+
+class NoticeTextNotFound(NotFound):
+    """There is no such notice text."""
+
+
+class NoticeTextApproved(Conflict):
+    """The version was approved already."""
+
+
+class WriterApproves(Forbidden):
+    """Who wrote a notice text does not approve it; another person must."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeWords:
+    """A notice text as it is given; `id` for a further version of one that is there."""
+
+    id: UUID | None
+    language: str
+    text: str
+    purposes: tuple[str, ...]
+    recipients: tuple[str, ...]
+    lines: tuple[str, ...]
+    valid_from: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceAudio:
+    """The kept recording of the words."""
+
+    object_id: UUID
+    media_type: str
+    sha256: bytes
+
+
+def add(
+    session: Session, actor: Actor, words: NoticeWords, audio: ReferenceAudio, *, at: datetime
+) -> NoticeText:
+    """Write down a new text, or the next version of one.
+
+    Raises:
+        NoticeTextNotFound: `id` names none.
+    """
+    latest = queries.latest_version(session, words.id) if words.id else 0
+    if words.id is not None and latest == 0:
+        raise NoticeTextNotFound
+    row = NoticeText(
+        id=words.id or new_id(),
+        version=latest + 1,
+        language=words.language,
+        text=words.text,
+        purposes=sorted(words.purposes),
+        recipients=sorted(words.recipients),
+        lines=sorted(words.lines),
+        valid_from=words.valid_from,
+        object_id=audio.object_id,
+        media_type=audio.media_type,
+        audio_sha256=audio.sha256,
+        created_by=person(actor),
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.NOTICE_TEXT_ADDED,
+        ("notice_text", row.id),
+        at=at,
+        facts={
+            "version": row.version,
+            "purposes": " ".join(row.purposes),
+            "recipients": " ".join(row.recipients),
+        },
+        detail={"text": row.text},
+        content=audio.sha256,
+    )
+    return row
+
+
+def approve(
+    session: Session, actor: Actor, text_id: UUID, *, version: int | None, at: datetime
+) -> NoticeText:
+    """Approve a version, the latest if none is named.
+
+    Raises:
+        NoticeTextNotFound: there is none.
+        NoticeTextApproved: it was approved already.
+        WriterApproves: the actor wrote it.
+    """
+    wanted = version or queries.latest_version(session, text_id)
+    row = queries.notice_text(session, text_id, wanted)
+    if row is None:
+        raise NoticeTextNotFound
+    if row.approved_at is not None:
+        raise NoticeTextApproved
+    if row.created_by == person(actor):
+        raise WriterApproves
+    row.approved_by = person(actor)
+    row.approved_at = at
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.NOTICE_TEXT_APPROVED,
+        ("notice_text", row.id),
+        at=at,
+        facts={"version": row.version},
+    )
+    return row

@@ -1,0 +1,175 @@
+"""Finding what a decision depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, or_, select, text
+from sqlalchemy.orm import Session
+
+from app.clients.models import Client, Contact, Contract, ContractClause, Event
+from app.consent.models import (
+    Assertion,
+    AssertionVote,
+    ContactVerification,
+    NoticeText,
+    PolicyPackRow,
+    Screening,
+)
+from app.identity.models import User
+from app.recordings.models import Party, Recording
+
+
+def stamp(session: Session, recording_id: UUID, contact_id: UUID | None) -> str:
+    """Return the stamp of the present state; empty, which no state has, if there is none."""
+    found = session.scalar(
+        text("SELECT consent_stamp(:r, :c)"), {"r": recording_id, "c": contact_id}
+    )
+    return str(found or "")
+
+
+def recording(session: Session, recording_id: UUID) -> tuple[Recording, UUID | None] | None:
+    """Return a recording as it is now and the client of its event."""
+    row = session.execute(
+        select(Recording, Event.client_id)
+        .join(Event, Event.id == Recording.event_id)
+        .where(Recording.id == recording_id)
+        .execution_options(populate_existing=True)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def parties(
+    session: Session, recording_id: UUID
+) -> Sequence[tuple[Party, str | None, UUID | None]]:
+    """Return who is heard, with the place on the client's card and the own person's account."""
+    rows = session.execute(
+        select(Party, Client.jurisdiction, User.id)
+        .outerjoin(Client, Client.id == Party.client_id)
+        .outerjoin(User, User.agent_ref == Party.agent)
+        .where(Party.recording_id == recording_id)
+        .order_by(Party.label)
+        .execution_options(populate_existing=True)
+    )
+    return [(party, place, user) for party, place, user in rows]
+
+
+def about(session: Session, recording_id: UUID, heard: Sequence[Party]) -> Sequence[Assertion]:
+    """Return every assertion on the recording or on anybody heard in it."""
+    return session.scalars(
+        select(Assertion)
+        .where(
+            or_(
+                Assertion.recording_id == recording_id,
+                Assertion.client_id.in_({p.client_id for p in heard if p.client_id}),
+                Assertion.contact_id.in_({p.contact_id for p in heard if p.contact_id}),
+                Assertion.agent.in_({p.agent for p in heard if p.agent}),
+            )
+        )
+        .order_by(Assertion.proposed_at, Assertion.id)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def clauses(
+    session: Session, clients: set[UUID]
+) -> dict[tuple[str, str], tuple[Contract, ContractClause]]:
+    """Return the clauses of these clients' contracts by contract id and reference."""
+    rows = session.execute(
+        select(Contract, ContractClause)
+        .join(ContractClause, ContractClause.contract_id == Contract.id)
+        .where(Contract.client_id.in_(clients))
+        .execution_options(populate_existing=True)
+    )
+    return {(str(c.id), clause.clause_ref): (c, clause) for c, clause in rows}
+
+
+def clause(
+    session: Session, contract_id: UUID, clause_ref: str
+) -> tuple[Contract, ContractClause] | None:
+    """Return one clause and its contract."""
+    row = session.execute(
+        select(Contract, ContractClause)
+        .join(ContractClause, ContractClause.contract_id == Contract.id)
+        .where(Contract.id == contract_id, ContractClause.clause_ref == clause_ref)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def screenings(session: Session, recording_id: UUID) -> Sequence[Screening]:
+    return session.scalars(
+        select(Screening).where(Screening.recording_id == recording_id).order_by(Screening.at)
+    ).all()
+
+
+def active_packs(session: Session, at: datetime) -> Sequence[PolicyPackRow]:
+    """Return the activated packs that are in force, oldest version first."""
+    return session.scalars(
+        select(PolicyPackRow)
+        .where(PolicyPackRow.activated_at <= at, PolicyPackRow.effective_from <= at.date())
+        .order_by(PolicyPackRow.version)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def contact(session: Session, contact_id: UUID) -> tuple[Contact, bool] | None:
+    """Return a contact, and whether a person has verified him for the firm he is now of."""
+    verified = (
+        select(ContactVerification.id)
+        .where(
+            ContactVerification.contact_id == Contact.id,
+            ContactVerification.client_id == Contact.client_id,
+        )
+        .exists()
+    )
+    row = session.execute(
+        select(Contact, verified)
+        .where(Contact.id == contact_id)
+        .execution_options(populate_existing=True)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def assertion(session: Session, assertion_id: UUID, *, lock: bool = False) -> Assertion | None:
+    query = select(Assertion).where(Assertion.id == assertion_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.scalar(query)
+
+
+def votes(session: Session, assertion_id: UUID, verdict: str) -> Sequence[AssertionVote]:
+    return session.scalars(
+        select(AssertionVote)
+        .where(AssertionVote.assertion_id == assertion_id, AssertionVote.verdict == verdict)
+        .order_by(AssertionVote.at, AssertionVote.id)
+    ).all()
+
+
+def notice_text(session: Session, text_id: UUID, version: int) -> NoticeText | None:
+    return session.get(NoticeText, (text_id, version))
+
+
+def latest_version(session: Session, text_id: UUID) -> int:
+    """Return the highest version of a text, 0 if there is none."""
+    found = session.scalar(select(func.max(NoticeText.version)).where(NoticeText.id == text_id))
+    return found or 0
+
+
+def notice_texts(session: Session) -> Sequence[NoticeText]:
+    return session.scalars(
+        select(NoticeText).order_by(NoticeText.created_at, NoticeText.version)
+    ).all()
+
+
+def recordings_of(session: Session, found: Assertion) -> Sequence[UUID]:
+    """Return the recordings in which somebody is heard of whom the assertion speaks."""
+    if found.recording_id is not None:
+        return [found.recording_id]
+    about_him = or_(
+        Party.client_id == found.client_id,
+        Party.contact_id == found.contact_id,
+        Party.agent == found.agent,
+    )
+    return session.scalars(select(Party.recording_id).where(about_him).distinct()).all()

@@ -1,0 +1,391 @@
+"""Routes of consent: notice texts, evidence and verdicts, screenings, verifications, decisions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from app.consent import notices, queries, review, service
+from app.consent.evidence import EvidenceIncomplete, EvidenceUnfit
+from app.consent.models import Assertion, Verdict
+from app.consent.notices import NoticeWords
+from app.consent.purposes import Purpose, RecipientClass
+from app.consent.reasons import REASONS, REMEDIES, remedies_of
+from app.consent.reference import MAX_REFERENCE_BYTES, ReferenceIngest, ReferenceTools
+from app.consent.rules import Decision
+from app.consent.schemas import (
+    AssertionCreate,
+    AssertionList,
+    AssertionRead,
+    ContactVerified,
+    ContactVerify,
+    DecisionRead,
+    NoticeTextApproval,
+    NoticeTextCreated,
+    NoticeTextList,
+    NoticeTextRead,
+    NoticeTextTold,
+    ReasonList,
+    ReasonRead,
+    ReasonSaid,
+    RemedySaid,
+    ScreeningCreate,
+    ScreeningRead,
+    SegmentRead,
+    VerdictWrite,
+)
+from app.consent.spans import Segment, SegmentInvalid
+from app.core.deps import ClockDep, SessionDep
+from app.core.errors import TooLarge, UnsupportedMedia
+from app.core.problems import problems
+from app.identity.actor import Actor, PermissionMissing
+from app.identity.guard import Requires
+from app.identity.permissions import Permission
+from app.recordings import service as recordings
+from app.recordings.ingest import StoreAway
+from app.recordings.media import AudioRecogniser
+from app.recordings.multipart import MetadataInvalid, MultipartBroken, PartsWrong, parse_metadata
+from app.recordings.receive import Reception, receive
+from app.recordings.routes import Receiving
+from app.recordings.service import RecordingNotFound
+
+router = APIRouter(prefix="/v1", tags=["consent"])
+
+CanWriteNotice = Annotated[Actor, Depends(Requires(Permission.NOTICE_WRITE))]
+CanReadNotice = Annotated[Actor, Depends(Requires(Permission.NOTICE_READ))]
+CanApproveNotice = Annotated[Actor, Depends(Requires(Permission.NOTICE_APPROVE))]
+CanBlock = Annotated[Actor, Depends(Requires(Permission.ASSERTION_BLOCK))]
+CanDecide = Annotated[Actor, Depends(Requires(Permission.ASSERTION_DECIDE))]
+CanScreen = Annotated[Actor, Depends(Requires(Permission.SCREENING_RECORD))]
+CanVerify = Annotated[Actor, Depends(Requires(Permission.CONTACT_VERIFY))]
+CanAsk = Annotated[Actor, Depends(Requires(Permission.DECISION_READ))]
+CanReadReasons = Annotated[Actor, Depends(Requires(Permission.SESSION_SELF))]
+Lang = Literal["ru", "en"]
+
+
+def _words(raw: bytes) -> NoticeWords:
+    told = parse_metadata(NoticeTextTold, raw)
+    return NoticeWords(
+        id=told.id,
+        language=told.language,
+        text=told.text,
+        purposes=tuple(told.purposes),
+        recipients=tuple(told.recipients),
+        lines=tuple(told.lines),
+        valid_from=told.valid_from,
+    )
+
+
+@router.post(
+    "/notice-texts",
+    status_code=201,
+    responses=problems(
+        PermissionMissing,
+        notices.NoticeTextNotFound,
+        MultipartBroken,
+        TooLarge,
+        UnsupportedMedia,
+        MetadataInvalid,
+        PartsWrong,
+        StoreAway,
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["metadata", "file"],
+                        "properties": {
+                            "metadata": NoticeTextTold.model_json_schema(),
+                            "file": {"type": "string", "format": "binary"},
+                        },
+                    }
+                }
+            },
+        }
+    },
+)
+async def add_notice_text(
+    request: Request, actor: CanWriteNotice, receiving: Receiving
+) -> NoticeTextCreated:
+    """Keep a notice text and its reference audio; another person approves it."""
+    ingest = receiving.ingest
+    tools = ReferenceTools(database=ingest.database, store=ingest.store, clock=ingest.clock)
+    row, _ = await receive(
+        request,
+        Reception(
+            begin=lambda raw: ReferenceIngest(tools, actor, raw, parse=_words),
+            recognise=lambda part: AudioRecogniser(part.declared_type, part.name),
+            max_file_bytes=MAX_REFERENCE_BYTES,
+            idle_seconds=receiving.idle_seconds,
+            stages=ingest.stages,
+            pool=receiving.pool,
+        ),
+    )
+    return NoticeTextCreated(id=row.id, version=row.version)
+
+
+@router.get("/notice-texts", responses=problems(PermissionMissing))
+def list_notice_texts(_: CanReadNotice, session: SessionDep) -> NoticeTextList:
+    """List all versions of all notice texts."""
+    return NoticeTextList(items=[NoticeTextRead.of(n) for n in queries.notice_texts(session)])
+
+
+@router.post(
+    "/notice-texts/{text_id}/approve",
+    responses=problems(
+        PermissionMissing,
+        notices.NoticeTextNotFound,
+        notices.NoticeTextApproved,
+        notices.WriterApproves,
+    ),
+)
+def approve_notice_text(
+    text_id: UUID,
+    actor: CanApproveNotice,
+    session: SessionDep,
+    clock: ClockDep,
+    body: NoticeTextApproval | None = None,
+) -> NoticeTextRead:
+    """Approve a version of a notice text, so that recordings can be cleared by it."""
+    version = body.version if body else None
+    row = notices.approve(session, actor, text_id, version=version, at=clock.now())
+    return NoticeTextRead.of(row)
+
+
+def _assertion(row: Assertion) -> AssertionRead:
+    return AssertionRead.of(row, [str(verdict) for verdict in review.allowed_verdicts(row)])
+
+
+@router.post(
+    "/recordings/{recording_id}/assertions",
+    status_code=201,
+    responses=problems(
+        PermissionMissing,
+        RecordingNotFound,
+        EvidenceIncomplete,
+        EvidenceUnfit,
+        SegmentInvalid,
+        review.PartyUnknown,
+        review.NoticeTextUnknown,
+        review.ClauseUnknown,
+        review.NamesTooMuch,
+    ),
+)
+def propose_assertion(
+    recording_id: UUID,
+    body: AssertionCreate,
+    actor: CanBlock,
+    session: SessionDep,
+    clock: ClockDep,
+) -> AssertionRead:
+    """Propose a piece of evidence. A refusal or withdrawal blocks at once."""
+    proposal = review.Proposal(
+        kind=body.kind,
+        evidence=body.evidence,
+        party=body.party,
+        wide=body.wide,
+        from_ms=body.from_ms,
+        to_ms=body.to_ms,
+        valid_from=body.valid_from,
+        valid_to=body.valid_to,
+        purposes=tuple(body.purposes),
+        recipients=tuple(body.recipients),
+        supersedes=body.supersedes,
+    )
+    return _assertion(review.propose(session, actor, recording_id, proposal, at=clock.now()))
+
+
+@router.get(
+    "/recordings/{recording_id}/assertions",
+    responses=problems(PermissionMissing, RecordingNotFound),
+)
+def list_assertions(recording_id: UUID, actor: CanAsk, session: SessionDep) -> AssertionList:
+    """List all evidence on a recording and on those heard in it."""
+    found = recordings.find(session, actor, recording_id)
+    rows = queries.about(session, recording_id, found.parties)
+    return AssertionList(items=[_assertion(row) for row in rows])
+
+
+_VERDICT_REFUSALS = problems(
+    PermissionMissing,
+    RecordingNotFound,
+    EvidenceIncomplete,
+    review.AssertionNotFound,
+    review.ProposerDecides,
+    review.RoleCannotSettle,
+    review.TransitionRefused,
+    review.NoticeNotApproved,
+    review.ReasonMissing,
+    review.VerdictRepeated,
+)
+
+
+@router.post("/assertions/{assertion_id}/verify", responses=_VERDICT_REFUSALS)
+def verify_assertion(
+    assertion_id: UUID,
+    actor: CanDecide,
+    session: SessionDep,
+    clock: ClockDep,
+    body: VerdictWrite | None = None,
+) -> AssertionRead:
+    """Say that a piece of evidence is true; who proposed it cannot."""
+    reason = body.reason if body else None
+    row = review.decide(session, actor, assertion_id, Verdict.VERIFY, reason=reason, at=clock.now())
+    return _assertion(row)
+
+
+@router.post("/assertions/{assertion_id}/reject", responses=_VERDICT_REFUSALS)
+def reject_assertion(
+    assertion_id: UUID,
+    body: VerdictWrite,
+    actor: CanDecide,
+    session: SessionDep,
+    clock: ClockDep,
+) -> AssertionRead:
+    """Put a piece of evidence aside; a refusal or withdrawal needs two people."""
+    row = review.decide(
+        session, actor, assertion_id, Verdict.REJECT, reason=body.reason, at=clock.now()
+    )
+    return _assertion(row)
+
+
+@router.post("/assertions/{assertion_id}/invalidate", responses=_VERDICT_REFUSALS)
+def invalidate_assertion(
+    assertion_id: UUID,
+    body: VerdictWrite,
+    actor: CanDecide,
+    session: SessionDep,
+    clock: ClockDep,
+) -> AssertionRead:
+    """Take back what was verified and proved wrong; it needs two people."""
+    row = review.decide(
+        session, actor, assertion_id, Verdict.INVALIDATE, reason=body.reason, at=clock.now()
+    )
+    return _assertion(row)
+
+
+@router.post(
+    "/recordings/{recording_id}/screenings",
+    status_code=201,
+    responses=problems(PermissionMissing, RecordingNotFound, SegmentInvalid),
+)
+def screen_recording(
+    recording_id: UUID,
+    body: ScreeningCreate,
+    actor: CanScreen,
+    session: SessionDep,
+    clock: ClockDep,
+) -> ScreeningRead:
+    """Write down what was heard by a person who listened for what must not leave."""
+    segment = Segment(body.from_ms, body.to_ms)
+    row = review.screen(
+        session, actor, recording_id, segment, body.result, note=body.note, at=clock.now()
+    )
+    return ScreeningRead.model_validate(row, from_attributes=True)
+
+
+@router.post(
+    "/contacts/{contact_id}/verify",
+    status_code=201,
+    responses=problems(PermissionMissing, service.RecipientUnknown),
+)
+def verify_contact(
+    contact_id: UUID,
+    body: ContactVerify,
+    actor: CanVerify,
+    session: SessionDep,
+    clock: ClockDep,
+) -> ContactVerified:
+    """Write down how identity and mandate of a recipient were checked."""
+    row = review.verify_contact(
+        session,
+        actor,
+        contact_id,
+        identity_basis=body.identity_basis,
+        mandate_basis=body.mandate_basis,
+        at=clock.now(),
+    )
+    return ContactVerified.model_validate(row, from_attributes=True)
+
+
+@router.get(
+    "/recordings/{recording_id}/decision",
+    responses=problems(
+        PermissionMissing, RecordingNotFound, SegmentInvalid, service.RecipientUnknown
+    ),
+)
+def explain_decision(
+    recording_id: UUID,
+    actor: CanAsk,
+    session: SessionDep,
+    clock: ClockDep,
+    *,
+    purpose: Purpose,
+    recipient: RecipientClass | None = None,
+    contact: UUID | None = None,
+    from_ms: Annotated[int, Query(ge=0)] = 0,
+    to_ms: Annotated[int | None, Query(ge=1)] = None,
+    lang: Lang = "en",
+) -> DecisionRead:
+    """Say what the rules would answer now, why, and what would make it possible."""
+    recordings.find(session, actor, recording_id)
+    question = service.question(
+        session,
+        purpose=purpose,
+        recipient_class=recipient,
+        contact_id=contact,
+        segment=Segment(from_ms, to_ms),
+        requested_by=review.person(actor),
+        recording_id=recording_id,
+    )
+    return _decision(service.decide(session, recording_id, question, at=clock.now()), lang)
+
+
+def _decision(decision: Decision, lang: str) -> DecisionRead:
+    return DecisionRead(
+        outcome=decision.outcome,
+        allowed=decision.allowed,
+        reasons=[
+            ReasonSaid(
+                code=reason.code,
+                subject=reason.subject,
+                title=REASONS[reason.code].title.of(lang),
+                meaning=REASONS[reason.code].meaning.of(lang),
+            )
+            for reason in decision.reasons
+        ],
+        remedies=[_remedy(code, lang) for code in decision.remedies],
+        obligations=list(decision.obligations),
+        allowed_segments=[
+            SegmentRead(from_ms=s.from_ms, to_ms=s.to_ms) for s in decision.allowed_segments
+        ],
+        grounds=list(decision.grounds),
+        inputs_digest=decision.inputs_digest,
+        policy_sha256=decision.policy_sha256,
+        valid_until=decision.valid_until,
+    )
+
+
+def _remedy(code: str, lang: str) -> RemedySaid:
+    return RemedySaid(code=code, text=REMEDIES[code.partition(":")[0]].of(lang))
+
+
+@router.get("/reasons", responses=problems(PermissionMissing))
+def list_reasons(_: CanReadReasons, lang: Lang = "en") -> ReasonList:
+    """List every reason there is, what it means, and what would make it possible."""
+    return ReasonList(
+        items=[
+            ReasonRead(
+                code=code,
+                title=said.title.of(lang),
+                meaning=said.meaning.of(lang),
+                remedies=[_remedy(remedy, lang) for remedy in remedies_of(code)],
+            )
+            for code, said in sorted(REASONS.items())
+        ]
+    )

@@ -1,0 +1,95 @@
+"""A web application of the consent routes alone, over the test's transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.consent.routes import router
+from app.core import problems
+from app.core.clock import SetClock
+from app.core.db import Database
+from app.custody.ledger import DetailCipher
+from app.identity.actor import Actor
+from app.identity.authenticator import Authenticator
+from app.recordings.ingest import IngestTools
+from app.recordings.routes import ReceivingTools
+from app.recordings.stages import Measured
+from storage.sealed import SealedStore
+from tests.conftest import DETAIL_KEY
+from tests.factories import Make
+
+
+class Client:
+    """Calls the application in this process, with one person's key."""
+
+    def __init__(self, app: FastAPI, key: str) -> None:
+        self._app = app
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def get(self, path: str, **values: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own.
+        return self._call("GET", path, **values)
+
+    def post(self, path: str, **values: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own.
+        return self._call("POST", path, **values)
+
+    def _call(self, method: str, path: str, **values: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own.
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://archive", headers=self._headers
+            ) as client:
+                return await client.request(method, path, **values)
+
+        return asyncio.run(send())
+
+
+As = Callable[[Actor], Client]
+
+
+@pytest.fixture
+def web(database: Database, store: SealedStore, clock: SetClock) -> Iterator[FastAPI]:
+    app = FastAPI()
+    app.include_router(router)
+    problems.install(app)
+    with ThreadPoolExecutor(1) as pool:
+        app.state.database = database
+        app.state.clock = clock
+        app.state.authenticator = Authenticator(database, clock)
+        app.state.receiving = ReceivingTools(
+            ingest=IngestTools(
+                database=database,
+                store=store,
+                cipher=DetailCipher(DETAIL_KEY),
+                clock=clock,
+                stages=Measured(),
+                region="RU",
+                event_window=timedelta(hours=24),
+                after_jobs=lambda: None,
+            ),
+            pool=pool,
+            max_upload_bytes=1 << 20,
+            max_screenshot_bytes=1 << 20,
+            max_pixels=1 << 20,
+            idle_seconds=30,
+        )
+        yield app
+
+
+@pytest.fixture
+def as_(web: FastAPI, make: Make) -> As:
+    """Give a function that returns a client with the key of a person."""
+
+    def client(actor: Actor) -> Client:
+        key = make.key(actor)
+        make.session.flush()
+        return Client(web, key)
+
+    return client
