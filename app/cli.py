@@ -25,8 +25,8 @@ from app.identity.permissions import Role
 from app.recordings import jobs as recordings
 from app.settings import Settings
 from app.system import doctor as system
-from app.wiring import database_urls, open_tools, prepare
 from app.tools import Tools
+from app.wiring import database_urls, open_tools, prepare
 from storage.errors import StoreError
 
 _ACTOR = Actor.system("command line")

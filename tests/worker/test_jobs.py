@@ -32,10 +32,7 @@ PATIENCE_SECONDS = 60
 def _states(database: Database) -> dict[str, int]:
     with database.transaction() as session:
         rows = session.execute(
-            text(
-                "SELECT status::text, count(*) FROM procrastinate_jobs "
-                "WHERE task_name NOT IN ('worker.rescue', 'worker.forget') GROUP BY status"
-            )
+            text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status")
         )
         return {str(state): int(count) for state, count in rows}
 
