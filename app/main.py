@@ -96,6 +96,8 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         max_pixels=settings.max_pixels,
         idle_seconds=settings.upload_idle_seconds,
     )
+    public_url = settings.public_url or f"http://{settings.host}:{settings.port + 1}"
+    app.state.public_url = public_url
     app.state.copier = Copier(
         database=tools.database,
         archive=tools.archive,
@@ -103,7 +105,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         sandbox=lambda: tools.sandbox,
         clock=tools.clock,
         spool=settings.spool_dir,
-        public_url=settings.public_url or f"http://{settings.host}:{settings.port + 1}",
+        public_url=public_url,
     )
     for router in ROUTERS:
         app.include_router(router)
