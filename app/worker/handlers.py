@@ -36,6 +36,6 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
         "17 * * * *",
         lambda tools: sweep(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
-    "releases.sweep": ("*/5 * * * *", reconsider_closed),
+    "releases.sweep": ("* * * * *", reconsider_closed),
 }
 """By name: when, in cron's words, and what."""

@@ -1,0 +1,5 @@
+"""Disputes: what a client complains of, and the exhibits that show what happened.
+
+An exhibit points into a recording, from one moment to another; it shows nothing to anybody outside
+by itself. Handing exhibits over is a release, which asks the consent rules for each of them.
+"""

@@ -1,0 +1,174 @@
+"""What the database says of a link, through the only functions that its public role may call."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from app.core.db import Database
+from app.core.errors import Gone, Unavailable
+from app.releases.tokens import ShareToken
+from storage.sealed import SealedRef
+
+_PAGE = "SELECT link_page(%(token)s::bytea, %(view)s::bytea)"
+_OPEN = "SELECT * FROM link_open(%(token)s::bytea, %(item)s::uuid, %(view)s::bytea)"
+_VIEW = "SELECT link_view(%(token)s::bytea, %(view)s::bytea)"
+_READY = "SELECT link_page(''::bytea, NULL)"
+
+
+class LinkEnded(Gone):
+    """The link has ended, or never was."""
+
+
+class NoAnswer(Unavailable):
+    """Nobody can say whether this link is open; until somebody can, it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The right to listen after one opening: a secret of the listener's browser."""
+
+    secret: str = field(repr=False)
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls(secret=secrets.token_urlsafe(32))
+
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.secret.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One recording as the page shows it."""
+
+    id: UUID
+    direction: str
+    started_at: datetime
+    duration_ms: int | None
+    media_type: str
+    sha256: str
+    from_ms: int
+    to_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLink:
+    """Everything that the holder of an open link is shown."""
+
+    sender_name: str | None
+    sender_person: str
+    client_name: str
+    purpose: str
+    expires_at: datetime
+    views_left: int | None
+    is_opened: bool
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenItem:
+    """What is needed to read one released copy."""
+
+    ref: SealedRef
+    media_type: str
+    started_at: datetime
+
+
+class Links:
+    """Asks the database; remembers nothing, so that a withdrawal works from its commit on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, token: ShareToken, view: View | None) -> OpenLink:
+        """Return what the page shows.
+
+        Raises:
+            LinkEnded: the link is not open.
+            NoAnswer: nobody can say.
+            DatabaseAway: the same, since the database does not answer at all.
+        """
+        row = self._ask(_PAGE, {"token": token.digest(), "view": view.digest() if view else None})
+        if row is None or row[0] is None:
+            raise LinkEnded
+        return _open_link(row[0])
+
+    def view(self, token: ShareToken) -> View:
+        """Count a view and write it into the ledger; return the right to listen.
+
+        Raises:
+            LinkEnded: the link is not open, or was opened as often as it may be.
+            NoAnswer: nobody can say.
+            DatabaseAway: the same, since the database does not answer at all.
+        """
+        view = View.new()
+        row = self._ask(_VIEW, {"token": token.digest(), "view": view.digest()})
+        if row is None or row[0] is not True:
+            raise LinkEnded
+        return view
+
+    def item(self, token: ShareToken, item_id: UUID, view: View) -> OpenItem:
+        """Return how to read one copy, if the link is open at this moment.
+
+        Raises:
+            LinkEnded: the link is not open, or this view is not one of it.
+            NoAnswer: nobody can say.
+            DatabaseAway: the same, since the database does not answer at all.
+        """
+        row = self._ask(_OPEN, {"token": token.digest(), "item": item_id, "view": view.digest()})
+        if row is None or row[1] is None:
+            raise LinkEnded
+        object_id, wrapped_key, size_bytes, media_type, started_at = row
+        return OpenItem(
+            ref=SealedRef(object_id=object_id, wrapped_key=wrapped_key, size_bytes=size_bytes),
+            media_type=media_type,
+            started_at=started_at,
+        )
+
+    def check(self) -> None:
+        """Ask something that has no answer.
+
+        Raises:
+            DatabaseAway: the database does not answer at all.
+        """
+        self._ask(_READY, {})
+
+    def _ask(self, sql: str, parameters: Mapping[str, object]) -> TupleRow | None:
+        try:
+            return self._database.statement(sql, parameters)
+        except psycopg.Error as exc:
+            raise NoAnswer from exc
+
+
+def _open_link(found: dict[str, Any]) -> OpenLink:
+    return OpenLink(
+        sender_name=found["sender_name"],
+        sender_person=found["sender_person"],
+        client_name=found["client_name"],
+        purpose=found["purpose"],
+        expires_at=datetime.fromisoformat(found["expires_at"]),
+        views_left=found["views_left"],
+        is_opened=found["is_opened"],
+        items=tuple(
+            Item(
+                id=UUID(item["id"]),
+                direction=item["direction"],
+                started_at=datetime.fromisoformat(item["started_at"]),
+                duration_ms=item["duration_ms"],
+                media_type=item["media_type"],
+                sha256=item["sha256"],
+                from_ms=item["from_ms"],
+                to_ms=item["to_ms"],
+            )
+            for item in found["items"]
+        ),
+    )

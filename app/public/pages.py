@@ -1,0 +1,205 @@
+"""What each page shows, put into words; a template sees one of these values and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.public.links import Item, OpenLink
+from app.public.wording import Wording, clock_time
+from app.releases.tokens import ShareToken
+
+_DAY: Final = timedelta(days=1)
+_HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One recording in words. `source` is the address of its sound."""
+
+    what: str
+    when: str
+    length: str | None
+    part: str | None
+    source: str
+    media_type: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPage:
+    """The page of an open link, before and after the button is pressed."""
+
+    language: str
+    other_language: str
+    switch_to: str
+    title: str
+    sender: str
+    lead: str
+    calls: tuple[Call, ...]
+    why: str
+    ends: str
+    views_left: str | None
+    questions: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePage:
+    """A page that says one thing: the link has ended, or the archive is away."""
+
+    language: str
+    title: str
+    lead: str
+
+
+class Pages:
+    """Renders the pages; escaping is on for all of them."""
+
+    def __init__(self, wording: dict[str, Wording]) -> None:
+        self._wording = wording
+        self._environments: dict[str, Environment] = {}
+        for language, words in wording.items():
+            environment = Environment(
+                loader=FileSystemLoader(Path(__file__).parent / "templates"),
+                autoescape=True,
+                undefined=StrictUndefined,
+                extensions=["jinja2.ext.i18n"],
+                trim_blocks=True,
+                lstrip_blocks=True,
+            )
+            environment.install_gettext_translations(  # type: ignore[attr-defined]  # the extension adds it
+                words.translations, newstyle=True
+            )
+            self._environments[language] = environment
+
+    def link(
+        self, found: OpenLink, token: ShareToken, *, language: str, at: datetime, is_heard: bool
+    ) -> str:
+        """Return the page of an open link; with `is_heard` the one that plays."""
+        page = _link_page(found, token, self._wording[language], at=at)
+        return self._render("listen.html" if is_heard else "link.html", language, page)
+
+    def ended(self, language: str) -> str:
+        """Return the page for a link that has ended or never was."""
+        say = self._wording[language].say
+        page = NoticePage(
+            language=language,
+            title=say("This link does not work any more"),
+            lead=say(
+                "Either its time is over, or the address was not copied completely. "
+                "If you need the recording, ask the person who sent you the link."
+            ),
+        )
+        return self._render("notice.html", language, page)
+
+    def away(self, language: str) -> str:
+        """Return the page for a moment when nobody can say whether a link is open."""
+        say = self._wording[language].say
+        page = NoticePage(
+            language=language,
+            title=say("The recording cannot be shown right now"),
+            lead=say("Please try again in a few minutes. Your link stays as it is."),
+        )
+        return self._render("notice.html", language, page)
+
+    def _render(self, template: str, language: str, page: LinkPage | NoticePage) -> str:
+        return self._environments[language].get_template(template).render(page=page)
+
+
+def _link_page(found: OpenLink, token: ShareToken, words: Wording, *, at: datetime) -> LinkPage:
+    other = "en" if words.language == "ru" else "ru"
+    sender = found.sender_name or found.sender_person
+    count = len(found.items)
+    title = (
+        words.say("A recording of your telephone call")
+        if count == 1
+        else words.counted(
+            "%(num)d recording of your telephone calls",
+            "%(num)d recordings of your telephone calls",
+            count,
+        )
+    )
+    lead = (
+        words.say("%(sender)s asks you to listen to it.")
+        if count == 1
+        else words.say("%(sender)s asks you to listen to them.")
+    )
+    base = f"/s/{token.secret}"
+    return LinkPage(
+        language=words.language,
+        other_language=other,
+        switch_to="English" if other == "en" else "Русский",
+        title=title,
+        sender=sender,
+        lead=lead % {"sender": sender},
+        calls=tuple(_call(item, found, base, words) for item in found.items),
+        why=_why(found, words),
+        ends=words.say("The link works until %(moment)s, %(left)s.")
+        % {"moment": words.moment(found.expires_at), "left": _left(found.expires_at - at, words)},
+        views_left=None
+        if found.views_left is None
+        else words.counted(
+            "It can be opened %(num)d more time.",
+            "It can be opened %(num)d more times.",
+            max(0, found.views_left),
+        ),
+        questions=words.say("Answer the message that brought you this link. Sent by: %(person)s.")
+        % {"person": found.sender_person},
+        action=f"{base}/open?lang={words.language}",
+    )
+
+
+def _call(item: Item, found: OpenLink, base: str, words: Wording) -> Call:
+    what = {
+        "inbound": words.say("Call from %(client)s"),
+        "outbound": words.say("Call to %(client)s"),
+    }.get(item.direction, words.say("Call with %(client)s"))
+    return Call(
+        what=what % {"client": found.client_name},
+        when=words.moment(item.started_at),
+        length=None if item.duration_ms is None else words.duration(item.duration_ms),
+        part=_part(item, words),
+        source=f"{base}/audio/{item.id}",
+        media_type=item.media_type,
+        sha256=item.sha256,
+    )
+
+
+def _part(item: Item, words: Wording) -> str | None:
+    if item.from_ms == 0 and item.to_ms is None:
+        return None
+    if item.to_ms is None:
+        return words.say("A part of the call, from %(start)s to the end.") % {
+            "start": clock_time(item.from_ms)
+        }
+    return words.say("A part of the call, from %(start)s to %(end)s.") % {
+        "start": clock_time(item.from_ms),
+        "end": clock_time(item.to_ms),
+    }
+
+
+def _why(found: OpenLink, words: Wording) -> str:
+    if found.purpose == "dispute_client":
+        text = words.say(
+            "You represent the management of %(client)s. The recording helps to settle a disputed "
+            "question: you hear for yourself who said what. Please do not pass it on."
+        )
+    elif found.purpose == "subject_access":
+        text = words.say("You asked for the recordings in which you are heard.")
+    else:
+        text = words.say(
+            "It was given to you for a matter of %(client)s. Please do not pass it on."
+        )
+    return text % {"client": found.client_name}
+
+
+def _left(rest: timedelta, words: Wording) -> str:
+    if rest >= _DAY:
+        return words.counted("%(num)d more day", "%(num)d more days", rest // _DAY)
+    return words.counted("%(num)d more hour", "%(num)d more hours", max(1, ceil(rest / _HOUR)))

@@ -1,0 +1,187 @@
+"""The mover of releases: what was cleared is copied from the archive into the release store.
+
+The bytes move between two short transactions. The first ends with permits, the second decides once
+more; what lies in the release store without an item is swept like any object without a row.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Protocol
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from app.consent.rules import Permit
+from app.core.clock import Clock
+from app.core.db import Database
+from app.core.ids import ReleaseId, new_id
+from app.identity.actor import Actor
+from app.inspection.decode import PLAYABLE_MEDIA_TYPE
+from app.inspection.sandbox import Sandbox
+from app.recordings.models import Leg, SealedRow
+from app.releases import cutting, queries, service
+from app.releases.cutting import Source
+from app.releases.models import Release
+from app.releases.refusals import ConsentChanged, RecordingNotReady, ReleaseRecordingUnknown
+from app.releases.service import Cleared, Copy
+from app.releases.tokens import ShareToken
+from storage.sealed import SealedReader, SealedReaper, SealedRef, SealedWriter
+
+_COPY_BYTES = 1 << 18
+
+
+class ReleaseStore(SealedWriter, SealedReaper, Protocol):
+    """The part of the release store that the archive needs; it reads nothing back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """How an approval ended: with a link, or waiting for one more person."""
+
+    release: Release
+    token: ShareToken | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copier:
+    """Everything needed to move copies out of the archive; built once, in `main`."""
+
+    database: Database
+    archive: SealedReader
+    release: ReleaseStore
+    sandbox: Callable[[], Sandbox]
+    clock: Clock
+    spool: Path
+    public_url: str
+
+    def link_url(self, token: ShareToken) -> str:
+        """Return the address that the recipient is sent."""
+        return f"{self.public_url.rstrip('/')}/s/{token.secret}"
+
+    def approve(self, actor: Actor, release_id: ReleaseId, *, note: str | None) -> Approved:
+        """Write down the approval; if it was the last one needed, copy and open the link.
+
+        An approval stays when the copying fails; the same person may then approve again.
+        """
+        with self.database.transaction() as session:
+            cleared = service.approve(session, actor, release_id, note=note, at=self.clock.now())
+            if not cleared:
+                return Approved(release=service.get(session, release_id), token=None)
+        copies: list[Copy] = []
+        try:
+            for part in cleared:
+                copies.append(self._copy(part, part.permit))  # noqa: PERF401 - what is copied so far is known when one fails.
+            release, token = self._grant(actor, release_id, copies)
+        except BaseException:
+            self._take_back(release_id, copies)
+            raise
+        return Approved(release=release, token=token)
+
+    def _grant(
+        self, actor: Actor, release_id: ReleaseId, copies: list[Copy]
+    ) -> tuple[Release, ShareToken]:
+        """Grant in one transaction.
+
+        Raises:
+            ConsentChanged: the database saw a change between the decision and the item.
+        """
+        try:
+            with self.database.transaction() as session:
+                return service.grant(session, actor, release_id, copies, at=self.clock.now())
+        except IntegrityError as exc:
+            raise ConsentChanged from exc
+
+    def _take_back(self, release_id: ReleaseId, copies: list[Copy]) -> None:
+        """Delete copies that came to nothing, unless the loss was that of COMMIT's answer alone."""
+        with self.database.transaction() as session:
+            kept = {item.object_id for item in service.get(session, release_id).items}
+        for copy in copies:
+            if copy.object_id not in kept:
+                self.release.delete(copy.object_id)
+
+    def _copy(self, part: Cleared, permit: Permit) -> Copy:
+        """Copy exactly what `permit` is for."""
+        if (permit.recording_id, permit.segment) != (part.recording_id, part.segment):
+            raise ValueError("The permit is for something else.")
+        with self.database.transaction() as session:
+            recording = queries.recording(session, part.recording_id)
+            if recording is None:
+                raise ReleaseRecordingUnknown
+            legs, objects = recording.legs, queries.sealed(session, recording.legs)
+        playable = legs[0].playable_object_id if len(legs) == 1 else None
+        if permit.segment.from_ms == 0 and permit.segment.to_ms is None and playable is not None:
+            ref = _ref(objects[playable])
+            return self._keep(
+                part.wish_id,
+                self.archive.stream(ref),
+                media_type=PLAYABLE_MEDIA_TYPE,
+                duration_ms=legs[0].duration_ms,
+            )
+        with ExitStack() as files:
+            sources = [Source(leg=leg, file=self._opened(leg, objects, files)) for leg in legs]
+            self.spool.mkdir(parents=True, exist_ok=True)
+            wav, duration_ms = cutting.cut(
+                sources, permit.segment, sandbox=self.sandbox(), spool=self.spool
+            )
+            with closing(wav):
+                return self._keep(
+                    part.wish_id,
+                    iter(lambda: wav.read(_COPY_BYTES), b""),
+                    media_type=cutting.MEDIA_TYPE,
+                    duration_ms=duration_ms,
+                )
+
+    def _opened(self, leg: Leg, objects: dict[UUID, SealedRow], files: ExitStack) -> IO[bytes]:
+        """Return the bytes of a leg in a file that has no name."""
+        self.spool.mkdir(parents=True, exist_ok=True)
+        unnamed = tempfile.TemporaryFile(dir=self.spool)  # noqa: SIM115 - `files` closes it.
+        file = files.enter_context(unnamed)
+        for piece in self.archive.stream(_ref(objects[leg.object_id])):
+            file.write(piece)
+        file.flush()
+        file.seek(0)
+        return file
+
+    def _keep(
+        self, wish_id: UUID, pieces: Iterator[bytes], *, media_type: str, duration_ms: int | None
+    ) -> Copy:
+        draft = self.release.begin(new_id())
+        try:
+            for piece in pieces:
+                draft.write(piece)
+            kept = draft.keep()
+        finally:
+            draft.discard()
+        return Copy(
+            wish_id=wish_id,
+            object_id=kept.object_id,
+            wrapped_key=kept.wrapped_key,
+            size_bytes=kept.size_bytes,
+            sha256=kept.sha256,
+            media_type=media_type,
+            duration_ms=duration_ms,
+        )
+
+
+def destroy(
+    database: Database, store: SealedReaper, release_id: ReleaseId, *, at: datetime
+) -> None:
+    """Destroy the keys of an ended release's copies, then their bytes; may run twice."""
+    with database.transaction() as session:
+        objects = service.destroy_keys(session, release_id, at=at)
+    for object_id in objects:
+        store.delete(object_id)
+
+
+def _ref(row: SealedRow) -> SealedRef:
+    if row.wrapped_key is None:
+        raise RecordingNotReady("The recording has been erased.")
+    return SealedRef(
+        object_id=row.object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes
+    )

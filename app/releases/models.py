@@ -1,0 +1,187 @@
+"""The tables of releases, their copies and their links."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, desc, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.db import Base, one_of
+
+
+class ReleaseState(StrEnum):
+    """How far a release has come."""
+
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    REVOKED = "revoked"
+    DENIED = "denied"
+
+
+class EndReason(StrEnum):
+    """Why a release ended."""
+
+    PERSON = "person"  # Somebody revoked it, or turned the request down.
+    CONSENT = "consent"  # The decision no longer allows it.
+    EXPIRED = "expired"  # Its time was over.
+
+
+class Release(Base):
+    """Recordings asked for, or handed over, to one contact of a client for one purpose.
+
+    `sender_name`, `sender_person` and `client_name` are what the recipient's page shows, as they
+    were when the release was asked for.
+    """
+
+    __tablename__ = "releases"
+    __table_args__ = (
+        CheckConstraint(one_of("state", ReleaseState), name="state"),
+        CheckConstraint(one_of("end_reason", EndReason), name="end_reason"),
+        CheckConstraint(
+            "(state IN ('granted', 'revoked')) = (granted_at IS NOT NULL) "
+            "AND (granted_at IS NULL) = (expires_at IS NULL)",
+            name="granted",
+        ),
+        CheckConstraint(
+            "(state IN ('revoked', 'denied')) = (revoked_at IS NOT NULL) "
+            "AND (revoked_at IS NULL) = (end_reason IS NULL)",
+            name="ended",
+        ),
+        CheckConstraint("lifetime > interval '0' AND lifetime <= interval '366 days'", name="life"),
+        Index("ix_releases_requested", desc("requested_at"), desc("id")),
+        Index("ix_releases_client", "client_id", desc("requested_at"), desc("id")),
+        Index("ix_releases_live", "expires_at", postgresql_where="state = 'granted'"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    dispute_id: Mapped[UUID | None] = mapped_column(ForeignKey("disputes.id"), index=True)
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"))
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id"))
+    purpose: Mapped[str]
+    recipient_class: Mapped[str]
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    requested_at: Mapped[datetime]
+    sender_name: Mapped[str | None]
+    sender_person: Mapped[str]
+    client_name: Mapped[str]
+    lifetime: Mapped[timedelta]
+    state: Mapped[str]
+    granted_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    end_reason: Mapped[str | None]
+
+    wishes: Mapped[list[ReleaseWish]] = relationship(lazy="raise", order_by="ReleaseWish.position")
+    items: Mapped[list[ReleaseItem]] = relationship(lazy="raise", order_by="ReleaseItem.position")
+    links: Mapped[list[ShareLink]] = relationship(lazy="raise", order_by="ShareLink.created_at")
+
+
+class ReleaseWish(Base):
+    """A part of a recording that is asked for: `from_ms` until `to_ms` (null: its end)."""
+
+    __tablename__ = "release_wishes"
+    __table_args__ = (
+        CheckConstraint("from_ms >= 0 AND (to_ms IS NULL OR to_ms > from_ms)", name="segment"),
+        Index("uq_release_wishes_position", "release_id", "position", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"))
+    position: Mapped[int]
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    from_ms: Mapped[int] = mapped_column(server_default=text("0"))
+    to_ms: Mapped[int | None]
+    decision_id: Mapped[UUID] = mapped_column(ForeignKey("consent_decisions.id"))
+
+    approvals: Mapped[list[ReleaseApproval]] = relationship(
+        lazy="raise", order_by="ReleaseApproval.at"
+    )
+
+
+class ReleaseApproval(Base):
+    """A person's yes to one wish, as everything stood: `inputs_digest` says how it stood.
+
+    `approver_role` is what the person was then.
+    """
+
+    __tablename__ = "release_approvals"
+    __table_args__ = (
+        CheckConstraint("octet_length(inputs_digest) = 32", name="inputs_digest"),
+        CheckConstraint("approver_role IN ('approver', 'legal')", name="approver_role"),
+        Index("uq_release_approvals_once", "wish_id", "approver_id", "inputs_digest", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"), index=True)
+    wish_id: Mapped[UUID] = mapped_column(ForeignKey("release_wishes.id"))
+    approver_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    approver_role: Mapped[str]
+    inputs_digest: Mapped[bytes]
+    note: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class ReleaseItem(Base):
+    """A copy that left, sealed under the release store's master key. Never changed.
+
+    `decision_id` and `stamp` are the decision it was made under; destroying the copy is destroying
+    `wrapped_key`. `direction` and `started_at` are what the recipient's page shows of the call.
+    """
+
+    __tablename__ = "release_items"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"), index=True)
+    wish_id: Mapped[UUID] = mapped_column(ForeignKey("release_wishes.id"), unique=True)
+    position: Mapped[int]
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    from_ms: Mapped[int]
+    to_ms: Mapped[int | None]
+    object_id: Mapped[UUID] = mapped_column(unique=True)
+    wrapped_key: Mapped[bytes | None]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    media_type: Mapped[str]
+    duration_ms: Mapped[int | None]
+    decision_id: Mapped[UUID] = mapped_column(ForeignKey("consent_decisions.id"))
+    stamp: Mapped[str]
+    direction: Mapped[str]
+    started_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+
+class ShareLink(Base):
+    """The way to a release for whoever holds its token; only the token's digest is kept."""
+
+    __tablename__ = "share_links"
+    __table_args__ = (
+        CheckConstraint("octet_length(token_digest) = 32", name="token_digest"),
+        CheckConstraint("view_limit IS NULL OR view_limit > 0", name="view_limit"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"), index=True)
+    token_digest: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    view_limit: Mapped[int | None]
+    passphrase_hash: Mapped[str | None]
+
+
+class ShareView(Base):
+    """One time that the holder of a link asked to listen; written by the database's function.
+
+    `view_digest` is that of the secret in the listener's cookie: audio is given to a counted view.
+    """
+
+    __tablename__ = "share_views"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    link_id: Mapped[UUID] = mapped_column(ForeignKey("share_links.id"), index=True)
+    at: Mapped[datetime]
+    view_digest: Mapped[bytes] = mapped_column(unique=True)

@@ -1,0 +1,104 @@
+"""What crosses the wire about releases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from app.consent.rules import Purpose
+
+Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+LifetimeDays = Annotated[int, Field(ge=1, le=366)]
+
+
+class ItemCreate(BaseModel):
+    """A part of a recording; without a segment, as much of it as may be given."""
+
+    recording_id: UUID
+    from_ms: Milliseconds | None = None
+    to_ms: Milliseconds | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.to_ms is not None and self.to_ms <= (self.from_ms or 0):
+            raise ValueError("to_ms must be greater than from_ms")
+        return self
+
+
+class DisputeReleaseCreate(BaseModel):
+    contact_id: UUID
+    purpose: Purpose = Purpose.DISPUTE_CLIENT
+    lifetime_days: LifetimeDays | None = None
+
+
+class ReleaseCreate(DisputeReleaseCreate):
+    items: Annotated[list[ItemCreate], Field(min_length=1, max_length=50)]
+
+
+class ApprovalCreate(BaseModel):
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] | None = None
+
+
+class ApprovalRead(BaseModel):
+    approver_id: UUID
+    note: str | None
+    at: datetime
+
+
+class ItemRead(BaseModel):
+    """What is asked for; the copy's facts are null until it was made."""
+
+    recording_id: UUID
+    from_ms: int
+    to_ms: int | None
+    decision_id: UUID
+    approvals: list[ApprovalRead]
+    sha256: str | None
+    size_bytes: int | None
+    media_type: str | None
+    duration_ms: int | None
+
+
+class ReleaseRead(BaseModel):
+    """`is_open` is what the recipient is told at this moment; `views` counts the openings."""
+
+    id: UUID
+    dispute_id: UUID | None
+    contact_id: UUID
+    client_id: UUID
+    purpose: str
+    recipient: str
+    state: str
+    requested_by: UUID
+    requested_at: datetime
+    granted_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: UUID | None
+    end_reason: str | None
+    is_open: bool
+    views: int
+    items: list[ItemRead]
+
+
+class LinkCreated(BaseModel):
+    """The address of the link is told this once; only a digest of it is kept."""
+
+    url: str
+    token: str
+    expires_at: datetime
+
+
+class ReleaseApproved(BaseModel):
+    """`link` is null while one more person must approve."""
+
+    release: ReleaseRead
+    link: LinkCreated | None
+
+
+class ReleasePage(BaseModel):
+    releases: list[ReleaseRead]
+    next_cursor: str | None

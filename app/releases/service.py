@@ -1,0 +1,557 @@
+"""Asking for a release, approving it, granting it and ending it. The bytes move in `copies.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.consent import service as consent
+from app.consent.models import DecisionRow
+from app.consent.rules import Approval, Decision, Outcome, Permit, Purpose, Question, Segment
+from app.core.ids import ContactId, DisputeId, RecordingId, ReleaseId, new_id
+from app.core.jobs import Job, enqueue
+from app.custody import ledger
+from app.custody.ledger import Act
+from app.disputes.service import person
+from app.identity.actor import Actor
+from app.identity.permissions import Role
+from app.releases import explain, queries
+from app.releases.models import (
+    EndReason,
+    Release,
+    ReleaseApproval,
+    ReleaseItem,
+    ReleaseState,
+    ReleaseWish,
+    ShareLink,
+)
+from app.releases.refusals import (
+    ApproverInvolved,
+    MixedRecipients,
+    NothingAsked,
+    ReleaseContactUnknown,
+    ReleaseEnded,
+    ReleaseNotFound,
+    ReleaseNotRequested,
+    ReleaseRecordingUnknown,
+    ReleaseRefused,
+    RequesterApproves,
+    RoleCannotApprove,
+)
+from app.releases.tokens import ShareToken
+
+_SYSTEM = Actor.system("releases")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a recording that is asked for; without a segment, as much as may be given."""
+
+    recording_id: RecordingId
+    segment: Segment | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Everything that a release is asked for with."""
+
+    contact_id: ContactId
+    purpose: Purpose
+    parts: tuple[Part, ...]
+    lifetime: timedelta
+    dispute_id: DisputeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """A wish that may be copied now, with the proof."""
+
+    wish_id: UUID
+    recording_id: RecordingId
+    segment: Segment
+    permit: Permit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A copy that lies in the release store, not yet part of a release."""
+
+    wish_id: UUID
+    object_id: UUID
+    wrapped_key: bytes
+    size_bytes: int
+    sha256: bytes
+    media_type: str
+    duration_ms: int | None
+
+
+def get(session: Session, release_id: ReleaseId, *, lock: bool = False) -> Release:
+    """Return a release with all its parts.
+
+    Raises:
+        ReleaseNotFound: there is none.
+    """
+    found = queries.release(session, release_id, lock=lock)
+    if found is None:
+        raise ReleaseNotFound
+    return found
+
+
+def parts_of_dispute(session: Session, dispute_id: DisputeId) -> tuple[Part, ...]:
+    """Return what the exhibits of a dispute show, each once.
+
+    Raises:
+        NothingAsked: it has no exhibits.
+    """
+    found: dict[tuple[UUID, int, int | None], Part] = {}
+    for exhibit in queries.exhibits(session, dispute_id):
+        is_whole = exhibit.from_ms == 0 and exhibit.to_ms is None
+        found[exhibit.recording_id, exhibit.from_ms, exhibit.to_ms] = Part(
+            recording_id=RecordingId(exhibit.recording_id),
+            segment=None if is_whole else Segment(from_ms=exhibit.from_ms, to_ms=exhibit.to_ms),
+        )
+    if not found:
+        raise NothingAsked
+    return tuple(found.values())
+
+
+def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datetime) -> Release:
+    """Ask for recordings to be handed to a contact, and decide on each at once.
+
+    Raises:
+        ReleaseContactUnknown: there is no such contact.
+        ReleaseRecordingUnknown: there is no such recording.
+        ReleaseRefused: a decision is neither ALLOW nor NEEDS_APPROVAL.
+        MixedRecipients: the contact is of the firm of some recordings and not of others.
+    """
+    found = queries.contact(session, wanted.contact_id)
+    if found is None:
+        raise ReleaseContactUnknown
+    contact, client = found
+    requester = person(actor)
+    release_id = ReleaseId(new_id())
+    answers: list[tuple[Part, Question, Decision]] = []
+    for part in wanted.parts:
+        if queries.recording(session, part.recording_id) is None:
+            raise ReleaseRecordingUnknown(recording_id=str(part.recording_id))
+        answers.append(_first_decision(session, part, wanted, requester=requester, at=at))
+    _must_be_possible([decision for _, _, decision in answers])
+    classes = {question.recipient.recipient_class for _, question, _ in answers}
+    if len(classes) > 1:
+        raise MixedRecipients(recipients=sorted(classes))
+    release = Release(
+        id=release_id,
+        dispute_id=wanted.dispute_id,
+        contact_id=contact.id,
+        client_id=client.id,
+        purpose=wanted.purpose,
+        recipient_class=classes.pop(),
+        requested_by=requester,
+        requested_at=at,
+        sender_name=queries.our_entity(session, client.id),
+        sender_person=queries.person_name(session, requester),
+        client_name=client.name,
+        lifetime=wanted.lifetime,
+        state=ReleaseState.REQUESTED,
+    )
+    session.add(release)
+    session.flush()
+    for position, (part, question, decision) in enumerate(answers):
+        row = consent.record(
+            session, actor, part.recording_id, question, decision, at=at, release_id=release_id
+        )
+        session.add(
+            ReleaseWish(
+                id=new_id(),
+                release_id=release_id,
+                position=position,
+                recording_id=part.recording_id,
+                from_ms=question.segment.from_ms,
+                to_ms=question.segment.to_ms,
+                decision_id=row.id,
+            )
+        )
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.RELEASE_REQUESTED,
+        ("release", release_id),
+        at=at,
+        facts={
+            "contact_id": str(contact.id),
+            "purpose": wanted.purpose,
+            "recordings": len(answers),
+            "dispute_id": str(wanted.dispute_id) if wanted.dispute_id else None,
+        },
+    )
+    return get(session, release_id)
+
+
+def approve(
+    session: Session, actor: Actor, release_id: ReleaseId, *, note: str | None, at: datetime
+) -> tuple[Cleared, ...]:
+    """Write down the actor's yes and return what may be copied: all of it, or nothing yet.
+
+    Nothing yet means that one more person must approve.
+
+    Raises:
+        RequesterApproves: the actor asked for it himself.
+        ReleaseNotRequested: it is granted already, or ended.
+        ReleaseRefused: the rules no longer allow it.
+    """
+    release = get(session, release_id, lock=True)
+    approver = person(actor)
+    if approver == release.requested_by:
+        raise RequesterApproves
+    if release.state != ReleaseState.REQUESTED:
+        raise ReleaseNotRequested(state=release.state)
+    answers: list[tuple[ReleaseWish, Question, Decision]] = []
+    for wish in release.wishes:
+        seen = _seen(session, actor, release, wish, at=at)
+        _approve_wish(session, actor, wish, bytes.fromhex(seen.inputs_digest), note=note, at=at)
+        question = _question(session, release, wish)
+        decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
+        answers.append((wish, question, decision))
+    _must_be_possible([decision for _, _, decision in answers])
+    if any(reason.code == "A_INVOLVED" for _, _, d in answers for reason in d.reasons):
+        raise ApproverInvolved
+    ledger.append(
+        session,
+        actor,
+        Act.RELEASE_APPROVED,
+        ("release", release.id),
+        at=at,
+        facts={"recordings": len(answers)},
+        detail={"note": note} if note else None,
+    )
+    if not all(decision.allowed for _, _, decision in answers):
+        return ()
+    return tuple(
+        Cleared(
+            wish_id=wish.id,
+            recording_id=RecordingId(wish.recording_id),
+            segment=question.segment,
+            permit=consent.permit_for(
+                session, actor, RecordingId(wish.recording_id), question, at=at
+            ),
+        )
+        for wish, question, _ in answers
+    )
+
+
+def grant(
+    session: Session,
+    actor: Actor,
+    release_id: ReleaseId,
+    copies: Sequence[Copy],
+    *,
+    at: datetime,
+) -> tuple[Release, ShareToken]:
+    """Decide once more, make `copies` the items of the release, and open a link to them.
+
+    The token is returned once and kept as a digest. The link ends with the asked lifetime or with
+    the first decision it stands on, whichever comes first.
+
+    Raises:
+        ReleaseNotRequested: somebody else was quicker, or it has ended.
+        ReleaseRefused: consent changed while the bytes were copied.
+    """
+    release = get(session, release_id, lock=True)
+    if release.state != ReleaseState.REQUESTED:
+        raise ReleaseNotRequested(state=release.state)
+    by_wish = {copy.wish_id: copy for copy in copies}
+    expires_at = at + release.lifetime
+    for wish in release.wishes:
+        row = _allowed_now(session, actor, release, wish, at=at)
+        if row.valid_until is not None:
+            expires_at = min(expires_at, row.valid_until)
+        session.add(_item(session, wish, by_wish[wish.id], row, at=at))
+    session.flush()
+    release.state = ReleaseState.GRANTED
+    release.granted_at = at
+    release.expires_at = expires_at
+    session.flush()  # The link is refused while the release is not granted.
+    token = ShareToken.new()
+    link = ShareLink(
+        id=new_id(),
+        release_id=release.id,
+        token_digest=token.digest(),
+        created_at=at,
+        expires_at=expires_at,
+    )
+    session.add(link)
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.RELEASE_GRANTED,
+        ("release", release.id),
+        at=at,
+        facts={
+            "link_id": str(link.id),
+            "recordings": len(copies),
+            "expires_at": expires_at.isoformat(),
+        },
+    )
+    return get(session, release_id), token
+
+
+def revoke(session: Session, actor: Actor, release_id: ReleaseId, *, at: datetime) -> Release:
+    """End a release at once; one that was not granted yet ends as denied.
+
+    Raises:
+        ReleaseNotFound: there is none.
+        ReleaseEnded: it has ended already.
+    """
+    release = get(session, release_id, lock=True)
+    if release.state not in {ReleaseState.REQUESTED, ReleaseState.GRANTED}:
+        raise ReleaseEnded(state=release.state)
+    _end(session, actor, release, EndReason.PERSON, at=at)
+    return release
+
+
+def reconsider(session: Session, release_id: ReleaseId, *, at: datetime) -> None:
+    """Decide anew on a granted release whose consent state may have changed.
+
+    A link is closed from the commit of the change on. Where everything still stands as it stood at
+    the approval, the new decision opens it again; where it does not, the release is ended.
+    """
+    release = get(session, release_id, lock=True)
+    if release.state != ReleaseState.GRANTED or release.expires_at is None:
+        return
+    if release.expires_at <= at:
+        _end(session, _SYSTEM, release, EndReason.EXPIRED, at=at)
+        return
+    if queries.is_open(session, release.id):
+        return
+    items = {item.wish_id: item for item in release.items}
+    for wish in release.wishes:
+        made = session.get_one(DecisionRow, items[wish.id].decision_id)
+        question = _question(session, release, wish)
+        decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
+        consent.record(
+            session,
+            _SYSTEM,
+            RecordingId(wish.recording_id),
+            question,
+            decision,
+            at=at,
+            release_id=ReleaseId(release.id),
+        )
+        if any(reason.code == "E_INTERNAL" for reason in decision.reasons):
+            return  # Nobody could say: it stays closed, and is asked again later.
+        if not decision.allowed or bytes.fromhex(decision.inputs_digest) != made.inputs_digest:
+            _end(session, _SYSTEM, release, EndReason.CONSENT, at=at)
+            return
+
+
+def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> list[UUID]:
+    """Destroy the keys of an ended release's copies; return the objects they opened.
+
+    Without its key a copy cannot be read again by anybody, whatever becomes of its bytes.
+    """
+    release = get(session, release_id, lock=True)
+    if release.state != ReleaseState.REVOKED:
+        return []
+    sealed = [item for item in release.items if item.wrapped_key is not None]
+    for item in sealed:
+        item.wrapped_key = None
+    session.flush()
+    if sealed:
+        ledger.append(
+            session,
+            _SYSTEM,
+            Act.ERASURE_EXECUTED,
+            ("release", release.id),
+            at=at,
+            facts={"copies": len(sealed)},
+        )
+    return [item.object_id for item in release.items]
+
+
+def _first_decision(
+    session: Session, part: Part, wanted: Wanted, *, requester: UUID, at: datetime
+) -> tuple[Part, Question, Decision]:
+    """Decide on what was asked; where no part was named, fall back on the part that may leave."""
+    question = _ask(session, wanted, part.recording_id, segment=part.segment, requester=requester)
+    decision = consent.decide(session, part.recording_id, question, at=at)
+    if part.segment is None and not _is_possible(decision) and decision.allowed_segments:
+        longest = max(decision.allowed_segments, key=_length)
+        smaller = _ask(session, wanted, part.recording_id, segment=longest, requester=requester)
+        retried = consent.decide(session, part.recording_id, smaller, at=at)
+        if _is_possible(retried):
+            return part, smaller, retried
+    return part, question, decision
+
+
+def _ask(
+    session: Session,
+    wanted: Wanted,
+    recording_id: RecordingId,
+    *,
+    segment: Segment | None,
+    requester: UUID,
+) -> Question:
+    return consent.question(
+        session,
+        purpose=wanted.purpose,
+        contact_id=wanted.contact_id,
+        segment=segment,
+        requested_by=requester,
+        recording_id=recording_id,
+    )
+
+
+def _question(session: Session, release: Release, wish: ReleaseWish) -> Question:
+    return consent.question(
+        session,
+        purpose=Purpose(release.purpose),
+        contact_id=ContactId(release.contact_id),
+        segment=Segment(from_ms=wish.from_ms, to_ms=wish.to_ms),
+        requested_by=release.requested_by,
+        recording_id=wish.recording_id,
+        approvals=tuple(
+            Approval(
+                by=a.approver_id, inputs_digest=a.inputs_digest.hex(), at=a.at, role=a.approver_role
+            )
+            for a in queries.approvals(session, wish.id)
+        ),
+    )
+
+
+def _length(segment: Segment) -> float:
+    return float("inf") if segment.to_ms is None else segment.to_ms - segment.from_ms
+
+
+def _is_possible(decision: Decision) -> bool:
+    return decision.outcome in {Outcome.ALLOW, Outcome.NEEDS_APPROVAL}
+
+
+def _must_be_possible(decisions: Sequence[Decision]) -> None:
+    if not all(_is_possible(decision) for decision in decisions):
+        raise ReleaseRefused("", **explain.facts(decisions))
+
+
+def _seen(
+    session: Session, actor: Actor, release: Release, wish: ReleaseWish, *, at: datetime
+) -> Decision:
+    """Return, and write down, what the rules say without any approval.
+
+    It tells how many people must approve these inputs; the database looks it up there.
+
+    Raises:
+        ReleaseRefused: no approval could make it possible.
+    """
+    question = replace(_question(session, release, wish), approvals=())
+    recording_id = RecordingId(wish.recording_id)
+    decision = consent.decide(session, recording_id, question, at=at)
+    _must_be_possible([decision])
+    consent.record(
+        session, actor, recording_id, question, decision, at=at, release_id=ReleaseId(release.id)
+    )
+    return decision
+
+
+def _approve_wish(
+    session: Session,
+    actor: Actor,
+    wish: ReleaseWish,
+    inputs_digest: bytes,
+    *,
+    note: str | None,
+    at: datetime,
+) -> None:
+    """Write the approval down, once: a repeated approval of the same state adds nothing."""
+    if actor.role not in {Role.APPROVER, Role.LEGAL}:
+        raise RoleCannotApprove
+    approver = person(actor)
+    for known in queries.approvals(session, wish.id):
+        if (known.approver_id, known.inputs_digest) == (approver, inputs_digest):
+            return
+    session.add(
+        ReleaseApproval(
+            id=new_id(),
+            release_id=wish.release_id,
+            wish_id=wish.id,
+            approver_id=approver,
+            approver_role=actor.role,
+            inputs_digest=inputs_digest,
+            note=note,
+            at=at,
+        )
+    )
+    session.flush()
+
+
+def _allowed_now(
+    session: Session, actor: Actor, release: Release, wish: ReleaseWish, *, at: datetime
+) -> DecisionRow:
+    question = _question(session, release, wish)
+    decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
+    if not decision.allowed:
+        raise ReleaseRefused("", **explain.facts([decision]))
+    return consent.record(
+        session,
+        actor,
+        RecordingId(wish.recording_id),
+        question,
+        decision,
+        at=at,
+        release_id=ReleaseId(release.id),
+    )
+
+
+def _item(
+    session: Session, wish: ReleaseWish, copy: Copy, row: DecisionRow, *, at: datetime
+) -> ReleaseItem:
+    recording = queries.recording(session, wish.recording_id)
+    if recording is None:
+        raise ReleaseRecordingUnknown(recording_id=str(wish.recording_id))
+    return ReleaseItem(
+        id=new_id(),
+        release_id=wish.release_id,
+        wish_id=wish.id,
+        position=wish.position,
+        recording_id=wish.recording_id,
+        from_ms=wish.from_ms,
+        to_ms=wish.to_ms,
+        object_id=copy.object_id,
+        wrapped_key=copy.wrapped_key,
+        size_bytes=copy.size_bytes,
+        sha256=copy.sha256,
+        media_type=copy.media_type,
+        duration_ms=copy.duration_ms,
+        decision_id=row.id,
+        stamp=row.stamp,
+        direction=recording.direction,
+        started_at=recording.started_at,
+        created_at=at,
+    )
+
+
+def _end(
+    session: Session, actor: Actor, release: Release, reason: EndReason, *, at: datetime
+) -> None:
+    was_granted = release.state == ReleaseState.GRANTED
+    release.state = ReleaseState.REVOKED if was_granted else ReleaseState.DENIED
+    release.revoked_at = at
+    release.revoked_by = actor.id
+    release.end_reason = reason
+    for link in release.links:
+        link.revoked_at = link.revoked_at or at
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.RELEASE_REVOKED,
+        ("release", release.id),
+        at=at,
+        facts={"reason": reason, "was_granted": was_granted},
+    )
+    if was_granted:
+        enqueue(session, Job(task="releases.destroy", args={"release_id": str(release.id)}))

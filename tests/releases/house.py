@@ -1,0 +1,210 @@
+"""An archive with a consented recording, its people, and the routes of releases over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from app.consent import review
+from app.consent.models import Verdict
+from app.consent.purposes import Kind, Purpose, ScreeningResult
+from app.consent.review import Proposal
+from app.consent.spans import WHOLE
+from app.core import problems
+from app.core.clock import SetClock
+from app.core.db import Database
+from app.disputes.routes import router as disputes
+from app.identity.actor import Actor
+from app.identity.authenticator import Authenticator
+from app.identity.models import User
+from app.identity.permissions import Role
+from app.inspection.sandbox import Sandbox
+from app.recordings.models import Recording
+from app.releases.copies import Copier
+from app.releases.routes import router as releases
+from app.settings import Settings
+from storage.sealed import SealedStore
+from tests.factories import Make
+from tests.live import running
+
+DETAILS = {
+    "question": {"from_ms": 0, "quote": "Согласны ли вы, что запись услышит ваше руководство?"},
+    "answer": {"from_ms": 2000, "quote": "Да."},
+    "identity_basis": "Назвал себя.",
+}
+ACKNOWLEDGED = {"act_number": "7", "act_version": "1", "signed_on": "2026-01-10", "log": "x"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """What the jobs are given."""
+
+    database: Database
+    release: SealedStore
+    clock: SetClock
+
+
+@dataclass(kw_only=True)
+class House:
+    """The archive's own side, each step a committed transaction."""
+
+    database: Database
+    clock: SetClock
+    archive: SealedStore
+    release: SealedStore
+    spool: Path
+    url: str = ""
+    people: dict[str, Actor] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    contact_id: UUID | None = None
+
+    @contextmanager
+    def making(self) -> Iterator[Make]:
+        with self.database.transaction() as session:
+            make = Make(session, self.clock, self.archive)
+            yield make
+
+    def person(self, name: str, role: Role, *, agent_ref: str | None = None) -> Actor:
+        """Make a person and a key."""
+        with self.making() as make:
+            self.people[name] = make.user(role, agent_ref=agent_ref)
+            make.session.flush()
+            self.keys[name] = make.key(self.people[name])
+        return self.people[name]
+
+    def staff(self) -> None:
+        self.person("manager", Role.MANAGER)
+        self.person("reviewer", Role.REVIEWER)
+        self.person("approver", Role.APPROVER)
+        self.person("legal", Role.LEGAL)
+
+    def recording(
+        self,
+        body: bytes | None = None,
+        *,
+        agreed: bool = True,
+        agreed_from_ms: int = 0,
+        duration_ms: int = 600_000,
+        agent: str = "101",
+    ) -> Recording:
+        """Return a recording of a client, cleared but for the approvals where it was `agreed`."""
+        at = self.clock.now()
+        manager, reviewer = self.people["manager"], self.people["reviewer"]
+        with self.making() as make:
+            client = make.client()
+            contact = make.contact(client)
+            make.contract(client)
+            recording = make.recording(
+                client=client, body=body, duration_ms=duration_ms, agent=agent
+            )
+            session = make.session
+            self.contact_id = contact.id
+            review.verify_contact(
+                session,
+                reviewer,
+                contact.id,
+                identity_basis="Паспорт",
+                mandate_basis="Устав",
+                at=at,
+            )
+            review.screen(
+                session, reviewer, recording.id, WHOLE, ScreeningResult.CLEAR, note=None, at=at
+            )
+            proposals = [
+                Proposal(kind=Kind.EMPLOYEE_ACK, evidence=ACKNOWLEDGED, party="own", wide=True)
+            ]
+            if agreed:
+                proposals.append(
+                    Proposal(
+                        kind=Kind.VERBAL_CONSENT,
+                        evidence=DETAILS,
+                        party="cli",
+                        from_ms=agreed_from_ms,
+                        purposes=(Purpose.DISPUTE_CLIENT,),
+                        recipients=("client_same_entity",),
+                    )
+                )
+            for proposal in proposals:
+                row = review.propose(session, manager, recording.id, proposal, at=at)
+                review.decide(session, reviewer, row.id, Verdict.VERIFY, reason="Слышно.", at=at)
+        return recording
+
+    def withdraw(self, recording_id: UUID) -> None:
+        """Let the manager note that the client has taken his consent back."""
+        evidence = {
+            "received_at": self.clock.now().isoformat(),
+            "channel": "phone",
+            "identity_check": "Перезвонили.",
+            "purposes": [],
+            "effective_at": self.clock.now().isoformat(),
+        }
+        with self.database.transaction() as session:
+            review.propose(
+                session,
+                self.people["manager"],
+                recording_id,
+                Proposal(kind=Kind.WITHDRAWAL, evidence=evidence, party="cli"),
+                at=self.clock.now(),
+            )
+
+    def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments.
+        headers = {"Authorization": f"Bearer {self.keys[who]}"}
+        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
+
+    def ask(self, recording_id: UUID, *, who: str = "manager", **more: object) -> httpx.Response:
+        body = {
+            "contact_id": str(self.contact_id),
+            "items": [{"recording_id": str(recording_id)} | more],
+        }
+        return self.call(who, "POST", "/v1/releases", json=body)
+
+    def approve(self, release_id: str, *, who: str = "approver") -> httpx.Response:
+        return self.call(who, "POST", f"/v1/releases/{release_id}/approve", json={})
+
+    def acts(self, object_id: object) -> list[str]:
+        with self.database.transaction() as session:
+            return list(
+                session.scalars(
+                    text("SELECT act FROM custody_entries WHERE object_id = :id ORDER BY position"),
+                    {"id": object_id},
+                )
+            )
+
+    def disable(self, name: str) -> None:
+        with self.database.transaction() as session:
+            session.get_one(User, self.people[name].id).disabled_at = self.clock.now()
+
+    def worker(self) -> Worker:
+        return Worker(database=self.database, release=self.release, clock=self.clock)
+
+
+@contextmanager
+def opened(house: House) -> Iterator[House]:
+    """Serve the routes of disputes and releases."""
+    app = FastAPI()
+    app.include_router(disputes)
+    app.include_router(releases)
+    problems.install(app)
+    app.state.database = house.database
+    app.state.clock = house.clock
+    app.state.settings = Settings(data=house.spool, _env_file=None)
+    app.state.authenticator = Authenticator(house.database, house.clock)
+    app.state.copier = Copier(
+        database=house.database,
+        archive=house.archive,
+        release=house.release,
+        sandbox=Sandbox.detect,
+        clock=house.clock,
+        spool=house.spool,
+        public_url="https://links.example/",
+    )
+    with running(app) as house.url:
+        yield house
