@@ -1,0 +1,118 @@
+"""Gathering the evidence: the announcement, who was told, who refused, what may not leave.
+
+Nothing is found in the audio by itself here: agents and the manager say what they have heard, and
+another person listens and decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo_company.report import say
+from demo_company.stage import Stage
+from demo_company.story import FOLDER, Call
+
+Json = dict[str, Any]
+
+
+def post_notice(stage: Stage) -> Json:
+    """Let the administrator post the announcement and the approver approve it."""
+    notice = stage.story.company["notice"]
+    made = stage.api.must_upload(
+        "admin", "/v1/notice-texts", notice["told"], FOLDER / notice["audio"]
+    )
+    stage.api.must("approver", "POST", f"/v1/notice-texts/{made['id']}/approve")
+    announced = ", ".join(notice["told"]["purposes"])
+    say(f"The administrator posts the announcement, which announces {announced}; it is approved.")
+    return {"id": made["id"], "version": made["version"]}
+
+
+def acknowledge(stage: Stage) -> None:
+    """Write down, once per employee, that he was told that he is recorded."""
+    by_agent: dict[str, Call] = {}
+    for call in stage.story.calls:
+        if call.ask:
+            by_agent.setdefault(call.told["agent"], call)
+    for agent, call in by_agent.items():
+        evidence = stage.story.company["staff"] | {"signature": f"подпись: {agent}"}
+        said = {"kind": "employee_ack", "party": "own", "wide": True, "evidence": evidence}
+        _verified(stage, _propose(stage, "manager", call, said))
+    say(f"The acknowledgements of {', '.join(sorted(by_agent))} are written down and verified.")
+
+
+def assert_clauses(stage: Stage) -> None:
+    """Write down the clause by which a client lets its management hear; two people verify."""
+    for clause in stage.story.company["clauses"]:
+        evidence = {
+            "contract_id": stage.contracts[clause["contract"]],
+            "clause_ref": clause["clause_ref"],
+        }
+        said = {"kind": "contract_clause", "evidence": evidence}
+        call = stage.story.call(clause["by_call"])
+        found = _propose(stage, clause["proposed_by"], call, said)
+        first = _verified(stage, found)
+        stage.report.expect("a contract's first use after one verdict", "proposed", first["status"])
+        second = _verified(stage, found, by="approver")
+        stage.report.expect("a contract's first use after two", "verified", second["status"])
+        say(
+            f"Clause {clause['clause_ref']} of contract {clause['contract']} is verified "
+            "by the reviewer and, as its first use, by the approver."
+        )
+
+
+def gather(stage: Stage, notice: Json) -> None:
+    """Let people say of each call what they heard in it, and others decide on it."""
+    for call in stage.story.calls:
+        for one in call.evidence:
+            said = {k: v for k, v in one.items() if k not in {"proposed_by", "verdict", "reason"}}
+            if one["kind"] == "ivr_notice":
+                said["evidence"] = said["evidence"] | {"notice": notice}
+            found = _propose(stage, one["proposed_by"], call, said)
+            if one["verdict"] == "verify":
+                _verified(stage, found)
+            elif one["verdict"] == "reject":
+                path = f"/v1/assertions/{found['id']}/reject"
+                stage.api.must("reviewer", "POST", path, body={"reason": one["reason"]})
+    pieces = sum(len(call.evidence) for call in stage.story.calls)
+    say(f"{pieces} pieces of evidence are proposed by those who heard the calls.")
+    say("The reviewer listens and decides by hand: announcements are not searched for yet.")
+
+
+def screen(stage: Stage) -> None:
+    """Let the reviewer listen for what must not leave, in all calls but one that is asked for."""
+    screened = [call for call in stage.story.calls if call.is_screened]
+    for call in screened:
+        path = f"/v1/recordings/{stage.recordings[call.id]}/screenings"
+        stage.api.must("reviewer", "POST", path, body={"result": "clear"})
+    say(f"The reviewer finds nothing private in {len(screened)} calls.")
+
+
+def verify_contacts(stage: Stage) -> None:
+    """Let the reviewer check who the recipients are and that they speak for their firms."""
+    mandates = stage.story.company["mandates"]
+    for mandate in mandates:
+        path = f"/v1/contacts/{stage.contacts[mandate['contact']]}/verify"
+        body = {
+            "identity_basis": "Звонок на номер из договора",
+            "mandate_basis": "Выписка из реестра юридических лиц",
+        }
+        stage.api.must("reviewer", "POST", path, body=body)
+    say(f"The reviewer checks who {len(mandates)} recipients are and whom they speak for.")
+
+
+def withdraw(stage: Stage, call: Call) -> None:
+    """Take in that somebody heard in a call takes his permission back."""
+    evidence = {"received_at": call.told["started_at"], "channel": "письмо"}
+    said = {"kind": "withdrawal", "party": "cli", "evidence": evidence}
+    _propose(stage, "reviewer", call, said)
+
+
+def _propose(stage: Stage, who: str, call: Call, said: Json) -> Json:
+    path = f"/v1/recordings/{stage.recordings[call.id]}/assertions"
+    found: Json = stage.api.must(who, "POST", path, body=said)
+    return found
+
+
+def _verified(stage: Stage, found: Json, *, by: str = "reviewer") -> Json:
+    answer: Json = stage.api.must(by, "POST", f"/v1/assertions/{found['id']}/verify")
+    return answer
