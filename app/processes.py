@@ -58,31 +58,47 @@ def serve(settings: Settings) -> int:
         with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
             has_users = _has_users(tools.database)
         web = bind(settings.host, settings.port)
-        public = bind(settings.host, _public_port(settings, _port_of(web)))
         address = f"http://{settings.host}:{_port_of(web)}"
-        public_address = settings.public_url or f"http://{settings.host}:{_port_of(public)}"
-        env = {
-            "AUDIATUR_DATA": str(settings.data.resolve()),
-            "AUDIATUR_PUBLIC_URL": public_address,
-            "AUDIATUR_PORT": str(_port_of(web)),
-        }
-        command = [sys.executable, "-m", "app.cli"]
-        children = [
-            ChildSpec(name="web", argv=[*command, "run-web"], env=env, sockets=[web]),
+        public = None
+        if urls.link is not None:
+            public = bind(settings.host, _public_port(settings, _port_of(web)))
+        public_address = settings.public_url or (
+            f"http://{settings.host}:{_port_of(public)}" if public else ""
+        )
+        children = _children(settings, web, public, public_address)
+        _greet(settings, address, public_address, has_users=has_users)
+        with _looked_after(embedded(settings)):
+            return Supervisor(children).run()
+
+
+def _children(
+    settings: Settings,
+    web: socket.socket,
+    public: socket.socket | None,
+    public_address: str,
+) -> list[ChildSpec]:
+    """Return the processes to run; the links only where their own database role is known."""
+    env = {
+        "AUDIATUR_DATA": str(settings.data.resolve()),
+        "AUDIATUR_PUBLIC_URL": public_address,
+        "AUDIATUR_PORT": str(_port_of(web)),
+    }
+    command = [sys.executable, "-m", "app.cli"]
+    children = [ChildSpec(name="web", argv=[*command, "run-web"], env=env, sockets=[web])]
+    if public is not None:
+        children.append(
             ChildSpec(
                 name="public",
                 argv=[*command, "run-public"],
                 env=_without_archive(env),
                 sockets=[public],
-            ),
-            *(
-                ChildSpec(name=f"worker-{n}", argv=[*command, "worker"], env=env)
-                for n in range(1, settings.workers + 1)
-            ),
-        ]
-        _greet(settings, address, public_address, has_users=has_users)
-        with _looked_after(embedded(settings)):
-            return Supervisor(children).run()
+            )
+        )
+    children += [
+        ChildSpec(name=f"worker-{n}", argv=[*command, "worker"], env=env)
+        for n in range(1, settings.workers + 1)
+    ]
+    return children
 
 
 def run_web(settings: Settings) -> None:
@@ -159,7 +175,11 @@ def _has_users(database: Database) -> bool:
 
 
 def _greet(settings: Settings, address: str, public_address: str, *, has_users: bool) -> None:
-    lines = [f"Audiatur listens on {address}", f"Public links are served on {public_address}"]
+    lines = [f"Audiatur listens on {address}"]
+    if public_address:
+        lines.append(f"Public links are served on {public_address}")
+    else:
+        lines.append("Public links are served elsewhere: see `audiatur serve --public`.")
     data = settings.data.resolve()
     if has_users:
         lines.append(f"Log in: POST {address}/v1/session, or send a key as a bearer token.")

@@ -83,6 +83,7 @@ def database_urls(settings: Settings) -> Iterator[Urls]:
 
 def prepare(settings: Settings, urls: Urls) -> None:
     """Bring the database up to date and lay out what the link process may see."""
+    make_data_folder(settings)
     migrate(urls.owner)
     server = embedded(settings)
     if server is not None:

@@ -69,12 +69,16 @@ Language = Annotated[str | None, Query(max_length=20)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicTools:
-    """All that the process of the public links is given."""
+    """All that the process of the public links is given.
+
+    `is_secure` says that recipients reach it by https, whatever the proxy in front speaks to it.
+    """
 
     database: Database
     release: SealedStore
     clock: Clock
     office_zone: ZoneInfo = field(default=OFFICE_ZONE)
+    is_secure: bool = False
 
 
 class _Guarded:
@@ -103,12 +107,13 @@ class _Site:
     pages: Pages
     clock: Clock
     zone: ZoneInfo
+    is_secure: bool
 
     def page(self, call: Request, token: str, lang: str | None, *, is_heard: bool) -> Response:
         """Return the page of a link, or the one for all that are not open."""
         language = _language(call, lang)
         parsed = _token(token)
-        found = self.links.page(parsed, _view_of(call, parsed))
+        found = self.links.page(parsed, self._view_of(call, parsed))
         if is_heard and not found.is_opened:
             return _see(f"/s/{parsed.secret}", language)
         return HTMLResponse(
@@ -126,13 +131,12 @@ class _Site:
         view = self.links.view(parsed)
         _log.info("link.viewed")
         answer = _see(f"/s/{parsed.secret}/listen", _language(call, lang))
-        is_secure = call.url.scheme == "https"
         answer.set_cookie(
-            _cookie(parsed, is_secure=is_secure),
+            _cookie(parsed, is_secure=self.is_secure),
             view.secret,
             max_age=VIEW_SECONDS,
-            path="/" if is_secure else f"/s/{parsed.secret}",
-            secure=is_secure,
+            path="/" if self.is_secure else f"/s/{parsed.secret}",
+            secure=self.is_secure,
             httponly=True,
             samesite="lax",
         )
@@ -141,7 +145,7 @@ class _Site:
     def audio(self, call: Request, token: str, item_id: str) -> Response:
         """Return the sound, or the part of it that the player asks for."""
         parsed = _token(token)
-        view = _view_of(call, parsed)
+        view = self._view_of(call, parsed)
         if view is None:
             raise LinkEnded
         try:
@@ -176,6 +180,10 @@ class _Site:
             media_type=item.media_type,
         )
 
+    def _view_of(self, call: Request, token: ShareToken) -> View | None:
+        secret = call.cookies.get(_cookie(token, is_secure=self.is_secure))
+        return View(secret=secret) if secret else None
+
     def _file_name(self, item: OpenItem) -> str:
         extension = _EXTENSIONS.get(item.media_type, "bin")
         return f"call-{item.started_at.astimezone(self.zone):%Y-%m-%d-%H%M}.{extension}"
@@ -198,6 +206,7 @@ def create_public_app(tools: PublicTools) -> FastAPI:
         pages=Pages(wording.load(tools.office_zone)),
         clock=tools.clock,
         zone=tools.office_zone,
+        is_secure=tools.is_secure,
     )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(_Guarded)
@@ -277,11 +286,6 @@ def _cookie(token: ShareToken, *, is_secure: bool) -> str:
     """Return the name of the cookie of this link: one browser may hold several links open."""
     prefix = "__Host-" if is_secure else ""
     return f"{prefix}view-{token.digest().hex()[:16]}"
-
-
-def _view_of(call: Request, token: ShareToken) -> View | None:
-    secret = call.cookies.get(_cookie(token, is_secure=call.url.scheme == "https"))
-    return View(secret=secret) if secret else None
 
 
 def _see(path: str, language: str) -> RedirectResponse:

@@ -34,6 +34,7 @@ def tools_of(settings: Settings, *, clock: Clock | None = None) -> PublicTools:
         database=Database(_database_url(settings), role=ROLE, pool_size=settings.database_pool),
         release=SealedStore(_store(settings), keys),
         clock=clock or SystemClock(),
+        is_secure=(settings.public_url or "").startswith("https:"),
     )
 
 

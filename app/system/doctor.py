@@ -12,15 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 
 import psycopg
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
-from app.core.db import CONNECT_SECONDS, psycopg_url
+from app.core.db import CONNECT_SECONDS
 from app.core.errors import Refusal
 from app.embedded.errors import EmbeddedPostgresFailed
 from app.inspection.sandbox import Sandbox, SandboxMissing, Strength
-from app.migrate import alembic_config
+from app.migrate import is_from_newer_code, revisions
 from app.settings import Settings
 from app.wiring import (
     Urls,
@@ -36,7 +33,7 @@ from storage.ports import Store
 _CLOCK_TOLERANCE_SECONDS = 5
 _FREE_WARNING = 0.10
 _FREE_ERROR_BYTES = 1 << 30
-_OLDEST_POSTGRES = 150000
+_OLDEST_POSTGRES = 150018
 
 
 class Level(StrEnum):
@@ -181,17 +178,20 @@ def _clock(database_now: datetime) -> Finding:
 
 
 def _migrations(urls: Urls) -> Finding:
-    head = ScriptDirectory.from_config(alembic_config(urls.owner)).get_current_head()
-    engine = create_engine(psycopg_url(urls.owner))
-    with engine.connect() as connection:
-        at = MigrationContext.configure(connection).get_current_revision()
-    engine.dispose()
-    if at == head:
+    at, newest = revisions(urls.owner)
+    if at == newest:
         return Finding(part="migrations", level=Level.OK, found=f"at {at}, the newest")
+    if is_from_newer_code(urls.owner):
+        return Finding(
+            part="migrations",
+            level=Level.WARN,
+            found=f"at {at}, which is newer than this code, whose newest is {newest}",
+            mend="go forward again when the reason for the roll-back is mended",
+        )
     return Finding(
         part="migrations",
         level=Level.FAIL,
-        found=f"at {at or 'none'}, the newest is {head}",
+        found=f"at {at or 'none'}, the newest is {newest}",
         mend="run: audiatur migrate",
     )
 
