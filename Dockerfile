@@ -19,8 +19,8 @@ COPY storage storage
 # one for developers and servers; a server keeps none of the tools that build and test.
 RUN pip install --no-deps --no-build-isolation --editable . \
     && pip uninstall --yes \
-        boto3-stubs httpx hypothesis import-linter mypy playwright pytest pytest-randomly ruff \
-        setuptools uv \
+        boto3-stubs httpx hypothesis import-linter mypy playwright pytest pytest-randomly pytest-xdist \
+        ruff setuptools uv \
     && python -m compileall -q app storage migrations
 
 FROM python:3.12-slim-bookworm

@@ -110,12 +110,26 @@ def test_the_view_of_one_link_opens_no_other(browser: httpx.Client, opened: Open
     assert browser.get(f"/s/{other.token.secret}/listen").status_code == 303
 
 
-def test_the_cookie_is_for_this_browser_and_link(browser: httpx.Client, opened: Opened) -> None:
+def test_the_cookie_is_for_this_browser_and_link(
+    public_database: Database, release_store: SealedStore, clock: SetClock, opened: Opened
+) -> None:
     path = f"/s/{opened().token.secret}/open"
-    cookie = browser.post(path, headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+    tools = PublicTools(
+        database=public_database, release=release_store, clock=clock, is_secure=True
+    )
+    with served(tools) as address:
+        cookie = httpx.post(f"{address}{path}").headers["set-cookie"]
     assert cookie.startswith("__Host-view-")
     for part in ("HttpOnly", "Secure", "SameSite=lax", "Path=/;"):
         assert part in f"{cookie};"
+
+
+def test_what_a_browser_says_of_the_scheme_is_not_believed(
+    browser: httpx.Client, opened: Opened
+) -> None:
+    path = f"/s/{opened().token.secret}/open"
+    cookie = browser.post(path, headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+    assert cookie.startswith("view-")
 
 
 def test_another_site_cannot_count_a_view(
