@@ -35,9 +35,11 @@ from app.worker import loop
 
 _log = structlog.get_logger()
 
+_OTHERS_LOG_INS = ("AUDIATUR_DATABASE_OWNER_URL", "AUDIATUR_PUBLIC_DATABASE_URL")
 _ARCHIVE_ONLY = (
     "AUDIATUR_DATABASE_URL",
     "AUDIATUR_DATABASE_OWNER_URL",
+    "AUDIATUR_S3_ENDPOINT_URL",
     "AUDIATUR_S3_BUCKET",
     "AUDIATUR_S3_ACCESS_KEY_ID",
     "AUDIATUR_S3_SECRET_ACCESS_KEY",
@@ -45,6 +47,8 @@ _ARCHIVE_ONLY = (
 )
 _STAGES_FILE = "AUDIATUR_STAGES_FILE"
 _LOOK_AFTER_SECONDS = 1.0
+# The kernel doubles it. At 50 ms to and fro, one upload then comes with about 2 MB/s.
+_RECEIVE_BUFFER_BYTES = 64 * 1024
 
 
 def serve(settings: Settings) -> int:
@@ -83,19 +87,20 @@ def _children(
         "AUDIATUR_PUBLIC_URL": public_address,
         "AUDIATUR_PORT": str(_port_of(web)),
     }
+    inside = env | dict.fromkeys(_OTHERS_LOG_INS, "")
     command = [sys.executable, "-m", "app.cli"]
-    children = [ChildSpec(name="web", argv=[*command, "run-web"], env=env, sockets=[web])]
+    children = [ChildSpec(name="web", argv=[*command, "run-web"], env=inside, sockets=[web])]
     if public is not None:
         children.append(
             ChildSpec(
                 name="public",
                 argv=[*command, "run-public"],
-                env=_without_archive(env),
+                env=_without_archive(env, settings),
                 sockets=[public],
             )
         )
     children += [
-        ChildSpec(name=f"worker-{n}", argv=[*command, "worker"], env=env)
+        ChildSpec(name=f"worker-{n}", argv=[*command, "worker"], env=inside)
         for n in range(1, settings.workers + 1)
     ]
     return children
@@ -136,9 +141,17 @@ def _port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def _without_archive(env: dict[str, str]) -> dict[str, str]:
-    """Return `env` with what names the archive's database, bucket and keys emptied."""
-    return env | dict.fromkeys(_ARCHIVE_ONLY, "")
+def _without_archive(env: dict[str, str], settings: Settings) -> dict[str, str]:
+    """Return `env` with what names the archive's database, bucket and keys emptied.
+
+    What is empty in the environment counts as not set, whatever a file `.env` says of it.
+    """
+    endpoint = settings.release_s3_endpoint_url or settings.s3_endpoint_url or ""
+    has_bucket = settings.release_s3_bucket is not None
+    return env | {
+        **dict.fromkeys(_ARCHIVE_ONLY, ""),
+        "AUDIATUR_RELEASE_S3_ENDPOINT_URL": endpoint if has_bucket else "",
+    }
 
 
 def _stages() -> Stages:
@@ -160,6 +173,9 @@ def _serve(app: FastAPI, sockets: list[socket.socket]) -> None:
         timeout_keep_alive=30,
         proxy_headers=False,
     )
+    for listener in sockets:
+        # The server reads whatever waits in a socket at once, up to 256 KB of each upload.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
     uvicorn.Server(config).run(sockets=sockets)
 
 

@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from app.core.errors import Invalid
 
 MEBIBYTE = 1024 * 1024
+_PREFIX = "AUDIATUR_"
+_ARCHIVE_BUCKET = ("s3_bucket", "s3_access_key_id", "s3_secret_access_key")
+_RELEASE_BUCKET = (
+    "release_s3_bucket",
+    "release_s3_access_key_id",
+    "release_s3_secret_access_key",
+)
 
 
 class SettingsInvalid(Invalid):
     """A setting is wrong."""
 
 
+class _FileBelowEnvironment(DotEnvSettingsSource):
+    """The file `.env`, but for what the environment names: an empty variable is a setting unset.
+
+    Else a process that is given less than its parent would find the rest in the file.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in super().__call__().items()
+            if f"{_PREFIX}{name.upper()}" not in os.environ
+        }
+
+
 class Settings(BaseSettings):
     """The settings; each is the environment variable `AUDIATUR_` and its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="AUDIATUR_",
+        env_prefix=_PREFIX,
         env_file=".env",
         env_ignore_empty=True,
         frozen=True,
@@ -122,26 +149,37 @@ class Settings(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="How much is logged."
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            dotenv_settings = _FileBelowEnvironment(settings_cls, env_file=dotenv_settings.env_file)
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
     @model_validator(mode="after")
     def _whole(self) -> Settings:
-        if self.s3_endpoint_url or self.s3_bucket:
-            missing = [
-                f"AUDIATUR_{name.upper()}"
-                for name in (
-                    "s3_bucket",
-                    "s3_access_key_id",
-                    "s3_secret_access_key",
-                    "release_s3_bucket",
-                    "release_s3_access_key_id",
-                    "release_s3_secret_access_key",
-                )
-                if getattr(self, name) is None
-            ]
-            if missing:
-                raise ValueError(f"with an S3 store these are needed too: {', '.join(missing)}")
-            if self.s3_bucket == self.release_s3_bucket:
-                raise ValueError("the archive and the released copies need buckets of their own")
+        has_archive_bucket = self._is_any_set("s3_endpoint_url", *_ARCHIVE_BUCKET)
+        # The process of the links is given the released copies alone, so they ask for nothing more.
+        has_release_bucket = self._is_any_set("release_s3_endpoint_url", *_RELEASE_BUCKET)
+        needed: tuple[str, ...] = _ARCHIVE_BUCKET if has_archive_bucket else ()
+        needed += _RELEASE_BUCKET if has_archive_bucket or has_release_bucket else ()
+        missing = [f"{_PREFIX}{name.upper()}" for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"with an S3 store these are needed too: {', '.join(missing)}")
+        if has_archive_bucket and self.s3_bucket == self.release_s3_bucket:
+            raise ValueError("the archive and the released copies need buckets of their own")
+        if has_archive_bucket and self.s3_access_key_id == self.release_s3_access_key_id:
+            raise ValueError("the archive and the released copies need credentials of their own")
         return self
+
+    def _is_any_set(self, *names: str) -> bool:
+        return any(getattr(self, name) is not None for name in names)
 
     @property
     def archive_key_path(self) -> Path:
@@ -172,7 +210,9 @@ def load(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values itself
     except ValidationError as exc:
         wrong = "; ".join(
-            f"AUDIATUR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" if e["loc"] else e["msg"]
+            f"{_PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
+            if e["loc"]
+            else e["msg"].removeprefix("Value error, ")
             for e in exc.errors()
         )
         raise SettingsInvalid(wrong) from exc

@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from storage import s3_probe
-from storage.errors import ObjectDamaged, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
+from storage.errors import (
+    ObjectDamaged,
+    ObjectExists,
+    ObjectMissing,
+    StoreError,
+    StoreRefused,
+    StoreUnavailable,
+)
 from storage.ports import (
     PROBE_PREFIX,
     Capabilities,
@@ -56,9 +63,11 @@ class S3Store:
         self._client, self._quick = make_clients(settings)
         self._turns = threading.BoundedSemaphore(settings.max_connections)
         self._has_conditional_put = False
+        self._is_in_doubt = False
 
     def begin(self, key: str) -> S3Draft:
         checked_key(key)
+        self._settle_doubt()
         with translated():
             return S3Draft(self, key, os.fspath(self._settings.spool_folder))
 
@@ -70,6 +79,7 @@ class S3Store:
         checked_key(key)
         for attempt in range(1, _READ_ATTEMPTS + 1):
             try:
+                self._settle_doubt()
                 return self._read_once(key, start, length)
             except StoreUnavailable:
                 # boto3 repeats a request, yet not an answer that broke off half-way.
@@ -157,8 +167,21 @@ class S3Store:
             raise StoreUnavailable("All connections to the S3 server are busy.")
         try:
             yield
+        except StoreUnavailable as exc:
+            # A server that forbids has answered.
+            self._is_in_doubt = not isinstance(exc, StoreRefused)
+            raise
         finally:
             self._turns.release()
+
+    def _settle_doubt(self) -> None:
+        """After a failure ask briefly first, so that senders do not wait for a server that hangs.
+
+        Without it each of them, and each connection, would be held for all attempts' time.
+        """
+        if self._is_in_doubt:
+            self.check()
+            self._is_in_doubt = False
 
     def upload(self, key: str, fd: int, size: int) -> None:
         """Put the first `size` bytes of the file `fd` under `key`, durable or raising."""

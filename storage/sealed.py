@@ -11,6 +11,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,7 +21,6 @@ from storage.cobblestone import (
     CHUNK_BYTES,
     HEADER_BYTES,
     SEALED_CHUNK_BYTES,
-    TAG_BYTES,
     Opener,
     Sealer,
     chunk_offset,
@@ -32,7 +32,6 @@ from storage.keys import MasterKeys
 from storage.ports import Capabilities, Draft, Store
 
 _BATCH_CHUNKS = 16
-_BATCH_BYTES = _BATCH_CHUNKS * CHUNK_BYTES
 _FIRST_READ_BYTES = _BATCH_CHUNKS * SEALED_CHUNK_BYTES
 _LATER_READ_BYTES = 4 * _FIRST_READ_BYTES
 _SPARE_BUFFERS = 32
@@ -96,41 +95,52 @@ class Digest:
         )
 
 
-class _Buffers:
-    """Room for one batch, before and after sealing. Fresh memory costs more than the sealing."""
+class _Spare:
+    """Room for sealed batches, lent for the length of a call: drafts are many, writers few.
 
-    __slots__ = ("plain", "sealed")
+    Fresh memory costs more than the sealing.
+    """
+
+    __slots__ = ("_buffers",)
 
     def __init__(self) -> None:
-        self.plain = memoryview(bytearray(_BATCH_BYTES))
-        self.sealed = memoryview(bytearray(chunk_offset(_BATCH_CHUNKS) + TAG_BYTES))
+        self._buffers: deque[memoryview] = deque(maxlen=_SPARE_BUFFERS)
+
+    @contextmanager
+    def lent(self) -> Iterator[memoryview]:
+        try:
+            buffer = self._buffers.pop()
+        except IndexError:
+            buffer = memoryview(bytearray(chunk_offset(_BATCH_CHUNKS)))
+        try:
+            yield buffer
+        finally:
+            self._buffers.append(buffer)
 
 
 class SealedDraft:
-    """An object being sealed and written. Bytes are hashed, sealed and passed on in batches.
+    """An object being sealed and written. Bytes are hashed, sealed and passed on as they come.
 
-    Used by one thread at a time, and always ended by `keep` or `discard`.
+    Between calls it holds less than a chunk. Used by one thread at a time, and always ended by
+    `keep` or `discard`.
     """
 
-    def __init__(
-        self, object_id: UUID, draft: Draft, *, keys: MasterKeys, spare: deque[_Buffers]
-    ) -> None:
+    def __init__(self, object_id: UUID, draft: Draft, *, keys: MasterKeys, spare: _Spare) -> None:
         data_key = new_data_key()
         self._object_id = object_id
         self._wrapped_key = keys.wrap(data_key, context=object_id.bytes)
         self._sealer = Sealer(data_key, object_id.bytes)
         self._draft = draft
         self._spare = spare
-        self._buffers: _Buffers | None = spare.pop() if spare else _Buffers()
         self._digest = Digest()
-        self._filled = 0
-        self._hashed = 0
-        self._header_due = True
+        self._rest = bytearray()
+        self._header = self._sealer.header
+        self._is_over = False
 
     @property
     def size_bytes(self) -> int:
         """Return how many bytes were written so far."""
-        return self._digest.size_bytes + self._filled - self._hashed
+        return self._digest.size_bytes
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append `chunk`.
@@ -138,27 +148,31 @@ class SealedDraft:
         Raises:
             StoreUnavailable: the store is full or away; `discard` what is there.
         """
-        plain = self._open_buffers().plain
-        rest = memoryview(chunk)
-        while rest:
-            if not self._filled and len(rest) >= _BATCH_BYTES:
-                self._digest.write(rest[:_BATCH_BYTES])
-                self._pass_on(rest[:_BATCH_BYTES], is_last=False)
-                rest = rest[_BATCH_BYTES:]
-                continue
-            taken = min(len(rest), _BATCH_BYTES - self._filled)
-            plain[self._filled : self._filled + taken] = rest[:taken]
-            self._filled += taken
-            rest = rest[taken:]
-            if self._filled == _BATCH_BYTES:
-                self._hash_pending(plain)
-                self._pass_on(plain, is_last=False)
-                self._filled = self._hashed = 0
+        self._require_open()
+        self._digest.write(chunk)
+        plain = memoryview(chunk)
+        missing = CHUNK_BYTES - len(self._rest)
+        if len(plain) < missing:
+            self._rest += plain
+            return
+        with self._spare.lent() as sealed:
+            end = self._begin_batch(sealed)
+            if self._rest:
+                self._rest += plain[:missing]
+                plain = plain[missing:]
+                end += self._sealer.seal_into(memoryview(bytes(self._rest)), sealed[end:])
+            while len(plain) >= CHUNK_BYTES:
+                whole = min(_chunks_in(len(sealed) - end), len(plain) // CHUNK_BYTES) * CHUNK_BYTES
+                end += self._sealer.seal_into(plain[:whole], sealed[end:])
+                plain = plain[whole:]
+                self._draft.write(sealed[:end])
+                end = 0
+            if end:
+                self._draft.write(sealed[:end])
+        self._rest[:] = plain
 
     def digest(self) -> ContentDigest:
         """Return the digests of what was written so far."""
-        if self._buffers is not None:
-            self._hash_pending(self._buffers.plain)
         return self._digest.digest()
 
     def keep(self) -> SealedObject:
@@ -168,10 +182,9 @@ class SealedDraft:
             ObjectExists: the id was used before.
             StoreUnavailable: not known to be durable.
         """
-        plain = self._open_buffers().plain
+        self._require_open()
         try:
-            self._hash_pending(plain)
-            self._pass_on(plain[: self._filled], is_last=True)
+            self._draft.write(self._header + self._sealer.seal_last(memoryview(self._rest)))
             self._draft.keep()
         finally:
             self.discard()
@@ -187,36 +200,22 @@ class SealedDraft:
 
     def discard(self) -> None:
         """Throw away what was written; do nothing where the draft is over already."""
-        buffers, self._buffers = self._buffers, None
-        if buffers is not None:
-            if len(self._spare) < _SPARE_BUFFERS:
-                self._spare.append(buffers)
-            self._draft.discard()
+        self._is_over = True
+        self._draft.discard()
 
-    def _open_buffers(self) -> _Buffers:
-        if self._buffers is None:
+    def _require_open(self) -> None:
+        if self._is_over:
             raise ValueError("This draft is over.")
-        return self._buffers
 
-    def _hash_pending(self, plain: memoryview) -> None:
-        if self._hashed < self._filled:
-            self._digest.write(plain[self._hashed : self._filled])
-            self._hashed = self._filled
+    def _begin_batch(self, sealed: memoryview) -> int:
+        """Put the header before the first batch; return where the chunks begin."""
+        header, self._header = self._header, b""
+        sealed[: len(header)] = header
+        return len(header)
 
-    def _pass_on(self, plain: memoryview, *, is_last: bool) -> None:
-        sealed = self._open_buffers().sealed
-        end = 0
-        if self._header_due:
-            sealed[:HEADER_BYTES] = self._sealer.header
-            end = HEADER_BYTES
-            self._header_due = False
-        whole = len(plain) - len(plain) % CHUNK_BYTES
-        end += self._sealer.seal_into(plain[:whole], sealed[end:])
-        if is_last:
-            tail = self._sealer.seal_last(plain[whole:])
-            sealed[end : end + len(tail)] = tail
-            end += len(tail)
-        self._draft.write(sealed[:end])
+
+def _chunks_in(room_bytes: int) -> int:
+    return room_bytes // SEALED_CHUNK_BYTES
 
 
 class SealedWriter(Protocol):
@@ -253,7 +252,7 @@ class SealedStore:
     def __init__(self, store: Store, keys: MasterKeys) -> None:
         self._store = store
         self._keys = keys
-        self._spare: deque[_Buffers] = deque()
+        self._spare = _Spare()
 
     @staticmethod
     def key_for(object_id: UUID) -> str:

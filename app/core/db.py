@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +28,7 @@ CONNECT_SECONDS = 3
 STATEMENT_MILLISECONDS = 15_000
 LOCK_MILLISECONDS = 5_000
 IDLE_MILLISECONDS = 30_000
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
 class DatabaseAway(Unavailable):
@@ -63,9 +66,21 @@ def psycopg_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
+@cache
+def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return `sql` with parameters as the server numbers them, and their names in that order.
+
+    The driver would do it at every call where there are more than fifty, or 4 KiB of text.
+    """
+    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+    places = {name: f"${place}" for place, name in enumerate(names, start=1)}
+    return _PARAMETER.sub(lambda found: places[found[1]], sql).encode(), names
+
+
 class Database:
     """Connections to one Postgres database, acting as `role`.
 
+    `pool_size` connections are kept for sessions and as many for statements, each made at need.
     `info` is handed to each session, for rooms that need a key or a setting with every row.
     `after_jobs` is called after each commit that asked for a job.
     """
@@ -87,24 +102,35 @@ class Database:
         ]
         if role is not None:
             options.append(f"-c role={role}")
+        connect_args = {
+            "connect_timeout": CONNECT_SECONDS,
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 10,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "application_name": "audiatur",
+            "options": " ".join(options),
+        }
         self.engine: Engine = create_engine(
             psycopg_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
             pool_use_lifo=True,
-            connect_args={
-                "connect_timeout": CONNECT_SECONDS,
-                "tcp_user_timeout": 10_000,
-                "keepalives_idle": 10,
-                "keepalives_interval": 3,
-                "keepalives_count": 3,
-                "application_name": "audiatur",
-                "options": " ".join(options),
-            },
+            connect_args=connect_args,
+        )
+        # Statements have connections of their own: slow sessions do not hold uploads up. None is
+        # made beyond what the pool keeps, for it would be closed again after its one statement.
+        self._statements: Engine = create_engine(
+            psycopg_url(url),
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_use_lifo=True,
+            connect_args=connect_args,
         )
         self.after_jobs = after_jobs
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = sessionmaker(
             self.engine, expire_on_commit=False, info=dict(info or {}), autoflush=False
         )
@@ -128,6 +154,8 @@ class Database:
     def statement(self, sql: str, parameters: Mapping[str, object]) -> TupleRow | None:
         """Run one prepared statement as a transaction of its own: one round trip.
 
+        `sql` is one of few constants, with parameters as `%(name)s` and no other percent sign.
+
         A dead pooled connection is replaced once when nothing of the statement can have
         reached the server's log, which only a failed connect guarantees; any other loss
         is reported.
@@ -136,12 +164,17 @@ class Database:
             DatabaseAway: the connection could not be made or was lost.
         """
         try:
-            with self._autocommit.connect() as connection:
-                raw = connection.connection.driver_connection
+            with closing(self._statements.raw_connection()) as connection:
+                raw = connection.driver_connection
                 if not isinstance(raw, psycopg.Connection):
                     raise TypeError("The driver is not psycopg.")
+                numbered, names = _numbered(sql)
+                values = [parameters[name] for name in names]
+                # A cursor that repeats its statement still knows how to convert the parameters.
+                cursor = connection.info.get(sql) or psycopg.RawCursor(raw)
+                connection.info[sql] = cursor
                 try:
-                    return raw.execute(sql, parameters, prepare=True).fetchone()
+                    return cursor.execute(numbered, values, prepare=True).fetchone()
                 except psycopg.OperationalError:
                     connection.invalidate()
                     raise
@@ -156,3 +189,4 @@ class Database:
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
+        self._statements.dispose()

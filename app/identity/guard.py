@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from app.identity.actor import Actor
 from app.identity.authenticator import Authenticator
@@ -36,8 +37,12 @@ class Requires:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, request: Request) -> Actor:
-        actor = authenticator(request).actor_of(request)
+    async def __call__(self, request: Request) -> Actor:
+        """Return who calls; only a key that is not remembered costs a thread."""
+        known = authenticator(request)
+        actor = known.remembered(request)
+        if actor is None:
+            actor = await run_in_threadpool(known.actor_of, request)
         actor.must(self.permission)
         return actor
 

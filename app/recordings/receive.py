@@ -1,7 +1,8 @@
 """Taking a body in: the event loop only collects pieces, a pool of threads does the work.
 
-Memory does not grow with the body: at most a batch waits while the one before it is worked on,
-and the sender is held back meanwhile.
+Memory does not grow with the body: a batch is collected, then worked on, and the sender is held
+back meanwhile. Nor does it grow much with the number of uploads, for they share the room in which
+batches wait: long batches cost fewer hand-overs to the threads, short ones less room.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from app.recordings.media import AudioRecogniser, ImageRecogniser
 from app.recordings.multipart import MAX_METADATA_BYTES, FilePart, Upload, boundary_of
 from app.recordings.stages import Stage, Stages, in_stage
 
-_BATCH_BYTES = 512 * 1024
+_BATCHES_BYTES = 4 * 1024 * 1024
+_MIN_BATCH_BYTES, _MAX_BATCH_BYTES = 64 * 1024, 512 * 1024
 _HEADERS_BYTES = 64 * 1024
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -92,10 +94,12 @@ class _Taking(Generic[Answer]):
             self._compared.add_file(chunk)
 
     def feed(self, pieces: list[bytes]) -> None:
-        for piece in pieces:
-            if self._compared is not None:
-                self._compared.add_body(piece)
-            self._upload.feed(piece)
+        # One long piece costs fewer hand-overs between threads than many short ones.
+        batch = b"".join(pieces)
+        pieces.clear()
+        if self._compared is not None:
+            self._compared.add_body(batch)
+        self._upload.feed(batch)
 
     def keep(self) -> tuple[Answer, bool]:
         """Say that the body is over, and make it durable."""
@@ -122,8 +126,8 @@ class _Taking(Generic[Answer]):
 async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answer, bool]:
     """Take the body of `request` in; return the answer and whether anything new was kept.
 
-    The first piece is looked at as soon as it comes, so that wrong metadata or a wrong kind of
-    file is refused before the rest is sent.
+    The first piece of a long body is looked at as soon as it comes, so that wrong metadata or a
+    wrong kind of file is refused before the rest is sent.
 
     Raises:
         BodyTooLarge: by its Content-Length, before a byte is read.
@@ -135,7 +139,7 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
     taking = _Taking(reception, request)
     waiting: list[bytes] = []
     waiting_bytes = 0
-    is_first = True
+    is_looked_at = _is_short(request)
     try:
         with in_stage(reception.stages, Stage.BODY):
             async with asyncio.timeout(reception.idle_seconds) as silence:
@@ -143,9 +147,9 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
                     silence.reschedule(loop.time() + reception.idle_seconds)
                     waiting.append(piece)
                     waiting_bytes += len(piece)
-                    if is_first or waiting_bytes >= _BATCH_BYTES:
+                    if not is_looked_at or waiting_bytes >= _batch_bytes(reception.stages):
                         await loop.run_in_executor(reception.pool, taking.feed, waiting)
-                        waiting, waiting_bytes, is_first = [], 0, False
+                        waiting_bytes, is_looked_at = 0, True
                         silence.reschedule(loop.time() + reception.idle_seconds)
         return await loop.run_in_executor(reception.pool, _finish, taking, waiting)
     except TimeoutError as exc:
@@ -157,6 +161,18 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
 def _finish(taking: _Taking[Answer], waiting: list[bytes]) -> tuple[Answer, bool]:
     taking.feed(waiting)
     return taking.keep()
+
+
+def _is_short(request: Request) -> bool:
+    """Tell whether the body is surely not longer than what is worked on at once."""
+    declared = request.headers.get("content-length", "")
+    return declared.isdigit() and int(declared) <= _MIN_BATCH_BYTES
+
+
+def _batch_bytes(stages: Stages) -> int:
+    """Return this upload's share of the room for all that are on their way in."""
+    share = _BATCHES_BYTES // max(1, stages.inside(Stage.BODY))
+    return max(_MIN_BATCH_BYTES, min(_MAX_BATCH_BYTES, share))
 
 
 def _refuse_large(request: Request, max_file_bytes: int) -> None:

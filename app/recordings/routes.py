@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -83,7 +82,7 @@ class ReceivingTools:
     idle_seconds: int
 
 
-def _receiving(request: Request) -> ReceivingTools:
+async def _receiving(request: Request) -> ReceivingTools:
     return cast("ReceivingTools", request.app.state.receiving)
 
 
@@ -184,7 +183,10 @@ def _durable(answer: BaseModel, *, is_new: bool, receiving: ReceivingTools) -> R
     stages = receiving.ingest.stages
     stages.enter(Stage.ANSWER)
     began = time.perf_counter()
-    left: Callable[[], None] = lambda: stages.leave(Stage.ANSWER, time.perf_counter() - began)  # noqa: E731 - a task that runs once the answer has left.
+
+    async def left() -> None:
+        stages.leave(Stage.ANSWER, time.perf_counter() - began)
+
     return Response(
         answer.model_dump_json(),
         201 if is_new else 200,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,16 +36,28 @@ class Stages(Protocol):
 
     def enter(self, stage: Stage) -> None: ...
     def leave(self, stage: Stage, seconds: float) -> None: ...
+    def inside(self, stage: Stage) -> int: ...
 
 
 class Measured:
-    """Counts the time of each stage."""
+    """Counts the uploads in each stage, and their time there."""
+
+    def __init__(self) -> None:
+        self._inside = dict.fromkeys(Stage, 0)
+        self._lock = threading.Lock()
 
     def enter(self, stage: Stage) -> None:
-        del stage
+        with self._lock:
+            self._inside[stage] += 1
 
     def leave(self, stage: Stage, seconds: float) -> None:
+        with self._lock:
+            self._inside[stage] -= 1
         _SECONDS.labels(stage).observe(seconds)
+
+    def inside(self, stage: Stage) -> int:
+        """Return how many uploads of this process are in `stage`."""
+        return self._inside[stage]
 
 
 class Mapped(Measured):
@@ -55,6 +68,7 @@ class Mapped(Measured):
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.ftruncate(descriptor, len(Stage))
         self._map = mmap.mmap(descriptor, len(Stage))
@@ -63,13 +77,16 @@ class Mapped(Measured):
         self._places = {stage: place for place, stage in enumerate(Stage)}
 
     def enter(self, stage: Stage) -> None:
-        place = self._places[stage]
-        self._map[place] = min(255, self._map[place] + 1)
+        super().enter(stage)
+        self._show(stage)
 
     def leave(self, stage: Stage, seconds: float) -> None:
-        place = self._places[stage]
-        self._map[place] = max(0, self._map[place] - 1)
         super().leave(stage, seconds)
+        self._show(stage)
+
+    def _show(self, stage: Stage) -> None:
+        with self._lock:
+            self._map[self._places[stage]] = min(255, self._inside[stage])
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -329,3 +331,28 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, size: int) -> No
         draft.keep()
     draft.discard()
     assert [path for path in (tmp_path / "full").rglob("*") if path.is_file()] == []
+
+
+def test_drafts_that_wait_hold_less_than_a_chunk_each(sealed: SealedStore) -> None:
+    plain = content(300_000)
+    sealed.begin(uuid4()).discard()
+    drafts = []
+    tracemalloc.start()
+    try:
+        for _ in range(64):
+            drafts.append(sealed.begin(uuid4()))
+            drafts[-1].write(plain)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        for draft in drafts:
+            draft.discard()
+    one_buffer = 300_000
+    assert held < one_buffer + 64 * 24_000
+
+
+def test_drafts_written_at_once_share_no_buffer(sealed: SealedStore) -> None:
+    plains = [secrets.token_bytes(700_000 + n) for n in range(24)]
+    with ThreadPoolExecutor(8) as threads:
+        kept = list(threads.map(lambda plain: keep(sealed, plain, step=50_001), plains))
+    assert [read_all(sealed, one.ref()) for one in kept] == plains
