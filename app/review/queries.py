@@ -1,0 +1,412 @@
+"""What is in each queue, and what an item shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import BIT
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from app.clients.models import Client, Event
+from app.consent.models import Assertion, AssertionVote, DecisionRow
+from app.consent.purposes import BLOCKS, Kind, Outcome, Status
+from app.core.paging import Cursor
+from app.custody.ledger import Act
+from app.custody.models import CustodyEntry
+from app.identity.actor import Actor
+from app.identity.models import User
+from app.recordings.models import Capture, Flag, InspectionState, Party, Recording
+from app.recordings.queries import visible_to
+from app.releases.models import EndReason, Release, ReleaseApproval, ReleaseState, ReleaseWish
+from app.review.models import ReviewClaim, ReviewNote, SampleCheck, SamplePeriod
+from app.review.rules import DRAWN_BYTES, FLIPS_LISTED_FOR, MOBILE_AFTER, Queue
+
+_UNSETTLED = (Flag.UNKNOWN, Flag.PENDING, Flag.EXPIRED, Flag.INVALIDATED)
+_NO_QUESTION = frozenset({*BLOCKS, Kind.NONE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Where the items of a queue are: a statement of their rows, and what it is ordered by."""
+
+    statement: Select[UUID, datetime, datetime]
+    order: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[UUID]]
+
+
+def is_auto_verified() -> ColumnElement[bool]:
+    """Return the condition that a notice was verified by the detector alone."""
+    return and_(
+        Assertion.kind == Kind.IVR_NOTICE,
+        Assertion.status == Status.VERIFIED,
+        Assertion.decided_by.is_(None),
+    )
+
+
+def _of_recordings(
+    actor: Actor, *conditions: ColumnElement[bool], since: InstrumentedAttribute[datetime]
+) -> Waiting:
+    return Waiting(
+        statement=select(Recording.id, Recording.started_at, since.label("since")).where(
+            visible_to(actor), Recording.erased_at.is_(None), *conditions
+        ),
+        order=(Recording.started_at, Recording.id),
+    )
+
+
+def _of_assertions(actor: Actor, *conditions: ColumnElement[bool]) -> Waiting:
+    return Waiting(
+        statement=select(Assertion.id, Assertion.proposed_at, Assertion.proposed_at.label("since"))
+        .outerjoin(Recording, Recording.id == Assertion.recording_id)
+        .where(or_(Assertion.recording_id.is_(None), visible_to(actor)), *conditions),
+        order=(Assertion.proposed_at, Assertion.id),
+    )
+
+
+def _is_still_kept() -> ColumnElement[bool]:
+    """Say that a recording which a confirmed withdrawal or refusal speaks of is not erased yet."""
+    heard, kept = aliased(Party), aliased(Recording)
+    elsewhere = exists().where(
+        heard.recording_id == kept.id,
+        kept.erased_at.is_(None),
+        or_(
+            heard.client_id == Assertion.client_id,
+            heard.contact_id == Assertion.contact_id,
+            heard.agent == Assertion.agent,
+        ),
+    )
+    here = and_(Assertion.recording_id.is_not(None), Recording.erased_at.is_(None))
+    return or_(here, and_(Assertion.recording_id.is_(None), elsewhere))
+
+
+def _newest_outcome() -> Any:  # noqa: ANN401 - a correlated subquery of SQLAlchemy's.
+    return (
+        select(DecisionRow.outcome)
+        .where(
+            DecisionRow.release_id == Release.id,
+            DecisionRow.recording_id == ReleaseWish.recording_id,
+        )
+        .order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
+        .limit(1)
+        .correlate(Release, ReleaseWish)
+        .scalar_subquery()
+    )
+
+
+def _flipped(at: datetime) -> Waiting:
+    """Return the releases that were granted and would not be now, whether ended or not."""
+    flips = exists().where(
+        ReleaseWish.release_id == Release.id, _newest_outcome().is_distinct_from(Outcome.ALLOW)
+    )
+    ended = and_(
+        Release.state == ReleaseState.REVOKED,
+        Release.end_reason == EndReason.CONSENT,
+        Release.revoked_at > at - FLIPS_LISTED_FOR,
+    )
+    noted = exists().where(ReviewNote.queue == Queue.POLICY, ReviewNote.subject_id == Release.id)
+    since = func.coalesce(Release.revoked_at, Release.granted_at)
+    return Waiting(
+        statement=select(Release.id, Release.requested_at, since.label("since")).where(
+            or_(Release.state == ReleaseState.GRANTED, ended), flips, ~noted
+        ),
+        order=(Release.requested_at, Release.id),
+    )
+
+
+def waiting(  # noqa: PLR0911 - one way out per queue.
+    actor: Actor, queue: Queue, *, at: datetime
+) -> Waiting:
+    """Return where the items of `queue` are; for the sample, what it is drawn from."""
+    match queue:
+        case Queue.UNKNOWN:
+            return _of_recordings(
+                actor,
+                Recording.flag == Flag.UNKNOWN,
+                Recording.inspection_state != InspectionState.PENDING,
+                since=Recording.received_at,
+            )
+        case Queue.MOBILE:
+            return _of_recordings(
+                actor,
+                Recording.capture == Capture.MOBILE,
+                Recording.flag.in_(_UNSETTLED),
+                Recording.received_at < at - MOBILE_AFTER,
+                since=Recording.received_at,
+            )
+        case Queue.PROPOSED:
+            return _of_assertions(
+                actor, Assertion.status == Status.PROPOSED, Assertion.kind.not_in(_NO_QUESTION)
+            )
+        case Queue.BLOCKS:
+            return _of_assertions(
+                actor,
+                Assertion.kind.in_(BLOCKS),
+                or_(
+                    Assertion.status == Status.PROPOSED,
+                    and_(Assertion.status == Status.VERIFIED, _is_still_kept()),
+                ),
+            )
+        case Queue.RELEASES:
+            return Waiting(
+                statement=select(
+                    Release.id, Release.requested_at, Release.requested_at.label("since")
+                ).where(Release.state == ReleaseState.REQUESTED),
+                order=(Release.requested_at, Release.id),
+            )
+        case Queue.POLICY:
+            return _flipped(at)
+        case Queue.SAMPLE:
+            is_checked = exists().where(SampleCheck.assertion_id == Assertion.id)
+            return _of_assertions(actor, is_auto_verified(), is_drawn(), ~is_checked)
+
+
+def score() -> ColumnElement[float]:
+    """Return the detector's score as a number, null where the evidence holds something else."""
+    said = Assertion.evidence["match"]["score"]
+    return case((func.jsonb_typeof(said) == "number", cast(said.astext, Float)))
+
+
+def is_drawn() -> ColumnElement[bool]:
+    """Return the condition that a notice is in the sample of its period, as `Plan.draws` says."""
+    drawn = func.sha256(SamplePeriod.seed.op("||")(func.uuid_send(Assertion.id)))
+    text = literal("x") + func.encode(func.substring(drawn, 1, DRAWN_BYTES), "hex")
+    lot = cast(cast(text, BIT(8 * DRAWN_BYTES)), BigInteger)
+    percent = cast(SamplePeriod.percent, BigInteger) * (1 << 8 * DRAWN_BYTES)
+    decided_at = func.coalesce(Assertion.decided_at, Assertion.proposed_at)
+    return exists().where(
+        SamplePeriod.starts_at <= decided_at,
+        decided_at < SamplePeriod.ends_at,
+        or_(lot * 100 < percent, and_(SamplePeriod.low <= score(), score() < SamplePeriod.high)),
+    )
+
+
+def page(
+    session: Session, found: Waiting, *, after: Cursor | None, limit: int
+) -> list[tuple[UUID, datetime, datetime]]:
+    """Return ids, places in the order and since when, the oldest first."""
+    statement = found.statement
+    if after is not None:
+        statement = statement.where(tuple_(*found.order) > (after.at, after.id))
+    rows = session.execute(statement.order_by(*found.order).limit(limit))
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def size(session: Session, found: Waiting, *, before: datetime) -> tuple[int, datetime | None, int]:
+    """Return how many items there are, since when the oldest waits, and how many since `before`."""
+    inner = found.statement.subquery()
+    since = inner.c.since
+    row = session.execute(
+        select(func.count(), func.min(since), func.count().filter(since < before)).select_from(
+            inner
+        )
+    ).one()
+    return row[0], row[1], row[2]
+
+
+def is_waiting(session: Session, found: Waiting, subject_id: UUID) -> bool:
+    """Say whether an item is in the queue."""
+    statement = found.statement.where(found.order[1] == subject_id)
+    return session.execute(statement.limit(1)).first() is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A recording, its event and the client's name."""
+
+    recording: Recording
+    event: Event
+    client: str | None
+
+
+def calls(session: Session, recording_ids: Collection[UUID]) -> dict[UUID, Call]:
+    """Return recordings by id, with what people know them by."""
+    rows = session.execute(
+        select(Recording, Event, Client.name)
+        .join(Event, Event.id == Recording.event_id)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(Recording.id.in_(recording_ids))
+    )
+    return {r.id: Call(recording=r, event=event, client=name) for r, event, name in rows}
+
+
+def outsiders(session: Session, recording_ids: Collection[UUID]) -> set[UUID]:
+    """Return those recordings in which somebody from outside is named."""
+    return set(
+        session.scalars(
+            select(Party.recording_id).where(
+                Party.recording_id.in_(recording_ids), Party.side != "own"
+            )
+        )
+    )
+
+
+def labels(session: Session, party_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return what the parties are called in their recordings."""
+    rows = session.execute(select(Party.id, Party.label).where(Party.id.in_(party_ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def label_of(session: Session, recording_id: UUID, about: Assertion) -> str | None:
+    """Return what in this recording the party is called that an assertion speaks of elsewhere."""
+    return session.scalar(
+        select(Party.label)
+        .where(
+            Party.recording_id == recording_id,
+            or_(
+                Party.client_id == about.client_id,
+                Party.contact_id == about.contact_id,
+                Party.agent == about.agent,
+            ),
+        )
+        .order_by(Party.label)
+        .limit(1)
+    )
+
+
+def assertions(session: Session, ids: Collection[UUID]) -> dict[UUID, Assertion]:
+    rows = session.scalars(
+        select(Assertion).where(Assertion.id.in_(ids)).execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in rows}
+
+
+def releases(session: Session, ids: Collection[UUID]) -> dict[UUID, Release]:
+    rows = session.scalars(
+        select(Release).where(Release.id.in_(ids)).execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in rows}
+
+
+def wishes(
+    session: Session, release_ids: Collection[UUID]
+) -> dict[UUID, list[tuple[ReleaseWish, list[str]]]]:
+    """Return what each release asks for, with the reasons of the newest decision on it."""
+    reasons = (
+        select(DecisionRow.reasons)
+        .where(
+            DecisionRow.release_id == ReleaseWish.release_id,
+            DecisionRow.recording_id == ReleaseWish.recording_id,
+        )
+        .order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
+        .limit(1)
+        .correlate(ReleaseWish)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(ReleaseWish, reasons)
+        .where(ReleaseWish.release_id.in_(release_ids))
+        .order_by(ReleaseWish.release_id, ReleaseWish.position)
+    )
+    found: dict[UUID, list[tuple[ReleaseWish, list[str]]]] = {}
+    for wish, said in rows:
+        found.setdefault(wish.release_id, []).append((wish, list(said or [])))
+    return found
+
+
+def approvers(session: Session, release_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    """Return who has approved a part of each release."""
+    found: dict[UUID, set[UUID]] = {}
+    rows = session.execute(
+        select(ReleaseWish.release_id, ReleaseApproval.approver_id)
+        .join(ReleaseApproval, ReleaseApproval.wish_id == ReleaseWish.id)
+        .where(ReleaseWish.release_id.in_(release_ids))
+    )
+    for release_id, approver in rows:
+        found.setdefault(release_id, set()).add(approver)
+    return found
+
+
+def votes(
+    session: Session, assertion_ids: Collection[UUID]
+) -> dict[UUID, list[tuple[str, UUID, str]]]:
+    """Return the verdicts given so far: which, by whom, in which role."""
+    found: dict[UUID, list[tuple[str, UUID, str]]] = {}
+    for vote in session.scalars(
+        select(AssertionVote)
+        .where(AssertionVote.assertion_id.in_(assertion_ids))
+        .order_by(AssertionVote.at, AssertionVote.id)
+    ):
+        found.setdefault(vote.assertion_id, []).append(
+            (vote.verdict, vote.voter_id, vote.voter_role)
+        )
+    return found
+
+
+def roles_needed(
+    session: Session, assertion_ids: Collection[UUID], verdict: str
+) -> dict[UUID, list[str]]:
+    """Return which roles must give `verdict`, each by another person, as the database asks it."""
+    needed = func.assertion_votes_needed(Assertion.id, verdict)
+    rows = session.execute(select(Assertion.id, needed).where(Assertion.id.in_(assertion_ids)))
+    return {row[0]: list(row[1]) for row in rows}
+
+
+def names(session: Session, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the full names of people who work here."""
+    rows = session.execute(select(User.id, User.full_name).where(User.id.in_(user_ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def claims(
+    session: Session, queue: Queue, ids: Collection[UUID], *, at: datetime
+) -> dict[UUID, ReviewClaim]:
+    """Return who has taken which item, as far as it still holds."""
+    rows = session.scalars(
+        select(ReviewClaim)
+        .where(
+            ReviewClaim.queue == queue,
+            ReviewClaim.subject_id.in_(ids),
+            ReviewClaim.expires_at > at,
+        )
+        .execution_options(populate_existing=True)
+    )
+    return {row.subject_id: row for row in rows}
+
+
+def opened_by(
+    session: Session, user_id: UUID, recording_ids: Collection[UUID], *, since: datetime
+) -> set[UUID]:
+    """Return those recordings whose sound the ledger says this person asked for since then."""
+    return set(
+        session.scalars(
+            select(CustodyEntry.object_id)
+            .where(
+                CustodyEntry.object_kind == "recording",
+                CustodyEntry.object_id.in_(recording_ids),
+                CustodyEntry.act == Act.MEDIA_PLAYED,
+                CustodyEntry.actor_id == user_id,
+                CustodyEntry.at >= since,
+            )
+            .distinct()
+        )
+    )
+
+
+def periods(session: Session) -> Sequence[SamplePeriod]:
+    """Return the periods of samples, the newest first."""
+    return session.scalars(select(SamplePeriod).order_by(SamplePeriod.starts_at.desc())).all()
+
+
+def period_at(session: Session, at: datetime) -> SamplePeriod | None:
+    """Return the period that a moment lies in."""
+    return session.scalar(
+        select(SamplePeriod).where(SamplePeriod.starts_at <= at, SamplePeriod.ends_at > at)
+    )
