@@ -30,6 +30,15 @@ from app.wiring import database_urls, open_tools, prepare
 from storage.errors import StoreError
 
 _ACTOR = Actor.system("command line")
+_NEXT_STEPS: dict[type[Refusal], str] = {
+    identity.UserNotFound: "mind the spelling, or add one: audiatur user add NAME --role ROLE",
+    identity.DeviceNotFound: "mind the spelling, or add one: audiatur device add NAME",
+    identity.NameTaken: (
+        "choose another name; a device gets a new key with: audiatur device rotate NAME"
+    ),
+    identity.NameInvalid: "choose such a name and run the command again",
+    identity.PasswordTooShort: "choose a longer one and run the command again",
+}
 
 
 @click.group()
@@ -44,9 +53,21 @@ def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks t
     return found
 
 
+def _settings_of_archive() -> Settings:
+    """Return the settings where there is an archive: none is begun by a mistyped folder."""
+    found = _settings()
+    if found.database_url is None and not (found.data / "postgres").is_dir():
+        folder = found.data.resolve()
+        raise click.ClickException(
+            f"{folder} holds no archive: name its folder in AUDIATUR_DATA, "
+            f"or begin one there with `audiatur serve --data {folder}`"
+        )
+    return found
+
+
 @contextmanager
 def _tools() -> Iterator[Tools]:
-    found = _settings()
+    found = _settings_of_archive()
     with database_urls(found) as urls:
         prepare(found, urls)
         with open_tools(found, urls) as tools:
@@ -59,7 +80,9 @@ def _print(as_json: bool, facts: dict[str, object], line: str) -> None:  # noqa:
 
 @audiatur.command()
 @click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port of the archive; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port of the archive; 0 takes a free one."
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of everything kept here.")
 @click.option("--public", "is_public", is_flag=True, help="Serve the public links alone.")
 def serve(host: str | None, port: int | None, data: Path | None, *, is_public: bool) -> None:
@@ -85,7 +108,7 @@ def run_public() -> None:
 @audiatur.command()
 def worker() -> None:
     """Do background jobs until stopped."""
-    processes.run_worker(_settings())
+    processes.run_worker(_settings_of_archive())
 
 
 @audiatur.command()
@@ -250,7 +273,8 @@ def main() -> None:
     try:
         audiatur()
     except Refusal as exc:
-        click.echo(f"audiatur: {exc}", err=True)
+        step = _NEXT_STEPS.get(type(exc))
+        click.echo(f"audiatur: {exc}" + (f"; {step}" if step else ""), err=True)
         sys.exit(1)
     except (EmbeddedPostgresFailed, StoreError) as exc:
         click.echo(f"audiatur: {exc}", err=True)

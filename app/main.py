@@ -10,17 +10,21 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from prometheus_client import Counter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clients.routes import router as clients
+from app.consent.policy_routes import router as policy
 from app.consent.routes import router as consent
 from app.core import problems
 from app.core.ids import new_id
+from app.custody.refusals import Denials
 from app.disputes.routes import router as disputes
+from app.edge import Gate
 from app.identity.authenticator import Authenticator
 from app.identity.routes import router as identity
 from app.playback.routes import router as playback
@@ -31,6 +35,8 @@ from app.recordings.schemas import RecordingTold, ScreenshotTold
 from app.recordings.stages import Stages
 from app.releases.copies import Copier
 from app.releases.routes import router as releases
+from app.review.page_routes import router as review_pages
+from app.review.routes import router as review
 from app.system.routes import database_check
 from app.system.routes import router as system
 from app.tools import Tools
@@ -45,9 +51,12 @@ ROUTERS = (
     clients,
     recordings,
     consent,
+    policy,
     playback,
     disputes,
     releases,
+    review,
+    review_pages,
 )
 
 
@@ -109,10 +118,33 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     )
     for router in ROUTERS:
         app.include_router(router)
-    problems.install(app)
+    denials = Denials(tools.database, tools.clock, app.state.authenticator.actor_of)
+    problems.install(app, on_refusal=denials)
+    answer_broken(app)
+    app.add_middleware(Gate)
     app.add_middleware(Told)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+def answer_broken(app: FastAPI) -> None:
+    """Answer what broke with a problem that holds the request's id and nothing of what broke."""
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, exc: Exception) -> JSONResponse:
+        request_id = getattr(request.state, "request_id", None)
+        _log.error("request.broken", error=type(exc).__name__, request_id=request_id)
+        refusal = problems.Broken(request_id=request_id)
+        answer = problems.response_to(refusal, instance=request.url.path)
+        _mark(answer.headers, request_id)
+        return answer
+
+
+def _mark(headers: MutableHeaders, request_id: str | None) -> None:
+    if request_id is not None:
+        headers["X-Request-Id"] = request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Cache-Control", "no-store")
 
 
 class Told:
@@ -126,6 +158,7 @@ class Told:
             await self._app(scope, receive, send)
             return
         request_id = str(new_id())
+        scope.setdefault("state", {})["request_id"] = request_id
         began = time.perf_counter()
         status = 500
 
@@ -133,10 +166,7 @@ class Told:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
+                _mark(MutableHeaders(scope=message), request_id)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

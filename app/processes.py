@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 from sqlalchemy import select
 
 from app.core.db import Database
+from app.core.server import PUBLIC_CONNECTIONS, WEB_CONNECTIONS
+from app.core.server import serve as serve_on
 from app.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresFailed
 from app.embedded.supervisor import (
     ChildSpec,
@@ -47,25 +47,23 @@ _ARCHIVE_ONLY = (
 )
 _STAGES_FILE = "AUDIATUR_STAGES_FILE"
 _LOOK_AFTER_SECONDS = 1.0
-# The kernel doubles it. At 50 ms to and fro, one upload then comes with about 2 MB/s.
-_RECEIVE_BUFFER_BYTES = 64 * 1024
 
 
 def serve(settings: Settings) -> int:
     """Run everything until told to stop; return the exit status.
 
     The embedded Postgres is shared by all processes, outlives any of them, and is stopped by the
-    last one in order.
+    last one in order. Nothing is made in the data folder where a port cannot be had.
     """
+    web = bind(settings.host, settings.port)
+    public = None
+    if settings.database_url is None or settings.public_database_url is not None:
+        public = bind(settings.host, _public_port(settings, _port_of(web)))
     with database_urls(settings) as urls:
         prepare(settings, urls)
         with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
             has_users = _has_users(tools.database)
-        web = bind(settings.host, settings.port)
         address = f"http://{settings.host}:{_port_of(web)}"
-        public = None
-        if urls.link is not None:
-            public = bind(settings.host, _public_port(settings, _port_of(web)))
         public_address = settings.public_url or (
             f"http://{settings.host}:{_port_of(public)}" if public else ""
         )
@@ -110,7 +108,8 @@ def run_web(settings: Settings) -> None:
     """Serve the archive on the sockets that were handed down."""
     die_with_parent()
     with database_urls(settings) as urls, open_tools(settings, urls) as tools:
-        _serve(create_app(tools, stages=_stages()), inherited_sockets())
+        app = create_app(tools, stages=_stages())
+        serve_on(app, inherited_sockets(), connections=WEB_CONNECTIONS)
 
 
 def run_worker(settings: Settings) -> None:
@@ -126,15 +125,22 @@ def run_public(settings: Settings) -> None:
     Only the link process's own database role, store and key are opened.
     """
     die_with_parent()
-    _serve(create_public_app(public_tools(settings)), inherited_sockets())
+    app = create_public_app(public_tools(settings))
+    serve_on(app, inherited_sockets(), connections=PUBLIC_CONNECTIONS)
 
 
 def serve_public(settings: Settings) -> None:
     """Serve the public links alone, on an address of their own."""
     listener = bind(settings.host, _public_port(settings, settings.port))
-    sys.stdout.write(f"Public links are served on http://{settings.host}:{_port_of(listener)}\n")
-    sys.stdout.flush()
-    _serve(create_public_app(public_tools(settings)), [listener])
+    app = create_public_app(public_tools(settings))
+    serve_on(
+        app,
+        [listener],
+        connections=PUBLIC_CONNECTIONS,
+        listening=lambda: _tell(
+            f"Public links are served on http://{settings.host}:{_port_of(listener)}"
+        ),
+    )
 
 
 def _port_of(listener: socket.socket) -> int:
@@ -158,25 +164,6 @@ def _stages() -> Stages:
     """Return the counter of stages; a crash trial names a file to see them from outside."""
     path = os.environ.get(_STAGES_FILE)
     return Mapped(Path(path)) if path else Measured()
-
-
-def _serve(app: FastAPI, sockets: list[socket.socket]) -> None:
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        loop="uvloop",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=30,
-        proxy_headers=False,
-    )
-    for listener in sockets:
-        # The server reads whatever waits in a socket at once, up to 256 KB of each upload.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-    uvicorn.Server(config).run(sockets=sockets)
 
 
 def _public_port(settings: Settings, web_port: int) -> int:
@@ -206,6 +193,10 @@ def _greet(settings: Settings, address: str, public_address: str, *, has_users: 
             f"  AUDIATUR_DATA={data} audiatur user add NAME --role manager --api-key",
             f"  AUDIATUR_DATA={data} audiatur device add PHONE",
         ]
+    _tell(*lines)
+
+
+def _tell(*lines: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

@@ -33,3 +33,23 @@ CREATE TABLE alembic_version (
 );
 ALTER TABLE alembic_version OWNER TO audiatur_owner;
 GRANT SELECT ON alembic_version TO audiatur_app;
+
+-- Large objects lie outside all rights to tables, and a lock held by one login stops the others:
+-- what Postgres lets everybody do, only those may who need it.
+DO $$
+DECLARE found record;
+BEGIN
+    FOR found IN
+        SELECT p.oid::regprocedure AS name, p.proname LIKE 'pg%advisory%' AS locks FROM pg_proc p
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace
+            AND (p.proname LIKE 'pg\_advisory%' OR p.proname LIKE 'pg\_try\_advisory%'
+                OR p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export',
+                    'lo_open', 'lo_put', 'lo_get', 'lo_unlink', 'lowrite'))
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', found.name);
+        IF found.locks THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO audiatur_owner, audiatur_app',
+                found.name);
+        END IF;
+    END LOOP;
+END $$;

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from app.clients.models import EventKind
 from app.core.clock import SystemClock
 from app.core.db import APP_ROLE, Database
+from app.core.server import WEB_CONNECTIONS, config_of
 from app.custody.ledger import DetailCipher
 from app.identity import service as identity
 from app.identity.actor import Actor
@@ -144,9 +145,7 @@ class Live:
 def running(app: FastAPI) -> Iterator[str]:
     """Serve `app` on loopback and give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, http="httptools", loop="asyncio")
-    )
+    server = uvicorn.Server(config_of(app, connections=WEB_CONNECTIONS))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + PATIENCE_SECONDS

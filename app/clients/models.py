@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text
@@ -38,6 +39,35 @@ class SignatureKind(StrEnum):
     UKEP = "ukep"
     WET_SCAN = "wet_scan"
     OFFER_ACCEPTED = "offer_accepted"
+
+
+# What a clause can name. The room of consent, which this one does not know, has the same words.
+ClauseScope = Literal["notice", "disclose_to_management", "employee_notice_duty"]
+ClausePurpose = Literal[
+    "internal_quality",
+    "internal_training",
+    "dispute_client",
+    "claim_defence",
+    "legal_demand",
+    "subject_access",
+    "consent_review",
+    "integrity_forensics",
+    "transcription",
+    "publish",
+    "ai_training",
+]
+ClauseRecipient = Literal[
+    "own_staff_manager",
+    "own_compliance",
+    "own_counsel",
+    "client_same_entity",
+    "client_other_entity",
+    "third_party",
+    "processor",
+    "authority",
+    "data_subject",
+    "public",
+]
 
 
 class Client(Base):

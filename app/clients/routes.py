@@ -29,7 +29,9 @@ from app.clients.service import (
 from app.core.deps import ClockDep, SessionDep
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
 from app.core.problems import problems
-from app.identity.actor import Actor
+from app.core.text import ExternalId
+from app.identity.actor import Actor, PermissionMissing
+from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 
@@ -38,28 +40,30 @@ router = APIRouter(prefix="/v1", tags=["clients"])
 CanReadClient = Annotated[Actor, Depends(Requires(Permission.CLIENT_READ))]
 CanWriteClient = Annotated[Actor, Depends(Requires(Permission.CLIENT_WRITE))]
 CanWriteEvent = Annotated[Actor, Depends(Requires(Permission.EVENT_WRITE))]
+GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 
 
-@router.put("/clients/{external_id}", responses=problems(PhoneInvalid, ContractInvalid))
+@router.put("/clients/{external_id}", responses=problems(*GUARDED, PhoneInvalid, ContractInvalid))
 def put_client(
-    external_id: str,
+    external_id: ExternalId,
     body: ClientWrite,
-    _actor: CanWriteClient,
+    actor: CanWriteClient,
     request: Request,
     response: Response,
     session: SessionDep,
     clock: ClockDep,
 ) -> ClientRead:
     """Make a client, its contacts and contracts what the owner system says."""
+    region: str = request.app.state.settings.region
     client, is_new = service.upsert_client(
-        session, external_id, body, region=request.app.state.settings.region, at=clock.now()
+        session, actor, external_id, body, region=region, at=clock.now()
     )
     response.status_code = 201 if is_new else 200
     return _client_read(session, client)
 
 
-@router.get("/clients/{external_id}", responses=problems(ClientNotFound))
-def get_client(external_id: str, _actor: CanReadClient, session: SessionDep) -> ClientRead:
+@router.get("/clients/{external_id}", responses=problems(*GUARDED, ClientNotFound))
+def get_client(external_id: ExternalId, _actor: CanReadClient, session: SessionDep) -> ClientRead:
     """Tell what is known of a client."""
     client = queries.client_by_external_id(session, external_id)
     if client is None:
@@ -67,23 +71,25 @@ def get_client(external_id: str, _actor: CanReadClient, session: SessionDep) -> 
     return _client_read(session, client)
 
 
-@router.put("/events/{external_id}", responses=problems(ClientNotFound, EventOfAnotherClient))
+@router.put(
+    "/events/{external_id}", responses=problems(*GUARDED, ClientNotFound, EventOfAnotherClient)
+)
 def put_event(
-    external_id: str,
+    external_id: ExternalId,
     body: EventWrite,
-    _actor: CanWriteEvent,
+    actor: CanWriteEvent,
     response: Response,
     session: SessionDep,
     clock: ClockDep,
 ) -> EventRead:
     """Make an event what the owner system says; recordings that waited for it follow."""
-    event, is_new = service.upsert_event(session, external_id, body, at=clock.now())
+    event, is_new = service.upsert_event(session, actor, external_id, body, at=clock.now())
     response.status_code = 201 if is_new else 200
     return _event_read(event, body.client)
 
 
-@router.get("/events/{external_id}", responses=problems(EventNotFound))
-def get_event(external_id: str, _actor: CanReadClient, session: SessionDep) -> EventRead:
+@router.get("/events/{external_id}", responses=problems(*GUARDED, EventNotFound))
+def get_event(external_id: ExternalId, _actor: CanReadClient, session: SessionDep) -> EventRead:
     """Tell what is known of an event."""
     event = queries.event_by_external_id(session, external_id)
     if event is None:
@@ -92,7 +98,7 @@ def get_event(external_id: str, _actor: CanReadClient, session: SessionDep) -> E
     return _event_read(event, client.external_id if client else None)
 
 
-@router.get("/triage", responses=problems(CursorInvalid))
+@router.get("/triage", responses=problems(*GUARDED, CursorInvalid))
 def list_triage(
     _actor: CanReadClient,
     session: SessionDep,

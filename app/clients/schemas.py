@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.clients.models import EventKind, EventOrigin, SignatureKind
+from app.clients.models import (
+    ClausePurpose,
+    ClauseRecipient,
+    ClauseScope,
+    EventKind,
+    EventOrigin,
+    SignatureKind,
+)
+from app.core.moments import Day, Moment
+from app.core.text import KEPT, ExternalId, Text
 
-Text = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00]*$"),
-]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 Email = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
@@ -24,6 +29,13 @@ class _Told(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _each_once(what: str, names: Iterable[str]) -> None:
+    """Refuse what is told of twice: it could not be said which of the two is true."""
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise ValueError(f"told of more than once, {what}: {', '.join(map(repr, twice))}")
+
+
 class ContactWrite(_Told):
     """A person of the client; `external_id`, else the name, tells the same person again."""
 
@@ -31,7 +43,7 @@ class ContactWrite(_Told):
     name: Text
     position: Text | None = None
     email: Email | None = None
-    phones: list[Annotated[str, StringConstraints(max_length=100)]] = Field(
+    phones: list[Annotated[str, StringConstraints(max_length=100, pattern=KEPT)]] = Field(
         default_factory=list, max_length=50
     )
     is_management: bool = False
@@ -41,26 +53,31 @@ class ClauseWrite(_Told):
     """A clause, in its exact words."""
 
     clause_ref: Text
-    quote: Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=r"^[^\x00]*$")]
-    scope: list[Annotated[str, StringConstraints(max_length=50)]]
-    purposes: list[Annotated[str, StringConstraints(max_length=50)]] = Field(default_factory=list)
-    recipients: list[Annotated[str, StringConstraints(max_length=50)]] = Field(default_factory=list)
-    survives_until: AwareDatetime | None = None
-    retroactive_from: AwareDatetime | None = None
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=KEPT)]
+    scope: list[ClauseScope] = Field(max_length=50)
+    purposes: list[ClausePurpose] = Field(default_factory=list, max_length=50)
+    recipients: list[ClauseRecipient] = Field(default_factory=list, max_length=50)
+    survives_until: Moment | None = None
+    retroactive_from: Moment | None = None
 
 
 class ContractWrite(_Told):
     """A contract; half-open: valid from `valid_from` until before `valid_to`."""
 
     number: Text
-    signed_on: date
+    signed_on: Day
     our_entity: Text
     document_sha256: Sha256Hex
     signature_kind: SignatureKind
-    valid_from: AwareDatetime
-    valid_to: AwareDatetime | None = None
-    terminated_at: AwareDatetime | None = None
+    valid_from: Moment
+    valid_to: Moment | None = None
+    terminated_at: Moment | None = None
     clauses: list[ClauseWrite] = Field(default_factory=list, max_length=100)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        _each_once("clause", (clause.clause_ref for clause in self.clauses))
+        return self
 
 
 class ClientWrite(_Told):
@@ -68,11 +85,19 @@ class ClientWrite(_Told):
 
     name: Text
     tax_id: Text | None = None
-    jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Za-z]+)?$")] | None = (
-        None
-    )
+    jurisdiction: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Za-z]+){0,4}$")] | None
+    ) = None
     contacts: list[ContactWrite] | None = Field(default=None, max_length=1000)
     contracts: list[ContractWrite] | None = Field(default=None, max_length=200)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        contacts = self.contacts or []
+        _each_once("contact", (c.external_id for c in contacts if c.external_id))
+        _each_once("contact without external_id", (c.name for c in contacts if not c.external_id))
+        _each_once("contract", (contract.number for contract in self.contracts or []))
+        return self
 
 
 class ContactRead(BaseModel):
@@ -117,11 +142,11 @@ class EventWrite(_Told):
     """What happened, as its owner system has it; `client` is the client's external id."""
 
     kind: EventKind
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     subject: Text
     client: ExternalId
     agents: list[Text] = Field(default_factory=list, max_length=50)
-    closed_at: AwareDatetime | None = None
+    closed_at: Moment | None = None
 
 
 class EventRead(BaseModel):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy.orm import Session
+from sqlalchemy import inspect
+from sqlalchemy.orm import InstanceState, Session
 
 from app.clients import queries
 from app.clients.models import (
@@ -19,9 +20,13 @@ from app.clients.models import (
 )
 from app.clients.numbers import normalise
 from app.clients.schemas import ClauseWrite, ClientWrite, ContactWrite, ContractWrite, EventWrite
+from app.core.db import Base
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
+from app.custody import ledger
+from app.custody.ledger import Act
+from app.identity.actor import Actor
 
 
 class ClientNotFound(NotFound):
@@ -48,7 +53,13 @@ ADOPT = "recordings.adopt"
 
 
 def upsert_client(
-    session: Session, external_id: str, told: ClientWrite, *, region: str, at: datetime
+    session: Session,
+    actor: Actor,
+    external_id: str,
+    told: ClientWrite,
+    *,
+    region: str,
+    at: datetime,
 ) -> tuple[Client, bool]:
     """Make the client what its owner system says; return it and whether it is new.
 
@@ -67,12 +78,17 @@ def upsert_client(
     client.name = told.name
     client.tax_id = told.tax_id
     client.jurisdiction = told.jurisdiction
+    changed = _changed(client)
     client.updated_at = at
     session.flush()
-    if told.contacts is not None:
-        _write_contacts(session, client, told.contacts, region=region, at=at)
+    if told.contacts is not None and _write_contacts(
+        session, client, told.contacts, region=region, at=at
+    ):
+        changed.append("contacts")
+    if is_new or changed:
+        _tell(session, actor, Act.CLIENT_CHANGED, client, changed, is_new=is_new, at=at)
     if told.contracts is not None:
-        _write_contracts(session, client, told.contracts)
+        _write_contracts(session, actor, client, told.contracts, at=at)
     session.flush()
     enqueue(session, Job(task=ADOPT, args={"client_id": str(client.id)}))
     return client, is_new
@@ -85,11 +101,13 @@ def _write_contacts(
     *,
     region: str,
     at: datetime,
-) -> None:
+) -> bool:
+    """Write the contacts down; return whether anything is other than before."""
     known = {
         contact.external_id or contact.name: contact
         for contact in queries.contacts_of(session, client.id)
     }
+    kept = []
     for one in told:
         contact = known.pop(one.external_id or one.name, None)
         if contact is None:
@@ -102,8 +120,10 @@ def _write_contacts(
         contact.is_management = one.is_management
         contact.left_at = None
         _write_phones(contact, one.phones, region=region)
+        kept.append(contact)
     for contact in known.values():
         contact.left_at = contact.left_at or at
+    return any(_changed(contact) for contact in (*kept, *known.values()))
 
 
 def _write_phones(contact: Contact, written: Sequence[str], *, region: str) -> None:
@@ -113,18 +133,23 @@ def _write_phones(contact: Contact, written: Sequence[str], *, region: str) -> N
         if number is None:
             raise PhoneInvalid(f"{phone!r} is no telephone number.", contact=contact.name)
         wanted.add(number)
-    contact.phones = [p for p in contact.phones if p.number in wanted] + [
-        ContactPhone(number=number)
-        for number in sorted(wanted - {p.number for p in contact.phones})
-    ]
+    if wanted != {p.number for p in contact.phones}:
+        contact.phones = [p for p in contact.phones if p.number in wanted] + [
+            ContactPhone(number=number)
+            for number in sorted(wanted - {p.number for p in contact.phones})
+        ]
 
 
-def _write_contracts(session: Session, client: Client, told: Sequence[ContractWrite]) -> None:
+def _write_contracts(
+    session: Session, actor: Actor, client: Client, told: Sequence[ContractWrite], *, at: datetime
+) -> None:
+    """Write the contracts down; each change is told, for clauses are grounds of consent."""
     known = {c.number: c for c in queries.contracts_of(session, client.id)}
     for one in told:
         if one.valid_to is not None and one.valid_to <= one.valid_from:
             raise ContractInvalid(f"Contract {one.number} ends before it begins.")
         contract = known.get(one.number)
+        is_new = contract is None
         if contract is None:
             contract = Contract(id=new_id(), client_id=client.id, number=one.number, clauses=[])
             session.add(contract)
@@ -135,10 +160,24 @@ def _write_contracts(session: Session, client: Client, told: Sequence[ContractWr
         contract.valid_from = one.valid_from
         contract.valid_to = one.valid_to
         contract.terminated_at = one.terminated_at
-        _write_clauses(contract, one.clauses)
+        changed = _changed(contract)
+        clauses = _write_clauses(contract, one.clauses)
+        session.flush()
+        if is_new or changed or any(clauses.values()):
+            _tell(
+                session,
+                actor,
+                Act.CONTRACT_CHANGED,
+                contract,
+                changed,
+                is_new=is_new,
+                at=at,
+                more=clauses,
+            )
 
 
-def _write_clauses(contract: Contract, told: Sequence[ClauseWrite]) -> None:
+def _write_clauses(contract: Contract, told: Sequence[ClauseWrite]) -> dict[str, int]:
+    """Write the clauses down; return how many were added, changed and removed."""
     known = {c.clause_ref: c for c in contract.clauses}
     kept = []
     for one in told:
@@ -150,11 +189,50 @@ def _write_clauses(contract: Contract, told: Sequence[ClauseWrite]) -> None:
         clause.survives_until = one.survives_until
         clause.retroactive_from = one.retroactive_from
         kept.append(clause)
-    contract.clauses = kept
+    stayed = [clause for clause in kept if clause.clause_ref in known]
+    counts = {
+        "clauses_added": len(kept) - len(stayed),
+        "clauses_changed": sum(bool(_changed(clause)) for clause in stayed),
+        "clauses_removed": len(known.keys() - {clause.clause_ref for clause in kept}),
+    }
+    if counts["clauses_added"] or counts["clauses_removed"]:
+        contract.clauses = kept
+    return counts
+
+
+def _changed(row: Client | Contact | Contract | ContractClause | Event) -> list[str]:
+    """Return the names of what was given other values than the database has."""
+    state: InstanceState[Base] = inspect(row)
+    return [
+        attribute.key
+        for attribute in state.attrs
+        if attribute.key not in state.unloaded and attribute.history.has_changes()
+    ]
+
+
+def _tell(  # noqa: PLR0913 - what the ledger tells of a change.
+    session: Session,
+    actor: Actor,
+    act: Act,
+    row: Client | Contract | Event,
+    changed: Sequence[str],
+    *,
+    is_new: bool,
+    at: datetime,
+    more: Mapping[str, int] | None = None,
+) -> None:
+    """Tell what was changed by the names of its parts, never by their words."""
+    kind = type(row).__name__.lower()
+    facts: dict[str, str | int | bool | None] = {
+        f"{kind}_id": str(row.id),
+        "is_new": is_new,
+        "changed": "" if is_new else " ".join(sorted(changed)),
+    }
+    ledger.append(session, actor, act, (kind, row.id), at=at, facts=facts | dict(more or {}))
 
 
 def upsert_event(
-    session: Session, external_id: str, told: EventWrite, *, at: datetime
+    session: Session, actor: Actor, external_id: str, told: EventWrite, *, at: datetime
 ) -> tuple[Event, bool]:
     """Make the event what its owner system says; return it and whether it is new.
 
@@ -185,8 +263,11 @@ def upsert_event(
     event.client_id = client.id
     event.agents = list(told.agents)
     event.closed_at = told.closed_at
+    changed = _changed(event)
     event.updated_at = at
     session.flush()
+    if is_new or changed:
+        _tell(session, actor, Act.EVENT_CHANGED, event, changed, is_new=is_new, at=at)
     if is_new:
         enqueue(session, Job(task=ADOPT, args={"event_id": str(event.id)}))
     return event, is_new

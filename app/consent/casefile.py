@@ -151,11 +151,21 @@ class ProcessorContract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """One leg of the recording: which bytes, and since when they are here."""
+
+    leg: str
+    sha256: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
     """All that is known about one recording or screenshot at one moment.
 
     `client_id` is that of the linked event. `packs` holds the packs in force by jurisdiction,
-    `establishment` the jurisdiction of the office.
+    `establishment` the jurisdiction of the office. `sounds` are the legs: a leg that arrives later
+    is sound that nobody has listened to or approved yet.
     """
 
     recording_id: UUID
@@ -165,6 +175,7 @@ class CaseFile:
     parties: tuple[Heard, ...]
     assertions: tuple[Asserted, ...] = ()
     screenings: tuple[Screened, ...] = ()
+    sounds: tuple[Sound, ...] = ()
     processors: tuple[ProcessorContract, ...] = ()
     client_id: UUID | None = None
     duration_ms: int | None = None
@@ -223,7 +234,17 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...] = (
     (frozenset, lambda value: sorted(map(str, value))),
     (tuple, lambda value: sorted(map(_plain, value), key=_canonical)),
     (
-        (Segment, Heard, Clause, Asserted, Screened, ProcessorContract, CaseFile, Recipient),
+        (
+            Segment,
+            Heard,
+            Clause,
+            Asserted,
+            Screened,
+            Sound,
+            ProcessorContract,
+            CaseFile,
+            Recipient,
+        ),
         _parts,
     ),
 )

@@ -7,13 +7,15 @@ which one suffices.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import rfc8785
 
 from app.consent.purposes import GroundCode, Kind
 from app.core.errors import Invalid
+from app.core.moments import MAX_INTEGER, known_day
 
 REQUIRED: dict[Kind, tuple[str, ...]] = {
     Kind.IVR_NOTICE: (
@@ -64,7 +66,9 @@ REQUIRED: dict[Kind, tuple[str, ...]] = {
 }
 MIN_STAY_MS = 3_000
 MAX_EVIDENCE_BYTES = 64 * 1024
-_REACTIONS = frozenset({"acknowledged", "continued"})
+MAX_DEPTH = 20
+_REACTIONS = ("acknowledged", "continued")
+_DAYS = {Kind.EMPLOYEE_ACK: "signed_on", Kind.OTHER_GROUND: "expires_on"}
 
 
 class EvidenceIncomplete(Invalid):
@@ -75,7 +79,11 @@ class EvidenceIncomplete(Invalid):
 
 
 class EvidenceUnfit(Invalid):
-    """The evidence is too large, or holds numbers or characters that cannot be kept."""
+    """The evidence is too large or too deep, or holds what cannot be kept."""
+
+
+class SupersededUnknown(Invalid):
+    """The evidence supersedes what is no evidence on this recording or those heard in it."""
 
 
 def _has(evidence: Mapping[str, Any], path: str) -> bool:
@@ -91,9 +99,20 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_day(value: object) -> bool:
+    try:
+        known_day(date.fromisoformat(str(value)))
+    except ValueError:
+        return False
+    return True
+
+
 def _ivr(evidence: Mapping[str, Any], from_ms: int) -> list[str]:
     played, stayed = evidence["played_ms"], evidence["stayed_after_ms"]
+    version = evidence["notice"]["version"]
     wrong = []
+    if not _whole(version) or not 1 <= version <= MAX_INTEGER:
+        wrong.append("notice.version")
     if not (isinstance(played, list) and list(map(_whole, played)) == [True, True]):
         wrong.append("played_ms")
     elif not 0 <= played[0] < played[1] <= from_ms:
@@ -120,9 +139,13 @@ def missing(kind: Kind, evidence: Mapping[str, Any], *, from_ms: int) -> list[st
         return _ivr(evidence, from_ms)
     if kind == Kind.VERBAL_NOTICE:
         return _spoken(evidence, from_ms)
-    if kind == Kind.OTHER_GROUND and evidence["code"] not in set(GroundCode):
-        return ["code"]
-    return []
+    wrong = []
+    # A list of the words, since what is told may be no word and have no hash.
+    if kind == Kind.OTHER_GROUND and evidence["code"] not in list(GroundCode):
+        wrong.append("code")
+    if kind in _DAYS and not _is_day(evidence[_DAYS[kind]]):
+        wrong.append(_DAYS[kind])
+    return wrong
 
 
 def require(kind: Kind, evidence: Mapping[str, Any], *, from_ms: int) -> None:
@@ -136,12 +159,28 @@ def require(kind: Kind, evidence: Mapping[str, Any], *, from_ms: int) -> None:
         raise EvidenceIncomplete(f"Missing: {', '.join(lacking)}.", missing=lacking)
 
 
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def is_deep(evidence: Mapping[str, Any]) -> bool:
+    """Say whether lists and objects lie in each other deeper than is kept here."""
+    level: list[object] = [evidence]
+    for _ in range(MAX_DEPTH + 1):
+        level = [inner for value in level for inner in _inside(value)]
+    return bool(level)
+
+
 def canonical(evidence: Mapping[str, Any]) -> bytes:
     """Return the canonical JSON of `evidence`. Source: RFC 8785.
 
     Raises:
         EvidenceUnfit: it holds what no canonical JSON or no database can.
     """
+    if is_deep(evidence):
+        raise EvidenceUnfit(f"Lists and objects lie in each other at most {MAX_DEPTH} deep.")
     try:
         body = rfc8785.dumps(dict(evidence))
     except (rfc8785.CanonicalizationError, UnicodeError) as exc:

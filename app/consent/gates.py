@@ -54,6 +54,7 @@ _TO_WHOM: dict[Purpose, frozenset[RecipientClass]] = {
 
 _SEVERITY: dict[str, Outcome] = {
     "J_DEFAULT_STRICT": Outcome.ALLOW,
+    "J_ALWAYS_REVIEW": Outcome.REVIEW,
     "C_PENDING": Outcome.REVIEW,
     "S_SCREEN_REQUIRED": Outcome.REVIEW,
     "A_COMPLIANCE_1": Outcome.NEEDS_APPROVAL,
@@ -372,6 +373,8 @@ def _still_bad(s: Screened, over: list[Screened]) -> bool:
 
 
 def _screening(case: CaseFile, asked: Segment, *, must_be_clear: bool) -> list[Reason]:
+    """Return what people who listened have found; clear is only what was heard with all legs."""
+    whole_since = max((sound.received_at for sound in case.sounds), default=None)
     edges = {ms for s in case.screenings for ms in (s.segment.from_ms, s.segment.end_ms)}
     found = set()
     for part in cut(asked, edges):
@@ -381,7 +384,8 @@ def _screening(case: CaseFile, asked: Segment, *, must_be_clear: bool) -> list[R
             found.add(Reason("S_PRIVATE"))
         if ScreeningResult.THIRD_PARTY_SECRET in bad:
             found.add(Reason("S_THIRD_PARTY_SECRET"))
-        if not over and must_be_clear:
+        heard = [s for s in over if whole_since is None or s.at >= whole_since]
+        if not heard and must_be_clear:
             found.add(Reason("S_SCREEN_REQUIRED"))
     return sorted(found, key=lambda r: r.code)
 
@@ -401,6 +405,7 @@ def passed(case: CaseFile, question: Question, asked: Segment, *, at: datetime) 
         a.valid_to for one in judged for a in one.stand.supports if a.valid_to is not None
     )
     found = Findings(pack_grounds=demands.disclosure_grounds, ends=ends).adding(before)
+    found = found.adding([Reason("J_ALWAYS_REVIEW")] if demands.always_review else [])
     leaves = question.recipient.recipient_class not in OWN
     if purpose == Purpose.CLAIM_DEFENCE:
         found = _claim_defence(found, reasons, demands)

@@ -17,6 +17,7 @@ from app.consent.purposes import (
     Kind,
     RecipientClass,
     Status,
+    Strength,
 )
 from app.consent.spans import Segment, covered
 from app.consent.states import Standing, spans_of
@@ -49,17 +50,21 @@ def _latest(ends: Iterable[datetime | None]) -> datetime | None:
 
 
 def _by_assertions(
-    ground: Ground, stand: Standing, question: Question, needed: Segment
+    ground: Ground, stand: Standing, question: Question, needed: Segment, demands: Demands
 ) -> list[Found]:
     """Find a ground in notices or consents that name the purpose and the recipient."""
     kinds = NOTICES if ground == Ground.NOTICE_DISCLOSURE else CONSENTS
+    least = demands.disclosure_consent_min if kinds is CONSENTS else Strength.NONE
     names = {question.recipient.recipient_class.value}
     if ground == Ground.CONSENT_DISCLOSURE and question.recipient.contact_id is not None:
         names.add(f"contact:{question.recipient.contact_id}")
     naming = [
         a
         for a in stand.supports
-        if a.kind in kinds and question.purpose in a.purposes and names & a.recipients
+        if a.kind in kinds
+        and a.strength.rank >= least.rank
+        and question.purpose in a.purposes
+        and names & a.recipients
     ]
     if not covered(needed, spans_of(naming)):
         return []
@@ -152,7 +157,7 @@ def found(
     allowed = reach & (demands.disclosure_grounds | {Ground.PROCESSOR_CONTRACT})
     candidates: list[Found | None] = []
     for ground in (Ground.NOTICE_DISCLOSURE, Ground.CONSENT_DISCLOSURE):
-        candidates += _by_assertions(ground, stand, question, needed)
+        candidates += _by_assertions(ground, stand, question, needed, demands)
     for a in case.assertions:
         if a.is_about(stand.party):
             candidates.append(_by_clause(a, case, stand, question, at))

@@ -6,7 +6,16 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -66,6 +75,22 @@ class NoticeText(Base):
     created_at: Mapped[datetime]
     approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     approved_at: Mapped[datetime | None]
+
+
+class AutoVerifyStop(Base):
+    """That a version of a notice text clears no call by itself any more. Inserted only.
+
+    Its sample failed; a further version of the text begins anew.
+    """
+
+    __tablename__ = "auto_verify_stops"
+    __table_args__ = (
+        ForeignKeyConstraint(["text_id", "version"], ["notice_texts.id", "notice_texts.version"]),
+    )
+
+    text_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
 
 
 class Assertion(Base):
@@ -195,14 +220,22 @@ class ContactVerification(Base):
 
 
 class PolicyPackRow(Base):
-    """A version of a pack; in force once two people have activated it."""
+    """A version of a pack; in force once two people have activated it.
+
+    `activated_by` agreed first, at `first_at`; `second_by` put it in force.
+    """
 
     __tablename__ = "policy_packs"
     __table_args__ = (
+        CheckConstraint("version > 0", name="version"),
+        CheckConstraint("octet_length(sha256) = 32", name="sha256"),
         CheckConstraint(
-            "num_nonnulls(activated_by, second_by, activated_at) IN (0, 3)", name="activation"
+            "num_nonnulls(second_by, activated_at) IN (0, 2)"
+            " AND (activated_by IS NOT NULL OR num_nonnulls(second_by, first_at) = 0)",
+            name="activation",
         ),
         CheckConstraint("activated_by <> second_by", name="four_eyes"),
+        CheckConstraint("activated_by <> created_by AND second_by <> created_by", name="proposer"),
         Index("uq_policy_packs_version", "jurisdiction", "version", unique=True),
     )
 
@@ -215,6 +248,7 @@ class PolicyPackRow(Base):
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime]
     activated_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    first_at: Mapped[datetime | None]
     second_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     activated_at: Mapped[datetime | None]
 

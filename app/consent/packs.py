@@ -1,13 +1,18 @@
 """Policy packs: what a place asks for, as data, and the strictest of several. Pure.
 
-A pack is JSON: each field a value and a mark that says how sure it is. The packs shipped beside
-this module are configuration, not legal advice.
+A pack is JSON: each field a value and a mark that says how sure it is, with a note where that
+needs words. The packs shipped beside this module are configuration, not legal advice.
+
+A pack is of the place that it is named after and of those in its list `places`: the pack
+`US-all-party` of the state `US-CA`. An overlay is of no place; its name at the end of a place adds
+it, as in `DE-HEALTH` or `RU-MINOR`, and it can only make that stricter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -23,9 +28,28 @@ from app.consent.purposes import Ground, Strength
 DEFAULT = "DEFAULT"
 """The pack of a place that nobody knows."""
 
+MAX_PACK_BYTES = 64 * 1024
+_PLACE = re.compile(r"[A-Z]{2}(-[A-Za-z]+){0,4}", re.ASCII)
+_OVERLAY = re.compile(r"[A-Z]{3,20}(-[A-Z]{2,20})?", re.ASCII)
+_MEMBERS = frozenset({"jurisdiction", "version", "title", "effective_from", "mark", "fields"})
+_MORE_MEMBERS = frozenset({"places", "overlay"})
+_LANGUAGES = frozenset({"ru", "en"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a pack, and where: a JSON pointer (RFC 6901), empty for the whole."""
+
+    where: str
+    what: str
+
 
 class PackInvalid(ValueError):
     """A pack lacks a field, has one too many, or a value that is not of its list."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{fault.where or '/'}: {fault.what}" for fault in self.faults))
 
 
 class Mark(StrEnum):
@@ -54,7 +78,9 @@ class Training(StrEnum):
 class Demands:
     """What is asked for, of one pack or of the strictest of several.
 
-    Null: no limit is known. Zero days: without undue delay.
+    Null: no limit is known. Zero days: without undue delay. The last three stand only in packs
+    that ask for more than others: the least consent that can carry a disclosure, a review by a
+    person whatever else is true, and how long recordings must be kept.
     """
 
     record_outside_min: Strength
@@ -72,6 +98,9 @@ class Demands:
     unlawful_counsel: bool
     storage_regions: frozenset[str]
     retention_max_days: int | None
+    disclosure_consent_min: Strength = Strength.NONE
+    always_review: bool = False
+    retention_min_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +114,13 @@ class Pack:
     mark: Mark
     marks: Mapping[str, Mark]
     demands: Demands
+    places: frozenset[str] = frozenset()
+    is_overlay: bool = False
 
 
 def _number(value: Any) -> int:  # noqa: ANN401 - JSON, checked here.
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise PackInvalid(f"{value!r} is no whole number.")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+        raise ValueError(f"{value!r} is no whole number from 0 to 2147483647.")
     return value
 
 
@@ -99,25 +130,42 @@ def _number_or_none(value: Any) -> int | None:  # noqa: ANN401 - JSON, checked h
 
 def _truth(value: Any) -> bool:  # noqa: ANN401 - JSON, checked here.
     if not isinstance(value, bool):
-        raise PackInvalid(f"{value!r} is neither true nor false.")
+        raise ValueError(f"{value!r} is neither true nor false.")  # noqa: TRY004 - one kind of fault.
+    return value
+
+
+def _word(value: Any) -> str:  # noqa: ANN401 - JSON, checked here.
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{value!r} is no text.")
     return value
 
 
 def _words(value: Any) -> frozenset[str]:  # noqa: ANN401 - JSON, checked here.
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise PackInvalid(f"{value!r} is no list of words.")
+        raise ValueError(f"{value!r} is no list of words.")
+    if len(set(value)) != len(value):
+        raise ValueError(f"{value!r} names something twice.")
     return frozenset(value)
 
 
+def _of(known: type[StrEnum]) -> Callable[[Any], StrEnum]:
+    def read(value: Any) -> StrEnum:  # noqa: ANN401 - JSON, checked here.
+        if value not in list(known):
+            raise ValueError(f"{value!r} is none of {', '.join(known)}.")
+        return known(value)
+
+    return read
+
+
 _READ: dict[str, Callable[[Any], Any]] = {
-    "record_outside_min": Strength,
-    "record_own_min": Strength,
-    "stay_counts_as": Strength,
-    "beep_counts_as": Strength,
+    "record_outside_min": _of(Strength),
+    "record_own_min": _of(Strength),
+    "stay_counts_as": _of(Strength),
+    "beep_counts_as": _of(Strength),
     "min_stay_ms": _number,
     "notice_must_name_purposes": _truth,
-    "disclosure_grounds": lambda value: frozenset(map(Ground, _words(value))),
-    "training_listening": Training,
+    "disclosure_grounds": lambda value: frozenset(map(_of(Ground), sorted(_words(value)))),
+    "training_listening": _of(Training),
     "withdrawal_days": _number_or_none,
     "subject_access_days": _number_or_none,
     "subject_access_in_working_days": _truth,
@@ -126,29 +174,157 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "storage_regions": _words,
     "retention_max_days": _number_or_none,
 }
+_READ_MORE: dict[str, Callable[[Any], Any]] = {
+    "disclosure_consent_min": _of(Strength),
+    "always_review": _truth,
+    "retention_min_days": _number_or_none,
+}
+_READ_ALL = _READ | _READ_MORE
+
+
+def is_code(text: str, *, overlay: bool) -> bool:
+    """Say whether a pack may be named `text`: a place, DEFAULT, or an overlay."""
+    if overlay:
+        return text != DEFAULT and _OVERLAY.fullmatch(text) is not None
+    return text == DEFAULT or _PLACE.fullmatch(text) is not None
+
+
+def _pointer(*steps: str) -> str:
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+class _Reader:
+    """Reads what a pack says and gathers every fault with its place."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def fault(self, what: str, *where: str) -> None:
+        self.faults.append(Fault(_pointer(*where), what))
+
+    def value(self, read: Callable[[Any], Any], value: Any, *where: str) -> Any:  # noqa: ANN401 - JSON, checked here.
+        """Return what `read` makes of `value`; null, and a fault, where it cannot."""
+        try:
+            return read(value)
+        except (ValueError, TypeError) as exc:
+            self.fault(str(exc), *where)
+            return None
+
+    def members(
+        self,
+        value: Any,  # noqa: ANN401 - JSON, checked here.
+        must: Iterable[str],
+        *where: str,
+        may: Iterable[str] = (),
+    ) -> Mapping[str, Any]:
+        """Return the object `value`, with a fault for each member missing or unknown."""
+        if not isinstance(value, Mapping):
+            self.fault("This is no object.", *where)
+            return {}
+        for name in sorted(set(must) - set(value)):
+            self.fault("This is missing.", *where, name)
+        for name in sorted(set(value) - set(must) - set(may)):
+            self.fault("This is not known.", *where, name)
+        return value
+
+    def member(self, told: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - JSON, checked here.
+        """Return what `read` makes of a member; null where it is missing, which is told before."""
+        return self.value(read, told[name], name) if name in told else None
+
+    def words(self, value: Any, *where: str) -> None:  # noqa: ANN401 - JSON, checked here.
+        """Look for faults in a text in both languages."""
+        for lang, text in self.members(value, _LANGUAGES, *where).items():
+            self.value(_word, text, *where, lang)
+
+    def field(self, name: str, value: Any) -> tuple[Any, Mark | None]:  # noqa: ANN401 - JSON, checked here.
+        """Return the value and the mark of a field."""
+        told = self.members(value, {"value", "mark"}, "fields", name, may={"note"})
+        read, mark = None, None
+        if "value" in told and name in _READ_ALL:
+            read = self.value(_READ_ALL[name], told["value"], "fields", name, "value")
+        if "mark" in told:
+            mark = self.value(_of(Mark), told["mark"], "fields", name, "mark")
+        if "note" in told:
+            self.words(told["note"], "fields", name, "note")
+        return read, mark
+
+    def places(self, value: Any) -> frozenset[str]:  # noqa: ANN401 - JSON, checked here.
+        """Return the places beside its own that a pack is of."""
+        told = self.members(value, {"value", "mark"}, "places", may={"note"})
+        if "mark" in told:
+            self.value(_of(Mark), told["mark"], "places", "mark")
+        if "note" in told:
+            self.words(told["note"], "places", "note")
+        if "value" not in told:
+            return frozenset()
+        found: frozenset[str] = self.value(_words, told["value"], "places", "value") or frozenset()
+        for place in sorted(found):
+            if _PLACE.fullmatch(place) is None:
+                self.fault(f"{place!r} is no place.", "places", "value")
+        return found
+
+
+def _code(reader: _Reader, told: Mapping[str, Any]) -> None:
+    """Look for faults in what the pack is called and of."""
+    code, overlay = told.get("jurisdiction"), told.get("overlay", False)
+    reader.value(_truth, overlay, "overlay")
+    if "jurisdiction" in told and not (
+        isinstance(code, str) and is_code(code, overlay=overlay is True)
+    ):
+        reader.fault(
+            f"{code!r} is no {'overlay, as HEALTH' if overlay else 'place, as DE or US-CA'}.",
+            "jurisdiction",
+        )
+    if "places" in told and (overlay is True or code == DEFAULT):
+        reader.fault("Only the pack of a place is of further places.", "places")
+
+
+def _digest(reader: _Reader, body: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the canonical JSON. Source: RFC 8785."""
+    try:
+        canonical = rfc8785.dumps(dict(body))
+    except (rfc8785.CanonicalizationError, UnicodeError, RecursionError) as exc:
+        reader.fault(f"This has no canonical form: {exc}")
+        return ""
+    if len(canonical) > MAX_PACK_BYTES or b"\\u0000" in canonical:
+        reader.fault(f"At most {MAX_PACK_BYTES} bytes, and no zero characters.")
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def parse(body: Mapping[str, Any]) -> Pack:
     """Return the pack that the JSON object `body` describes.
 
     Raises:
-        PackInvalid: a field is missing, unknown, unmarked or has a value outside its list.
+        PackInvalid: a field is missing, unknown, unmarked or has a value outside its list;
+            `faults` names every one with its place.
     """
-    try:
-        fields = body["fields"]
-        if set(fields) != set(_READ):
-            raise PackInvalid(f"Fields differ: {sorted(set(fields) ^ set(_READ))}.")
-        return Pack(
-            jurisdiction=body["jurisdiction"],
-            version=_number(body["version"]),
-            sha256=hashlib.sha256(rfc8785.dumps(dict(body))).hexdigest(),
-            effective_from=date.fromisoformat(body["effective_from"]),
-            mark=Mark(body["mark"]),
-            marks={name: Mark(field["mark"]) for name, field in fields.items()},
-            demands=Demands(**{name: _READ[name](fields[name]["value"]) for name in fields}),
-        )
-    except (KeyError, TypeError, ValueError) as exc:
-        raise PackInvalid(str(exc)) from exc
+    reader = _Reader()
+    told = reader.members(body, _MEMBERS, may=_MORE_MEMBERS)
+    sha256 = _digest(reader, told)
+    _code(reader, told)
+    version = reader.member(told, "version", _number)
+    if version == 0:
+        reader.fault("Versions begin with 1.", "version")
+    since = reader.member(told, "effective_from", date.fromisoformat)
+    mark = reader.member(told, "mark", _of(Mark))
+    if "title" in told:
+        reader.words(told["title"], "title")
+    fields = reader.members(told.get("fields", {}), _READ, "fields", may=_READ_MORE)
+    read = {name: reader.field(name, field) for name, field in fields.items()}
+    places = reader.places(told["places"]) if "places" in told else frozenset()
+    if reader.faults:
+        raise PackInvalid(dict.fromkeys(reader.faults))
+    return Pack(
+        jurisdiction=told["jurisdiction"],
+        version=version,
+        sha256=sha256,
+        effective_from=since,
+        mark=mark,
+        marks={name: sure for name, (_, sure) in read.items() if sure is not None},
+        demands=Demands(**{name: value for name, (value, _) in read.items()}),
+        places=places,
+        is_overlay=told.get("overlay", False),
+    )
 
 
 @cache
@@ -163,9 +339,81 @@ def shipped() -> Mapping[str, Mapping[str, Any]]:
     return {body["jurisdiction"]: body for body in bodies}
 
 
+@cache
+def shipped_packs() -> Mapping[str, Pack]:
+    """Return the packs that come with the product, by jurisdiction."""
+    return {code: parse(body) for code, body in shipped().items()}
+
+
+def _of_place(in_force: Mapping[str, Pack], place: str) -> list[Pack]:
+    """Return every pack that is of `place`, overlays included; none where nobody knows it."""
+    overlays: list[Pack] = []
+    names = {place}
+    while named := [
+        p for p in in_force.values() if p.is_overlay and place.endswith(f"-{p.jurisdiction}")
+    ]:
+        for pack in named:
+            place = place.removesuffix(f"-{pack.jurisdiction}")
+        names.add(place)
+        overlays += named
+    found = [
+        pack
+        for pack in in_force.values()
+        if not pack.is_overlay and names & {pack.jurisdiction, *pack.places}
+    ]
+    if overlays and not found:
+        found = [pack for code, pack in in_force.items() if code == DEFAULT]
+    return [*found, *overlays] if found else []
+
+
+def together(place: str, several: Iterable[Pack]) -> Pack:
+    """Return the strictest of `several` packs as the one pack of `place`.
+
+    Its digest is that of the sorted digests of its parts; a mark is the least sure of theirs.
+    """
+    all_of = sorted(several, key=lambda pack: pack.sha256)
+    if len(all_of) == 1:
+        return all_of[0]
+    digests = rfc8785.dumps([pack.sha256 for pack in all_of])
+    uncertain = {
+        name
+        for pack in all_of
+        for name, mark in pack.marks.items()
+        if Mark.UNCERTAIN in {mark, pack.mark}
+    }
+    return Pack(
+        jurisdiction=place,
+        version=max(pack.version for pack in all_of),
+        sha256=hashlib.sha256(digests).hexdigest(),
+        effective_from=max(pack.effective_from for pack in all_of),
+        mark=Mark.UNCERTAIN if uncertain else Mark.CHOICE,
+        marks=dict.fromkeys(sorted(uncertain), Mark.UNCERTAIN),
+        demands=strictest(pack.demands for pack in all_of),
+    )
+
+
+def for_places(in_force: Mapping[str, Pack], places: Iterable[str]) -> dict[str, Pack]:
+    """Return the pack of each of `places` that is known, and DEFAULT.
+
+    Of several packs that are of one place the strictest of each field holds. Packs of other places
+    are left out, so that nothing decided changes with what does not concern it.
+    """
+    found = {code: pack for code, pack in in_force.items() if code == DEFAULT}
+    for place in places:
+        several = _of_place(in_force, place)
+        if several:
+            found[place] = together(place, several)
+    return found
+
+
 def _least(values: Iterable[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return min(known) if known else None
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return max(known) if known else None
 
 
 def _weakest(values: Iterable[Strength]) -> Strength:
@@ -202,4 +450,7 @@ def strictest(several: Iterable[Demands]) -> Demands:
         unlawful_counsel=any(d.unlawful_counsel for d in all_of),
         storage_regions=frozenset().union(*regions),
         retention_max_days=_least(d.retention_max_days for d in all_of),
+        disclosure_consent_min=_strongest(d.disclosure_consent_min for d in all_of),
+        always_review=any(d.always_review for d in all_of),
+        retention_min_days=_most(d.retention_min_days for d in all_of),
     )

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import Row, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client, Contact, Contract, ContractClause, Event
 from app.consent.models import (
     Assertion,
     AssertionVote,
+    AutoVerifyStop,
     ContactVerification,
     NoticeText,
     PolicyPackRow,
     Screening,
 )
+from app.core.paging import Cursor
+from app.identity.actor import Actor
 from app.identity.models import User
-from app.recordings.models import Party, Recording
+from app.recordings.models import Leg, Party, Recording, SealedRow
+from app.recordings.queries import visible_to
 
 
 def stamp(session: Session, recording_id: UUID, contact_id: UUID | None) -> str:
@@ -28,6 +33,16 @@ def stamp(session: Session, recording_id: UUID, contact_id: UUID | None) -> str:
         text("SELECT consent_stamp(:r, :c)"), {"r": recording_id, "c": contact_id}
     )
     return str(found or "")
+
+
+def sounds(session: Session, recording_id: UUID) -> Sequence[Row[str, bytes, datetime]]:
+    """Return the legs of a recording: kind, SHA-256 of the bytes, and when they came."""
+    return session.execute(
+        select(Leg.leg, SealedRow.sha256, Leg.received_at)
+        .join(SealedRow, SealedRow.object_id == Leg.object_id)
+        .where(Leg.recording_id == recording_id)
+        .order_by(Leg.leg)
+    ).all()
 
 
 def recording(session: Session, recording_id: UUID) -> tuple[Recording, UUID | None] | None:
@@ -104,14 +119,69 @@ def screenings(session: Session, recording_id: UUID) -> Sequence[Screening]:
     ).all()
 
 
-def active_packs(session: Session, at: datetime) -> Sequence[PolicyPackRow]:
-    """Return the activated packs that are in force, oldest version first."""
+def active_packs(session: Session) -> Sequence[PolicyPackRow]:
+    """Return the activated packs, of each jurisdiction the oldest version first.
+
+    A pack is in force from the commit of its activation on. No clock is asked: one that is behind
+    would find the old pack under the new stamp.
+    """
     return session.scalars(
         select(PolicyPackRow)
-        .where(PolicyPackRow.activated_at <= at, PolicyPackRow.effective_from <= at.date())
+        .where(PolicyPackRow.activated_at.is_not(None))
         .order_by(PolicyPackRow.version)
         .execution_options(populate_existing=True)
     ).all()
+
+
+def packs(session: Session, jurisdiction: str | None = None) -> Sequence[PolicyPackRow]:
+    """Return every stored version of every pack, or of one, oldest version first."""
+    query = select(PolicyPackRow).order_by(PolicyPackRow.jurisdiction, PolicyPackRow.version)
+    if jurisdiction is not None:
+        query = query.where(PolicyPackRow.jurisdiction == jurisdiction)
+    return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def pack(
+    session: Session, jurisdiction: str, version: int, *, lock: bool = False
+) -> PolicyPackRow | None:
+    query = select(PolicyPackRow).where(
+        PolicyPackRow.jurisdiction == jurisdiction, PolicyPackRow.version == version
+    )
+    if lock:
+        query = query.with_for_update()
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def lock_packs(session: Session) -> None:
+    """Let nobody else number or activate packs until this transaction ends."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtext('policy_packs'))"))
+
+
+def live_disclosures(session: Session, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+    """Return what has left and is still open: items of granted releases, with their approvals."""
+    return session.execute(
+        text("SELECT * FROM live_disclosures(CAST(:after AS uuid), :at_most)"),
+        {"after": after, "at_most": limit},
+    ).all()
+
+
+def recent(
+    session: Session, actor: Actor, *, after: Cursor | None, limit: int, last: int
+) -> list[Cursor]:
+    """Return moment and id of recordings, the newest first, none older than the last so many."""
+    place = tuple_(Recording.started_at, Recording.id)
+    newest = (
+        select(Recording.started_at, Recording.id)
+        .where(visible_to(actor))
+        .order_by(Recording.started_at.desc(), Recording.id.desc())
+    )
+    oldest = session.execute(newest.offset(last).limit(1)).first()
+    if oldest is not None:
+        newest = newest.where(place > tuple_(oldest.started_at, oldest.id))
+    if after is not None:
+        newest = newest.where(place < (after.at, after.id))
+    rows = session.execute(newest.limit(limit)).all()
+    return [Cursor(at=row.started_at, id=row.id) for row in rows]
 
 
 def contact(session: Session, contact_id: UUID) -> tuple[Contact, bool] | None:
@@ -161,6 +231,15 @@ def notice_texts(session: Session) -> Sequence[NoticeText]:
     return session.scalars(
         select(NoticeText).order_by(NoticeText.created_at, NoticeText.version)
     ).all()
+
+
+def auto_verify_off_at(session: Session, text_id: UUID, version: int) -> datetime | None:
+    """Return since when a version of a text clears no call by itself, None while it does."""
+    return session.scalar(
+        select(AutoVerifyStop.at).where(
+            AutoVerifyStop.text_id == text_id, AutoVerifyStop.version == version
+        )
+    )
 
 
 def recordings_of(session: Session, found: Assertion) -> Sequence[UUID]:

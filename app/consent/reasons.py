@@ -217,6 +217,13 @@ REASONS: dict[str, Explained] = {
             "The party's place is not known, so the strictest rules apply.",
         ),
     ),
+    "J_ALWAYS_REVIEW": Explained(
+        Words("Решает человек в каждом случае", "A person decides each case"),
+        Words(
+            "Правила для участника (например, ребёнка) оставляют каждый случай человеку.",
+            "The rules for the party (a minor, for one) leave every case to a person.",
+        ),
+    ),
     "G_NONE": Explained(
         Words("Нет основания для передачи", "No ground for disclosure"),
         Words(

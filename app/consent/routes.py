@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy.orm import Session
 
 from app.consent import notices, queries, review, service
-from app.consent.evidence import EvidenceIncomplete, EvidenceUnfit
+from app.consent.evidence import EvidenceIncomplete, EvidenceUnfit, SupersededUnknown
 from app.consent.models import Assertion, Verdict
 from app.consent.notices import NoticeWords
 from app.consent.purposes import Purpose, RecipientClass
@@ -39,8 +40,10 @@ from app.consent.schemas import (
 from app.consent.spans import Segment, SegmentInvalid
 from app.core.deps import ClockDep, SessionDep
 from app.core.errors import TooLarge, UnsupportedMedia
+from app.core.moments import Milliseconds
 from app.core.problems import problems
 from app.identity.actor import Actor, PermissionMissing
+from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.recordings import service as recordings
@@ -62,6 +65,7 @@ CanScreen = Annotated[Actor, Depends(Requires(Permission.SCREENING_RECORD))]
 CanVerify = Annotated[Actor, Depends(Requires(Permission.CONTACT_VERIFY))]
 CanAsk = Annotated[Actor, Depends(Requires(Permission.DECISION_READ))]
 CanReadReasons = Annotated[Actor, Depends(Requires(Permission.SESSION_SELF))]
+GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 Lang = Literal["ru", "en"]
 
 
@@ -82,7 +86,7 @@ def _words(raw: bytes) -> NoticeWords:
     "/notice-texts",
     status_code=201,
     responses=problems(
-        PermissionMissing,
+        *GUARDED,
         notices.NoticeTextNotFound,
         MultipartBroken,
         TooLarge,
@@ -129,7 +133,7 @@ async def add_notice_text(
     return NoticeTextCreated(id=row.id, version=row.version)
 
 
-@router.get("/notice-texts", responses=problems(PermissionMissing))
+@router.get("/notice-texts", responses=problems(*GUARDED))
 def list_notice_texts(_: CanReadNotice, session: SessionDep) -> NoticeTextList:
     """List all versions of all notice texts."""
     return NoticeTextList(items=[NoticeTextRead.of(n) for n in queries.notice_texts(session)])
@@ -138,7 +142,7 @@ def list_notice_texts(_: CanReadNotice, session: SessionDep) -> NoticeTextList:
 @router.post(
     "/notice-texts/{text_id}/approve",
     responses=problems(
-        PermissionMissing,
+        *GUARDED,
         notices.NoticeTextNotFound,
         notices.NoticeTextApproved,
         notices.WriterApproves,
@@ -165,7 +169,7 @@ def _assertion(row: Assertion) -> AssertionRead:
     "/recordings/{recording_id}/assertions",
     status_code=201,
     responses=problems(
-        PermissionMissing,
+        *GUARDED,
         RecordingNotFound,
         EvidenceIncomplete,
         EvidenceUnfit,
@@ -174,6 +178,8 @@ def _assertion(row: Assertion) -> AssertionRead:
         review.NoticeTextUnknown,
         review.ClauseUnknown,
         review.NamesTooMuch,
+        review.PersonNeeded,
+        SupersededUnknown,
     ),
 )
 def propose_assertion(
@@ -184,6 +190,8 @@ def propose_assertion(
     clock: ClockDep,
 ) -> AssertionRead:
     """Propose a piece of evidence. A refusal or withdrawal blocks at once."""
+    if body.supersedes is not None:
+        _must_be_about(session, actor, recording_id, body.supersedes)
     proposal = review.Proposal(
         kind=body.kind,
         evidence=body.evidence,
@@ -200,9 +208,16 @@ def propose_assertion(
     return _assertion(review.propose(session, actor, recording_id, proposal, at=clock.now()))
 
 
+def _must_be_about(session: Session, actor: Actor, recording_id: UUID, assertion_id: UUID) -> None:
+    parties = recordings.find(session, actor, recording_id).parties
+    known = {row.id for row in queries.about(session, recording_id, parties)}
+    if assertion_id not in known:
+        raise SupersededUnknown
+
+
 @router.get(
     "/recordings/{recording_id}/assertions",
-    responses=problems(PermissionMissing, RecordingNotFound),
+    responses=problems(*GUARDED, RecordingNotFound),
 )
 def list_assertions(recording_id: UUID, actor: CanAsk, session: SessionDep) -> AssertionList:
     """List all evidence on a recording and on those heard in it."""
@@ -212,7 +227,7 @@ def list_assertions(recording_id: UUID, actor: CanAsk, session: SessionDep) -> A
 
 
 _VERDICT_REFUSALS = problems(
-    PermissionMissing,
+    *GUARDED,
     RecordingNotFound,
     EvidenceIncomplete,
     review.AssertionNotFound,
@@ -272,7 +287,7 @@ def invalidate_assertion(
 @router.post(
     "/recordings/{recording_id}/screenings",
     status_code=201,
-    responses=problems(PermissionMissing, RecordingNotFound, SegmentInvalid),
+    responses=problems(*GUARDED, RecordingNotFound, SegmentInvalid),
 )
 def screen_recording(
     recording_id: UUID,
@@ -292,7 +307,7 @@ def screen_recording(
 @router.post(
     "/contacts/{contact_id}/verify",
     status_code=201,
-    responses=problems(PermissionMissing, service.RecipientUnknown),
+    responses=problems(*GUARDED, service.RecipientUnknown),
 )
 def verify_contact(
     contact_id: UUID,
@@ -328,8 +343,8 @@ def explain_decision(
     purpose: Purpose,
     recipient: RecipientClass | None = None,
     contact: UUID | None = None,
-    from_ms: Annotated[int, Query(ge=0)] = 0,
-    to_ms: Annotated[int | None, Query(ge=1)] = None,
+    from_ms: Milliseconds = 0,
+    to_ms: Milliseconds | None = None,
     lang: Lang = "en",
 ) -> DecisionRead:
     """Say what the rules would answer now, why, and what would make it possible."""
@@ -375,7 +390,7 @@ def _remedy(code: str, lang: str) -> RemedySaid:
     return RemedySaid(code=code, text=REMEDIES[code.partition(":")[0]].of(lang))
 
 
-@router.get("/reasons", responses=problems(PermissionMissing))
+@router.get("/reasons", responses=problems(*GUARDED))
 def list_reasons(_: CanReadReasons, lang: Lang = "en") -> ReasonList:
     """List every reason there is, what it means, and what would make it possible."""
     return ReasonList(

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
+from app.consent.evidence import MAX_DEPTH, is_deep
+from app.consent.flips import Flip, Page
 from app.consent.models import Assertion, NoticeText
+from app.consent.packs import Mark
+from app.consent.policy import Kept, PackState
 from app.consent.purposes import (
     Kind,
     Outcome,
@@ -17,17 +29,19 @@ from app.consent.purposes import (
     Status,
     Strength,
 )
+from app.core.moments import Milliseconds, Moment, Version
+from app.core.text import LongText, Text
 
-_NO_ZERO = r"^[^\x00]*$"  # A zero character is nothing that Postgres can keep.
-Line = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=_NO_ZERO),
-]
-Prose = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=3, max_length=4000, pattern=_NO_ZERO),
-]
-Milliseconds = Annotated[int, Field(ge=0, le=1 << 40)]
+Prose = Annotated[LongText, StringConstraints(min_length=3)]
+
+
+def _shallow(told: dict[str, Any]) -> dict[str, Any]:
+    if is_deep(told):
+        raise ValueError(f"lists and objects lie in each other at most {MAX_DEPTH} deep")
+    return told
+
+
+Evidence = Annotated[dict[str, Any], AfterValidator(_shallow)]
 
 
 class _Told(BaseModel):
@@ -42,8 +56,8 @@ class NoticeTextTold(_Told):
     text: Prose
     purposes: Annotated[list[Purpose], Field(min_length=1)]
     recipients: list[RecipientClass] = []
-    lines: list[Line] = []
-    valid_from: AwareDatetime
+    lines: list[Text] = []
+    valid_from: Moment
 
 
 class NoticeTextCreated(BaseModel):
@@ -77,22 +91,22 @@ class NoticeTextRead(BaseModel):
 class NoticeTextApproval(_Told):
     """Which version is approved; the latest if none is named."""
 
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Version | None = None
 
 
 class AssertionCreate(_Told):
     """A piece of evidence. `party` is a label of the recording; `wide`: true of him elsewhere."""
 
     kind: Kind
-    evidence: dict[str, Any]
-    party: Line | None = None
+    evidence: Evidence
+    party: Text | None = None
     wide: bool = False
     from_ms: Milliseconds | None = None
     to_ms: Milliseconds | None = None
-    valid_from: AwareDatetime | None = None
-    valid_to: AwareDatetime | None = None
+    valid_from: Moment | None = None
+    valid_to: Moment | None = None
     purposes: list[Purpose] = []
-    recipients: list[Line] = []
+    recipients: list[Text] = []
     supersedes: UUID | None = None
 
 
@@ -218,3 +232,127 @@ class ReasonRead(BaseModel):
 
 class ReasonList(BaseModel):
     items: list[ReasonRead]
+
+
+class PackRead(BaseModel):
+    """A version of a pack. `uncertain` names what of it is for a lawyer, `*` the pack as a whole.
+
+    `body` is the pack itself, each field with its mark; `sha256` is of its canonical JSON.
+    """
+
+    jurisdiction: str
+    version: int
+    state: PackState
+    is_shipped: bool
+    sha256: str
+    effective_from: date
+    mark: Mark
+    uncertain: list[str]
+    body: dict[str, Any]
+    proposed_by: UUID | None
+    proposed_at: AwareDatetime | None
+    first_by: UUID | None
+    first_at: AwareDatetime | None
+    second_by: UUID | None
+    activated_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, kept: Kept) -> PackRead:
+        row = kept.row
+        return cls(
+            jurisdiction=kept.pack.jurisdiction,
+            version=kept.pack.version,
+            state=kept.state,
+            is_shipped=row is None,
+            sha256=kept.pack.sha256,
+            effective_from=kept.pack.effective_from,
+            mark=kept.pack.mark,
+            uncertain=kept.uncertain,
+            body=dict(kept.body),
+            proposed_by=row.created_by if row else None,
+            proposed_at=row.created_at if row else None,
+            first_by=row.activated_by if row else None,
+            first_at=row.first_at if row else None,
+            second_by=row.second_by if row else None,
+            activated_at=row.activated_at if row else None,
+        )
+
+
+class PackList(BaseModel):
+    items: list[PackRead]
+
+
+class DryRun(_Told):
+    """How much to look at: the newest `last` recordings, `limit` cases to a page."""
+
+    last: Annotated[int, Field(ge=0, le=5000)] = 500
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
+    cursor: Annotated[str, StringConstraints(max_length=300)] | None = None
+
+
+class FlipRead(BaseModel):
+    """A decision that would change; `approved_anew` is what it would be if people agreed again."""
+
+    recording_id: UUID
+    release_id: UUID | None
+    purpose: Purpose
+    recipient: RecipientClass
+    contact_id: UUID | None
+    from_ms: int
+    to_ms: int | None
+    before: Outcome
+    after: Outcome
+    reasons: list[str]
+    approved_anew: Outcome | None
+
+    @classmethod
+    def of(cls, flip: Flip) -> FlipRead:
+        question = flip.question
+        return cls(
+            recording_id=flip.recording_id,
+            release_id=flip.release_id,
+            purpose=question.purpose,
+            recipient=question.recipient.recipient_class,
+            contact_id=question.recipient.contact_id,
+            from_ms=question.segment.from_ms,
+            to_ms=question.segment.to_ms,
+            before=flip.before,
+            after=flip.after,
+            reasons=list(flip.reasons),
+            approved_anew=flip.approved_anew,
+        )
+
+
+class FlipCounts(BaseModel):
+    """How much of this page was looked at; `undecided` are cases that cannot be judged at all."""
+
+    live: int
+    recent: int
+    decisions: int
+    undecided: int
+    stricter: int
+    softer: int
+
+
+class DryRunRead(BaseModel):
+    """One page of what would change; `next` is the cursor of the next page, if any."""
+
+    counts: FlipCounts
+    stricter: list[FlipRead]
+    softer: list[FlipRead]
+    next: str | None
+
+    @classmethod
+    def of(cls, page: Page) -> DryRunRead:
+        stricter = [FlipRead.of(flip) for flip in page.flips if flip.is_stricter]
+        softer = [FlipRead.of(flip) for flip in page.flips if not flip.is_stricter]
+        counts = FlipCounts(
+            live=page.live,
+            recent=page.recent,
+            decisions=page.decisions,
+            undecided=page.undecided,
+            stricter=len(stricter),
+            softer=len(softer),
+        )
+        following = page.next.encode() if page.next else None
+        return cls(counts=counts, stricter=stricter, softer=softer, next=following)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -22,9 +22,10 @@ from app.consent.casefile import (
     Question,
     Recipient,
     Screened,
+    Sound,
 )
-from app.consent.models import Assertion, DecisionRow, Screening
-from app.consent.packs import Pack, parse, shipped
+from app.consent.models import Assertion, DecisionRow, PolicyPackRow, Screening
+from app.consent.packs import Pack, for_places, parse, shipped_packs
 from app.consent.purposes import (
     ClauseScope,
     GroundCode,
@@ -129,8 +130,17 @@ def decide(session: Session, recording_id: UUID, question: Question, *, at: date
         return fail_closed(recording_id, question)
 
 
-def case_file(session: Session, recording_id: UUID, *, at: datetime) -> CaseFile:
+def case_file(
+    session: Session,
+    recording_id: UUID,
+    *,
+    at: datetime,  # noqa: ARG001 - what was known then is asked for by the rules.
+    packs: Mapping[str, Pack] | None = None,
+) -> CaseFile:
     """Return everything that a decision on the recording depends on.
+
+    Of the packs in force, or of `packs` in their stead, those of the office and of the places of
+    the outside parties, and DEFAULT.
 
     Raises:
         CaseMissing: there is no such recording.
@@ -149,16 +159,22 @@ def case_file(session: Session, recording_id: UUID, *, at: datetime) -> CaseFile
         key: _clause(contract, clause)
         for key, (contract, clause) in queries.clauses(session, clients).items()
     }
+    parties = tuple(_heard(p, place, user, establishment) for p, place, user in rows)
+    packs = in_force(session) if packs is None else packs
     return CaseFile(
         recording_id=recording_id,
         started_at=recording.started_at,
         establishment=establishment,
-        packs=_packs(session, at),
-        parties=tuple(_heard(p, place, user, establishment) for p, place, user in rows),
+        packs=for_places(packs, places_of(establishment, parties)),
+        parties=parties,
         assertions=tuple(
             _asserted(a, clauses) for a in queries.about(session, recording_id, heard)
         ),
         screenings=tuple(_screened(s) for s in queries.screenings(session, recording_id)),
+        sounds=tuple(
+            Sound(leg=leg, sha256=sha256.hex(), received_at=received_at)
+            for leg, sha256, received_at in queries.sounds(session, recording_id)
+        ),
         client_id=client_id,
         duration_ms=recording.duration_ms,
         erased=recording.erased_at is not None,
@@ -167,14 +183,34 @@ def case_file(session: Session, recording_id: UUID, *, at: datetime) -> CaseFile
     )
 
 
-def _packs(session: Session, at: datetime) -> dict[str, Pack]:
-    found = {code: parse(body) for code, body in shipped().items()}
-    for row in queries.active_packs(session, at):
-        pack = parse(row.body)
-        if (pack.sha256, pack.jurisdiction) != (row.sha256.hex(), row.jurisdiction):
-            raise ValueError(f"The pack {row.jurisdiction} {row.version} was altered.")
-        found[row.jurisdiction] = pack
+def in_force(session: Session) -> dict[str, Pack]:
+    """Return the packs in force: of each jurisdiction the last activated, else the shipped one.
+
+    Raises:
+        ValueError: one was altered.
+    """
+    found = dict(shipped_packs())
+    for row in queries.active_packs(session):
+        found[row.jurisdiction] = unaltered(row)
     return found
+
+
+def unaltered(row: PolicyPackRow) -> Pack:
+    """Return the pack that a row holds.
+
+    Raises:
+        ValueError: it was altered.
+    """
+    pack = parse(row.body)
+    told = (pack.sha256, pack.jurisdiction, pack.version)
+    if told != (row.sha256.hex(), row.jurisdiction, row.version):
+        raise ValueError(f"The pack {row.jurisdiction} {row.version} was altered.")
+    return pack
+
+
+def places_of(establishment: str, parties: Sequence[Heard]) -> set[str]:
+    """Return the places whose packs matter: the office's and those of the outside parties."""
+    return {establishment} | {p.place for p in parties if p.side != Side.OWN and p.place}
 
 
 def _heard(party: Party, place: str | None, user_id: UUID | None, establishment: str) -> Heard:

@@ -31,8 +31,21 @@ IDLE_MILLISECONDS = 30_000
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
+# The driver's class of operational errors holds others too, as of a row too large for an index.
+# Source: PostgreSQL, appendix A. Connection, operator's intervention, resources, and what may go
+# well at the next try: serialization, deadlock, a lock not had in time.
+_AWAY_CLASSES = ("08", "57", "53")
+_AWAY_STATES = frozenset({"40001", "40P01", "55P03"})
+
+
 class DatabaseAway(Unavailable):
     """The database does not answer; nothing was kept, try again."""
+
+
+def _is_away(exc: BaseException) -> bool:
+    """Tell whether trying again may help; no state at all means that no server answered."""
+    state = getattr(getattr(exc, "orig", exc), "sqlstate", None)
+    return state is None or state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
 
 
 class Base(DeclarativeBase):
@@ -117,6 +130,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=5,
             pool_use_lifo=True,
+            hide_parameters=True,
             connect_args=connect_args,
         )
         # Statements have connections of their own: slow sessions do not hold uploads up. None is
@@ -128,6 +142,7 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             pool_use_lifo=True,
+            hide_parameters=True,
             connect_args=connect_args,
         )
         self.after_jobs = after_jobs
@@ -149,6 +164,8 @@ class Database:
             if session.info.get(JOBS_WAITING):
                 self.after_jobs()
         except (sa_exc.OperationalError, sa_exc.TimeoutError, sa_exc.InterfaceError) as exc:
+            if not _is_away(exc):
+                raise
             raise DatabaseAway from exc
 
     def statement(self, sql: str, parameters: Mapping[str, object]) -> TupleRow | None:
@@ -184,6 +201,8 @@ class Database:
             sa_exc.TimeoutError,
             sa_exc.InterfaceError,
         ) as exc:
+            if not _is_away(exc):
+                raise
             raise DatabaseAway from exc
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ class Refusal(Exception):
         super().__init__(detail or type(self).title())
         self.detail = detail
         self.facts = facts
+        self.is_told = False  # True once a room has told the ledger of it, with reasons.
 
     def __init_subclass__(cls) -> None:
         if "slug" not in cls.__dict__:

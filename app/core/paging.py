@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from app.core.errors import Invalid
+from app.core.moments import in_utc
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -37,6 +38,6 @@ class Cursor:
         """
         try:
             at, _, row = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
-            return cls(at=datetime.fromisoformat(at).astimezone(UTC), id=UUID(row))
+            return cls(at=in_utc(datetime.fromisoformat(at)), id=UUID(row))
         except (ValueError, binascii.Error) as exc:
             raise CursorInvalid from exc

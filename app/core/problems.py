@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +17,15 @@ from app.core.errors import Refusal
 
 PROBLEM_JSON = "application/problem+json"
 
+
+class Broken(Refusal):
+    """Something broke in the archive.
+
+    It is not known whether what was asked for was done. Look, or send it again; then give
+    `request_id` to whoever looks after the archive, who finds it in the log.
+    """
+
+
 STATUS: dict[type[Refusal], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
@@ -29,6 +38,7 @@ STATUS: dict[type[Refusal], int] = {
     errors.TooMany: 429,
     errors.Unavailable: 503,
     errors.Invalid: 400,
+    Broken: 500,
 }
 RETRY_AFTER_SECONDS = {429: 5, 503: 5}
 
@@ -59,7 +69,8 @@ def response_to(refusal: Refusal, *, instance: str) -> JSONResponse:
     """Return the answer that tells of `refusal`."""
     body = body_of(refusal, instance=instance)
     headers = {}
-    if seconds := RETRY_AFTER_SECONDS.get(body["status"]):
+    usual = RETRY_AFTER_SECONDS.get(body["status"])
+    if seconds := refusal.facts.get("retry_after_seconds", usual):
         headers["Retry-After"] = str(seconds)
     if isinstance(refusal, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -110,11 +121,19 @@ def known_refusals() -> dict[str, type[Refusal]]:
     return found
 
 
-def install(app: FastAPI) -> None:
-    """Answer every refusal of `app` as a problem, and explain each at `/problems/{slug}`."""
+def install(
+    app: FastAPI,
+    *,
+    on_refusal: Callable[[Request, Refusal], None] = lambda _request, _refusal: None,
+) -> None:
+    """Answer every refusal of `app` as a problem, and explain each at `/problems/{slug}`.
+
+    `on_refusal` is called with each refusal before it is answered, in a thread.
+    """
 
     @app.exception_handler(Refusal)
     def refused(request: Request, exc: Refusal) -> JSONResponse:
+        on_refusal(request, exc)
         return response_to(exc, instance=request.url.path)
 
     @app.exception_handler(RequestValidationError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, JsonObject
@@ -15,7 +15,8 @@ class CustodyEntry(Base):
     """One thing that happened, told without personal data. Inserted only.
 
     `position` grows in the order of insertion and may have gaps; a sequencer lays the gapless
-    log over it.
+    log over it. `at` is when it happened by the application's clock; `written_at` is the
+    database's own, and no role can choose either it or the position.
     """
 
     __tablename__ = "custody_entries"
@@ -38,6 +39,7 @@ class CustodyEntry(Base):
     facts: Mapped[JsonObject]
     content_commitment: Mapped[bytes | None]
     detail_commitment: Mapped[bytes | None]
+    written_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class CustodyPrivate(Base):

@@ -21,6 +21,7 @@ from app.disputes.service import (
     DisputeNotFound,
     ExhibitBeyondEnd,
     ExhibitRecordingUnknown,
+    PersonNeeded,
 )
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
@@ -34,7 +35,7 @@ CanRead = Annotated[Actor, Depends(Requires(Permission.DISPUTE_READ))]
 GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 
 
-@router.post("", status_code=201, responses=problems(*GUARDED, DisputeClientUnknown))
+@router.post("", status_code=201, responses=problems(*GUARDED, PersonNeeded, DisputeClientUnknown))
 def open_dispute(
     body: DisputeCreate, actor: CanWrite, session: SessionDep, clock: ClockDep
 ) -> DisputeRead:
@@ -55,7 +56,12 @@ def get_dispute(dispute_id: UUID, _actor: CanRead, session: SessionDep) -> Dispu
     "/{dispute_id}/exhibits",
     status_code=201,
     responses=problems(
-        *GUARDED, DisputeNotFound, DisputeClosed, ExhibitRecordingUnknown, ExhibitBeyondEnd
+        *GUARDED,
+        PersonNeeded,
+        DisputeNotFound,
+        DisputeClosed,
+        ExhibitRecordingUnknown,
+        ExhibitBeyondEnd,
     ),
 )
 def add_exhibit(

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, model_validator
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+from app.core.moments import Milliseconds
+from app.core.text import ExternalId, LongText
 
 
 class DisputeCreate(BaseModel):
-    client: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    subject: Text
+    client: ExternalId
+    subject: LongText
 
 
 class ExhibitCreate(BaseModel):
     recording_id: UUID
     from_ms: Milliseconds = 0
     to_ms: Milliseconds | None = None
-    note: Text | None = None
+    note: LongText | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -28,6 +28,28 @@ _ATTRIBUTES: Final[dict[str, LiteralString]] = {
 }
 _GRANTS: Final = (("audiatur_app", _WEB), ("audiatur_public", _LINK))
 
+# Large objects lie outside all rights to tables, and a lock held by one login stops the others:
+# what Postgres lets everybody do, only those may who need it. docs/roles.sql does the same.
+_RESTRICT: Final = r"""
+DO $$
+DECLARE found record;
+BEGIN
+    FOR found IN
+        SELECT p.oid::regprocedure AS name, p.proname LIKE 'pg%advisory%' AS locks FROM pg_proc p
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace
+            AND (p.proname LIKE 'pg\_advisory%' OR p.proname LIKE 'pg\_try\_advisory%'
+                OR p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export',
+                    'lo_open', 'lo_put', 'lo_get', 'lo_unlink', 'lowrite'))
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', found.name);
+        IF found.locks THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO audiatur_owner, audiatur_app',
+                found.name);
+        END IF;
+    END LOOP;
+END $$
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
@@ -65,7 +87,7 @@ def password_of(directory: Path, role: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def connect(directory: Path, port: int) -> psycopg.Connection:
+def connect(directory: Path, port: int, *, database: str = "postgres") -> psycopg.Connection:
     """Connect as the superuser, who is the launcher's own.
 
     Raises:
@@ -81,7 +103,7 @@ def connect(directory: Path, port: int) -> psycopg.Connection:
         port=port,
         user=SUPERUSER,
         password=path.read_text(encoding="utf-8"),
-        dbname="postgres",
+        dbname=database,
         sslmode="disable",
         connect_timeout=10,
         autocommit=True,
@@ -115,7 +137,7 @@ def provision(connection: psycopg.Connection, directory: Path) -> None:
 
 
 def grant_roles(cluster: Cluster) -> None:
-    """Give the login roles the rights of the groups that the migrations have made.
+    """Give the login roles the rights of the groups that the migrations have made, and no more.
 
     Raises:
         EmbeddedPostgresFailed: the migrations have not made the groups yet.
@@ -129,6 +151,8 @@ def grant_roles(cluster: Cluster) -> None:
                 raise EmbeddedPostgresFailed(
                     f"the role {group} does not exist: run the migrations first"
                 ) from exc
+    with connect(cluster.directory, cluster.port, database=_DATABASE) as connection:
+        connection.execute(_RESTRICT)
 
 
 def _password_file(directory: Path, role: str) -> Path:

@@ -20,6 +20,8 @@ PUBLIC = frozenset(
         "/problems/{slug}",
         "/v1/session",
         "/s/{token}",
+        "/login",
+        "/review/static/{name}",
         "/",
     }
 )

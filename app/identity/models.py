@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, one_of
+from app.identity.agents import AgentRef
 from app.identity.permissions import Role
 
 
@@ -19,13 +20,14 @@ class User(Base):
     __table_args__ = (
         CheckConstraint(one_of("role", Role), name="role"),
         Index("uq_users_name", text("lower(name)"), unique=True),
+        Index("uq_users_agent_ref", text("lower(agent_ref)"), unique=True),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     full_name: Mapped[str]
     role: Mapped[str]
-    agent_ref: Mapped[str | None] = mapped_column(unique=True)
+    agent_ref: Mapped[str | None] = mapped_column(AgentRef)
     password_hash: Mapped[str | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]

@@ -24,6 +24,11 @@ class Permission(StrEnum):
     SCREENING_RECORD = "screening:record"
     CONTACT_VERIFY = "contact:verify"
     DECISION_READ = "decision:read"
+    POLICY_READ = "policy:read"
+    POLICY_PROPOSE = "policy:propose"
+    POLICY_ACTIVATE = "policy:activate"
+    REVIEW_READ = "review:read"
+    REVIEW_DECIDE = "review:decide"
     DISPUTE_WRITE = "dispute:write"
     DISPUTE_READ = "dispute:read"
     RELEASE_REQUEST = "release:request"
@@ -61,6 +66,9 @@ _COMPLIANCE = _EVERYBODY | {
     _P.SCREENING_RECORD,
     _P.CONTACT_VERIFY,
     _P.DECISION_READ,
+    _P.POLICY_READ,
+    _P.REVIEW_READ,
+    _P.REVIEW_DECIDE,
     _P.DISPUTE_READ,
     _P.RELEASE_READ,
     _P.RELEASE_REVOKE,
@@ -88,8 +96,12 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.REVIEWER: frozenset(_COMPLIANCE),
-    Role.APPROVER: frozenset(_COMPLIANCE | {_P.NOTICE_APPROVE, _P.RELEASE_APPROVE}),
-    Role.LEGAL: frozenset(_COMPLIANCE | {_P.RELEASE_APPROVE}),
+    Role.APPROVER: frozenset(
+        _COMPLIANCE | {_P.NOTICE_APPROVE, _P.POLICY_ACTIVATE, _P.RELEASE_APPROVE}
+    ),
+    Role.LEGAL: frozenset(
+        _COMPLIANCE | {_P.POLICY_PROPOSE, _P.POLICY_ACTIVATE, _P.RELEASE_APPROVE}
+    ),
     Role.ADMIN: frozenset(
         _EVERYBODY
         | {
@@ -98,6 +110,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.EVENT_WRITE,
             _P.NOTICE_READ,
             _P.NOTICE_WRITE,
+            _P.POLICY_READ,
+            _P.POLICY_PROPOSE,
             _P.JOB_READ,
             _P.JOB_RETRY,
             _P.USER_ADMIN,
@@ -111,6 +125,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.CLIENT_READ,
             _P.NOTICE_READ,
             _P.DECISION_READ,
+            _P.POLICY_READ,
+            _P.REVIEW_READ,
             _P.DISPUTE_READ,
             _P.RELEASE_READ,
             _P.LEDGER_READ,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, StringConstraints
 
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.core.problems import problems
+from app.core.text import KEPT
 from app.identity import service
 from app.identity.authenticator import SESSION_COOKIE, KeyMissing, KeyUnknown
 from app.identity.guard import SessionActor, authenticator
@@ -16,8 +19,8 @@ router = APIRouter(prefix="/v1/session", tags=["people"])
 
 
 class LoginCreate(BaseModel):
-    name: str = Field(max_length=64)
-    password: str = Field(max_length=1024)
+    name: Annotated[str, StringConstraints(max_length=64, pattern=KEPT)]
+    password: Annotated[str, StringConstraints(max_length=1024, pattern=KEPT)]
 
 
 class ActorRead(BaseModel):
@@ -29,14 +32,7 @@ class ActorRead(BaseModel):
 @router.post("", status_code=204, responses=problems(LoginRefused, LoginThrottled))
 def log_in(body: LoginCreate, database: DatabaseDep, clock: ClockDep) -> Response:
     """Log in from a browser; the answer sets the session's cookie."""
-    now = clock.now()
-    try:
-        with database.transaction() as session:
-            token = service.log_in(session, body.name, body.password, at=now)
-    except LoginRefused:
-        with database.transaction() as session:
-            service.remember_failure(session, body.name, at=now)
-        raise
+    token = service.log_in(database, body.name, body.password, at=clock.now())
     response = Response(status_code=204)
     response.set_cookie(
         SESSION_COOKIE,

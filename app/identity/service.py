@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
-from app.core.ids import UserId, new_id
+from app.core.db import Database
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
+from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act, Outcome
+from app.custody.models import CustodyEntry
 from app.identity import queries
 from app.identity.actor import Actor
+from app.identity.agents import normalised
 from app.identity.models import ApiKey, Device, DeviceKey, LoginAttempt, User, WebSession
 from app.identity.permissions import Role
 from app.identity.secrets import DEVICE_KEY, SESSION_TOKEN, USER_KEY, digest, new_secret
@@ -27,6 +32,7 @@ SESSION_LIFETIME = timedelta(hours=12)
 ROTATION_OVERLAP = timedelta(days=7)
 THROTTLE_WINDOW = timedelta(minutes=15)
 FAILURES_ALLOWED = 10
+THROTTLED_TOLD_EVERY = timedelta(minutes=1)
 SHORTEST_PASSWORD = 12
 
 _NAME = re.compile(r"[\w.@-]{1,64}")
@@ -69,7 +75,11 @@ class LoginRefused(Unauthenticated):
 
 
 class LoginThrottled(TooMany):
-    """Too many failed log-ins for this name; wait a quarter of an hour."""
+    """Too many failed log-ins for this name; wait as long as `retry_after_seconds` says."""
+
+
+class NoLongerHere(Forbidden):
+    """You were shut out, or given another role, since this request was let in."""
 
 
 def _checked(name: str) -> str:
@@ -102,7 +112,7 @@ def add_user(  # noqa: PLR0913 - a person has these parts; all but three are nam
         name=_checked(name),
         full_name=full_name or name,
         role=role,
-        agent_ref=agent_ref,
+        agent_ref=normalised(agent_ref),
         password_hash=_hasher.hash(password) if password else None,
         created_at=at,
     )
@@ -155,6 +165,24 @@ def disable_user(session: Session, actor: Actor, name: str, *, at: datetime) -> 
         at=at,
         facts={"change": "user.disabled"},
     )
+
+
+def must_be_here(session: Session, actor: Actor) -> None:
+    """Refuse a person whom somebody has shut out a moment ago.
+
+    Who calls is remembered for some seconds; what binds others is not done on memory. The
+    person's row stays as it is until the transaction ends.
+
+    Raises:
+        NoLongerHere: disabled, of another role, or unknown.
+    """
+    role = session.scalar(
+        select(User.role)
+        .where(User.id == actor.id, User.disabled_at.is_(None))
+        .with_for_update(read=True)
+    )
+    if role is None or role != actor.role:
+        raise NoLongerHere
 
 
 def add_device(session: Session, actor: Actor, name: str, *, at: datetime) -> str:
@@ -238,37 +266,107 @@ def _name_digest(name: str) -> bytes:
     return hashlib.sha256(name.lower().encode()).digest()
 
 
-def is_throttled(session: Session, name: str, *, at: datetime) -> bool:
-    """Say whether this name has failed too often lately, whether or not anybody has it."""
-    failures = session.scalar(
-        select(func.count())
-        .select_from(LoginAttempt)
-        .where(
-            LoginAttempt.name_digest == _name_digest(name), LoginAttempt.at > at - THROTTLE_WINDOW
-        )
-    )
-    return (failures or 0) >= FAILURES_ALLOWED
-
-
-def log_in(session: Session, name: str, password: str, *, at: datetime) -> str:
+def log_in(database: Database, name: str, password: str, *, at: datetime) -> str:
     """Return the token of a new session.
 
     The same work is done whether or not the name exists, so that neither answer nor time tells.
+    It opens transactions of its own: an attempt is counted before the password is looked at,
+    whatever comes of it, so that attempts at once are not more than attempts in turn; and none is
+    open while the password is hashed.
 
     Raises:
         LoginRefused: name or password is wrong, or the person is disabled.
         LoginThrottled: this name has failed too often.
     """
-    if is_throttled(session, name, at=at):
-        raise LoginThrottled
-    user = queries.user_by_name(session, name)
-    known = user.password_hash if user and user.password_hash and not user.disabled_at else None
     try:
-        _hasher.verify(known or _NOBODY, password)
-    except (VerificationError, InvalidHashError) as exc:
-        raise LoginRefused from exc
-    if user is None or known is None:
-        raise LoginRefused
+        with database.transaction() as session:
+            attempt_id = _count_attempt(session, name, at=at)
+            user = queries.user_by_name(session, name)
+    except LoginThrottled:
+        with database.transaction() as session:
+            _remember_throttled(session, name, at=at)
+        raise
+    known = user.password_hash if user and user.password_hash and not user.disabled_at else None
+    is_right = _is_right(known or _NOBODY, password)
+    with database.transaction() as session:
+        if user is not None and known is not None and is_right:
+            session.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
+            return _new_session(session, user, at=at)
+        if user is not None:
+            ledger.append(
+                session,
+                Actor.system("login"),
+                Act.LOGIN_FAILED,
+                ("user", user.id),
+                at=at,
+                outcome=Outcome.DENIED,
+            )
+    raise LoginRefused
+
+
+def _count_attempt(session: Session, name: str, *, at: datetime) -> UUID:
+    """Count an attempt at this name, whether or not anybody has it.
+
+    Raises:
+        LoginThrottled: as many as are allowed failed lately, or are under way.
+    """
+    attempted = _name_digest(name)
+    _in_turn(session, attempted)
+    oldest = session.scalar(
+        select(LoginAttempt.at)
+        .where(LoginAttempt.name_digest == attempted, LoginAttempt.at > at - THROTTLE_WINDOW)
+        .order_by(LoginAttempt.at.desc())
+        .offset(FAILURES_ALLOWED - 1)
+        .limit(1)
+    )
+    if oldest is not None:
+        wait = math.ceil((oldest + THROTTLE_WINDOW - at).total_seconds())
+        raise LoginThrottled(retry_after_seconds=max(wait, 1))
+    attempt = LoginAttempt(id=new_id(), name_digest=attempted, at=at)
+    session.add(attempt)
+    return attempt.id
+
+
+def _remember_throttled(session: Session, name: str, *, at: datetime) -> None:
+    """Tell the ledger, once a minute at most, if the name that waits is somebody's."""
+    user = queries.user_by_name(session, name)
+    if user is None:
+        return
+    _in_turn(session, _name_digest(name))
+    told = session.scalar(
+        select(CustodyEntry.position)
+        .where(
+            CustodyEntry.object_id == user.id,
+            CustodyEntry.act == Act.LOGIN_THROTTLED,
+            CustodyEntry.at > at - THROTTLED_TOLD_EVERY,
+        )
+        .limit(1)
+    )
+    if told is None:
+        ledger.append(
+            session,
+            Actor.system("login"),
+            Act.LOGIN_THROTTLED,
+            ("user", user.id),
+            at=at,
+            outcome=Outcome.DENIED,
+        )
+
+
+def _in_turn(session: Session, attempted: bytes) -> None:
+    """Wait until no other transaction looks at the attempts of this name."""
+    lock = int.from_bytes(attempted[:8], "big", signed=True)
+    session.execute(select(func.pg_advisory_xact_lock(lock)))
+
+
+def _is_right(known: str, password: str) -> bool:
+    try:
+        return _hasher.verify(known, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _new_session(session: Session, user: User, *, at: datetime) -> str:
     secret = new_secret(SESSION_TOKEN)
     session.add(
         WebSession(
@@ -283,25 +381,14 @@ def log_in(session: Session, name: str, password: str, *, at: datetime) -> str:
     return secret
 
 
-def remember_failure(session: Session, name: str, *, at: datetime) -> None:
-    """Count a failed log-in against `name`, and tell the ledger if it is somebody's."""
-    session.add(LoginAttempt(id=new_id(), name_digest=_name_digest(name), at=at))
-    user = queries.user_by_name(session, name)
-    if user is not None:
-        ledger.append(
-            session,
-            Actor.system("login"),
-            Act.LOGIN_FAILED,
-            ("user", UserId(user.id)),
-            at=at,
-            outcome=Outcome.DENIED,
-        )
-
-
 def log_out(session: Session, token: str, *, at: datetime) -> None:
     """End the session of `token`."""
-    session.execute(
+    ended = session.scalar(
         update(WebSession)
         .where(WebSession.digest == digest(token), WebSession.ended_at.is_(None))
         .values(ended_at=at)
+        .returning(WebSession.user_id)
     )
+    if ended is not None:
+        user = session.get_one(User, ended)
+        ledger.append(session, queries.as_actor(user), Act.LOGIN_ENDED, ("user", user.id), at=at)

@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from app.inspection.headers import HeaderFacts, Oddity, header_facts
 from app.inspection.peaks import MAX_CHANNELS, SAMPLE_RATE_HZ, PeakBuilder, Peaks
@@ -60,6 +64,7 @@ _STREAM: Final = re.compile(
 )
 _ERROR: Final = re.compile(r"^(?:\[[^\]]*\] )?\[(?:error|fatal|panic)\] (.*)$", re.MULTILINE)
 _SOX_ERROR: Final = re.compile(r"^\S*sox (?:FAIL|WARN) (.*)$", re.MULTILINE)
+_LISTENED_BYTES: Final = 256 * 1024
 _NOT_DAMAGE: Final = "not on whitelist"
 
 
@@ -87,12 +92,39 @@ class Inspection:
     decoder: str
 
 
+Listener = Callable[[npt.NDArray[np.int16]], None]
+"""Is given the samples as they are decoded: 8 kHz, a row for each moment, a column per channel."""
+
+
+@dataclass(slots=True)
+class _Listened:
+    """Hands whole rows of samples on, in pieces that are worth a call."""
+
+    channels: int
+    listener: Listener
+    _rest: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> None:
+        self._rest += data
+        if len(self._rest) >= _LISTENED_BYTES:
+            self.finish()
+
+    def finish(self) -> None:
+        whole = len(self._rest) - len(self._rest) % (2 * self.channels)
+        if whole:
+            samples = np.frombuffer(bytes(self._rest[:whole]), dtype=">i2").astype(np.int16)
+            self.listener(samples.reshape(-1, self.channels))
+            del self._rest[:whole]
+
+
 @dataclass(slots=True)
 class _Samples:
     """Takes the samples as a Sun audio stream, whose head tells the true number of channels."""
 
     max_duration_s: int
+    listener: Listener | None = None
     builder: PeakBuilder | None = None
+    listened: _Listened | None = None
     _head: bytes = b""
 
     def feed(self, data: bytes) -> None:
@@ -107,7 +139,11 @@ class _Samples:
             if len(self._head) < offset:
                 return
             self.builder, data, self._head = PeakBuilder(channels), self._head[offset:], b""
+            if self.listener is not None:
+                self.listened = _Listened(channels, self.listener)
         self.builder.feed(data)
+        if self.listened is not None:
+            self.listened.feed(data)
         if self.builder.frames > self.max_duration_s * SAMPLE_RATE_HZ:
             raise DecodeLimit(LimitKind.DURATION)
 
@@ -132,10 +168,14 @@ def inspect_audio(
     facts: MediaFacts,
     sandbox: Sandbox,
     *,
-    playable: Sink,
+    playable: Sink | None,
     limits: Limits | None = None,
+    listener: Listener | None = None,
 ) -> Inspection:
     """Decode the file behind `descriptor` and hand the MP3 to `playable` as it is made.
+
+    `listener` hears the same samples that the peaks are made of, so that nothing is decoded twice.
+    Without `playable` no MP3 is made, which is most of the cost.
 
     The descriptor is a regular file's or a memfd's, opened for reading; its offset is not used.
     The MP3 is whole only when this returns: after a raise, throw away what `playable` was given.
@@ -151,14 +191,23 @@ def inspect_audio(
         facts,
     )
     kbits = 32 if facts.channels == 1 else 48
-    samples = _Samples(limits.max_duration_s)
-    copy = _Playable(playable, max_bytes=(limits.max_duration_s + 60) * kbits * 125)
+    samples = _Samples(limits.max_duration_s, listener)
+    copy = None
+    if playable is not None:
+        copy = _Playable(playable, max_bytes=(limits.max_duration_s + 60) * kbits * 125)
     outcome = sandbox.run(
-        _steps(facts, sandbox, kbits=kbits, max_duration_s=limits.max_duration_s),
+        _steps(
+            facts,
+            sandbox,
+            kbits=kbits if copy else None,
+            max_duration_s=limits.max_duration_s,
+        ),
         source=descriptor,
-        to=[samples.feed, copy.feed],
+        to=[samples.feed, copy.feed] if copy else [samples.feed],
         budget=limits.budget,
     )
+    if samples.listened is not None:
+        samples.listened.finish()
     errors = [line for line in _ERROR.findall(outcome.complaints) if _NOT_DAMAGE not in line]
     errors += _SOX_ERROR.findall(outcome.complaints)
     picture, frames = _picture(samples, facts, header, errors)
@@ -171,7 +220,7 @@ def inspect_audio(
         sample_rate_hz=rate_hz,
         codec=codec,
         peaks=picture,
-        playable_bytes=copy.size_bytes,
+        playable_bytes=copy.size_bytes if copy else 0,
         damaged=bool(set(oddities) - {Oddity.NO_SOUND}),
         oddities=oddities,
         decoder_errors=len(errors),
@@ -180,7 +229,7 @@ def inspect_audio(
 
 
 def _steps(
-    facts: MediaFacts, sandbox: Sandbox, *, kbits: int, max_duration_s: int
+    facts: MediaFacts, sandbox: Sandbox, *, kbits: int | None, max_duration_s: int
 ) -> list[list[str]]:
     """Return the commands: ffmpeg on the file, or for AMR sox and then ffmpeg on its samples."""
     if facts.container is Container.AMR:
@@ -200,8 +249,8 @@ def _steps(
     return [_ffmpeg(facts, sandbox, source, kbits)]
 
 
-def _ffmpeg(facts: MediaFacts, sandbox: Sandbox, source: list[str], kbits: int) -> list[str]:
-    """Return one decoding with two outputs.
+def _ffmpeg(facts: MediaFacts, sandbox: Sandbox, source: list[str], kbits: int | None) -> list[str]:
+    """Return one decoding with two outputs, or with one where no MP3 is wanted.
 
     The MP3 has at least 16 kHz: 8 kHz would be MPEG 2.5, which not every telephone plays.
     """
@@ -212,6 +261,8 @@ def _ffmpeg(facts: MediaFacts, sandbox: Sandbox, source: list[str], kbits: int) 
     command += ["-max_alloc", str(_MAX_ALLOC_BYTES), "-filter_threads", "1", "-max_error_rate", "1"]
     command += ["-threads", "1", *source, "-i", path]
     command += [*one, "-ar", str(SAMPLE_RATE_HZ), "-c:a", "pcm_s16be", "-f", "au", "pipe:1"]
+    if kbits is None:
+        return command
     command += [*one, "-ar", rate, "-ac", "1" if facts.channels == 1 else "2"]
     command += ["-c:a", "libmp3lame", "-b:a", f"{kbits}k", "-write_xing", "0"]
     return [*command, "-id3v2_version", "0", "-f", "mp3", f"pipe:{SECOND_OUTPUT}"]

@@ -105,6 +105,7 @@ def _remember(
         at=clock.now(),
         facts={"reasons": " ".join(cast("list[str]", refused.facts["reasons"]))},
     )
+    refused.is_told = True
 
 
 @router.get(

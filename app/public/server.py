@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import uvicorn
-from fastapi import FastAPI
-
 from app.core.clock import Clock, SystemClock
 from app.core.db import Database
 from app.public.main import PublicTools
@@ -35,21 +32,6 @@ def tools_of(settings: Settings, *, clock: Clock | None = None) -> PublicTools:
         release=SealedStore(_store(settings), keys),
         clock=clock or SystemClock(),
         is_secure=(settings.public_url or "").startswith("https:"),
-    )
-
-
-def config_of(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
-    """Return how to serve: without an access log, whose lines would hold the tokens."""
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        lifespan="off",
-        timeout_keep_alive=30,
-        limit_concurrency=200,
     )
 
 

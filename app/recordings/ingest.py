@@ -228,13 +228,15 @@ class RecordingIngest:
             raise TypeError("A repeat is of a recording that is there.")
         if known.leg_sha256 != sha256:
             self._tell_conflict(known.recording_id, sha256)
-            raise OtherBytes(
+            refusal = OtherBytes(
                 f"Call {self._told.source_call_id}, leg {self._told.leg}, is kept with other "
                 "bytes.",
                 recording=str(known.recording_id),
                 kept_sha256=known.leg_sha256.hex(),
                 sent_sha256=sha256.hex(),
             )
+            refusal.is_told = True
+            raise refusal
         return self._answer(
             known.recording_id,
             sha256,
@@ -405,6 +407,8 @@ class ScreenshotIngest:
                 answer = self._write_down(row, kept, arrived)
             if answer is not None:
                 return answer, True
+        if kept is not None:
+            self._tools.store.delete(kept.object_id)
         raise TooContested
 
     def _ask(self, sha256: bytes) -> TupleRow:

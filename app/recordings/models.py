@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBina
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, JsonObject, one_of
+from app.identity.agents import AgentRef
 
 
 class LegKind(StrEnum):
@@ -101,7 +102,7 @@ class Recording(Base):
     from_party: Mapped[str | None]
     to_party: Mapped[str | None]
     outside_number: Mapped[str | None]
-    agent: Mapped[str | None]
+    agent: Mapped[str | None] = mapped_column(AgentRef)
     claimed_notice: Mapped[JsonObject | None]
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
     linked_by: Mapped[str]
@@ -190,7 +191,7 @@ class Party(Base):
     side: Mapped[str]
     client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id"))
     contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
-    agent: Mapped[str | None]
+    agent: Mapped[str | None] = mapped_column(AgentRef)
     number: Mapped[str | None]
     present_from_ms: Mapped[int] = mapped_column(server_default=text("0"))
     present_to_ms: Mapped[int | None]
@@ -231,7 +232,7 @@ class Screenshot(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     device_id: Mapped[UUID] = mapped_column(ForeignKey("devices.id"))
     captured_at: Mapped[datetime]
-    agent: Mapped[str | None]
+    agent: Mapped[str | None] = mapped_column(AgentRef)
     note: Mapped[str | None]
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
     linked_by: Mapped[str]

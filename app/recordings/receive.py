@@ -138,7 +138,7 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
     loop = asyncio.get_running_loop()
     taking = _Taking(reception, request)
     waiting: list[bytes] = []
-    waiting_bytes = 0
+    waiting_bytes = received_bytes = 0
     is_looked_at = _is_short(request)
     try:
         with in_stage(reception.stages, Stage.BODY):
@@ -147,6 +147,7 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
                     silence.reschedule(loop.time() + reception.idle_seconds)
                     waiting.append(piece)
                     waiting_bytes += len(piece)
+                    received_bytes += len(piece)
                     if not is_looked_at or waiting_bytes >= _batch_bytes(reception.stages):
                         await loop.run_in_executor(reception.pool, taking.feed, waiting)
                         waiting_bytes, is_looked_at = 0, True
@@ -155,6 +156,7 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
     except TimeoutError as exc:
         raise SenderSilent from exc
     finally:
+        request.state.received_bytes = received_bytes  # A refusal tells how much came.
         taking.discard()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
@@ -19,9 +19,11 @@ from app.clients.service import EventNotFound
 from app.core.db import DatabaseAway
 from app.core.deps import ClockDep, SessionDep
 from app.core.errors import TooLarge, UnsupportedMedia
+from app.core.moments import Moment
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
 from app.core.problems import problems
-from app.identity.actor import Actor
+from app.core.text import ExternalId, Searched
+from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
@@ -68,6 +70,7 @@ router = APIRouter(prefix="/v1", tags=["recordings"])
 CanSend = Annotated[Actor, Depends(Requires(Permission.RECORDING_SEND))]
 CanRead = Annotated[Actor, Depends(Requires(Permission.RECORDING_READ))]
 CanRelink = Annotated[Actor, Depends(Requires(Permission.RECORDING_RELINK))]
+GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +92,7 @@ async def _receiving(request: Request) -> ReceivingTools:
 Receiving = Annotated[ReceivingTools, Depends(_receiving)]
 
 _UPLOAD_REFUSALS = problems(
-    KeyMissing,
-    KeyUnknown,
+    *GUARDED,
     DigestInvalid,
     DigestMismatch,
     MultipartBroken,
@@ -195,19 +197,19 @@ def _durable(answer: BaseModel, *, is_new: bool, receiving: ReceivingTools) -> R
     )
 
 
-@router.get("/recordings", responses=problems(CursorInvalid))
+@router.get("/recordings", responses=problems(*GUARDED, CursorInvalid))
 def list_recordings(
     actor: CanRead,
     session: SessionDep,
     request: Request,
-    client: str | None = None,
-    agent: str | None = None,
-    event: str | None = None,
-    number: str | None = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    client: ExternalId | None = None,
+    agent: Searched | None = None,
+    event: ExternalId | None = None,
+    number: Searched | None = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
     flag: Flag | None = None,
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[Searched | None, Query(max_length=200)] = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
 ) -> RecordingPage:
@@ -232,7 +234,7 @@ def list_recordings(
     )
 
 
-@router.get("/recordings/{recording_id}", responses=problems(RecordingNotFound))
+@router.get("/recordings/{recording_id}", responses=problems(*GUARDED, RecordingNotFound))
 def get_recording(recording_id: UUID, actor: CanRead, session: SessionDep) -> RecordingRead:
     """Tell what is known of a recording."""
     return _read(session, service.find(session, actor, recording_id))
@@ -240,7 +242,7 @@ def get_recording(recording_id: UUID, actor: CanRead, session: SessionDep) -> Re
 
 @router.post(
     "/recordings/{recording_id}/link",
-    responses=problems(RecordingNotFound, EventNotFound, EventHasNoClient),
+    responses=problems(*GUARDED, RecordingNotFound, EventNotFound, EventHasNoClient),
 )
 def relink(
     recording_id: UUID, body: RelinkWrite, actor: CanRelink, session: SessionDep, clock: ClockDep

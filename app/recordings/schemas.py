@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -14,6 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.moments import Milliseconds, Moment, Version
+from app.core.text import ExternalId, LongText, Note
+from app.identity.agents import normalised
 from app.recordings.models import Capture, Direction, Flag, InspectionState, LegKind, LinkedBy
 
 _CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
@@ -21,8 +25,6 @@ CallId = Annotated[
     str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 Line = Annotated[str, StringConstraints(max_length=255, pattern=_CONTROL_FREE)]
-Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
-_TEN_YEARS_MS = 315_360_000_000
 
 
 class _Told(BaseModel):
@@ -30,17 +32,15 @@ class _Told(BaseModel):
 
 
 class EventRef(_Told):
-    external_id: Annotated[
-        str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
-    ]
+    external_id: ExternalId
 
 
 class NoticeClaim(_Told):
     """What the sender says it played; a claim proves nothing by itself."""
 
     text_id: Line
-    version: Annotated[int, Field(ge=1)]
-    played_at_ms: Annotated[int, Field(ge=0, le=_TEN_YEARS_MS)]
+    version: Version
+    played_at_ms: Milliseconds
 
 
 class PartyClaim(_Told):
@@ -49,8 +49,8 @@ class PartyClaim(_Told):
     name: Line | None = None
     number: Line | None = None
     side: Annotated[str, StringConstraints(pattern="^(own|client|other)$")] = "other"
-    from_ms: Annotated[int, Field(ge=0, le=_TEN_YEARS_MS)] = 0
-    to_ms: Annotated[int, Field(ge=0, le=_TEN_YEARS_MS)] | None = None
+    from_ms: Milliseconds = 0
+    to_ms: Milliseconds | None = None
 
     @model_validator(mode="after")
     def _forwards(self) -> PartyClaim:
@@ -64,14 +64,14 @@ class RecordingTold(_Told):
 
     source_call_id: CallId
     leg: LegKind = LegKind.MIXED
-    started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
-    duration_ms: Annotated[int, Field(ge=0, le=_TEN_YEARS_MS)] | None = None
+    started_at: Moment
+    ended_at: Moment | None = None
+    duration_ms: Milliseconds | None = None
     line: Line | None = None
     direction: Direction
     from_party: Annotated[Line | None, Field(alias="from")] = None
     to_party: Annotated[Line | None, Field(alias="to")] = None
-    agent: Line | None = None
+    agent: Annotated[Line | None, AfterValidator(normalised)] = None
     event: EventRef | None = None
     capture: Capture = Capture.SOFTPHONE
     notice: NoticeClaim | None = None
@@ -87,8 +87,8 @@ class RecordingTold(_Told):
 class ScreenshotTold(_Told):
     """The metadata of a screenshot, as its sender tells it."""
 
-    captured_at: AwareDatetime
-    agent: Line | None = None
+    captured_at: Moment
+    agent: Annotated[Line | None, AfterValidator(normalised)] = None
     event: EventRef | None = None
     note: Note | None = None
 
@@ -228,4 +228,4 @@ class RelinkWrite(_Told):
     """The event a person says it belongs to, and why."""
 
     event: EventRef
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=1000)]
+    reason: Annotated[LongText, StringConstraints(min_length=3, max_length=1000)]

@@ -227,6 +227,7 @@ def _remember(
     if isinstance(reasons, list):
         facts["reasons"] = " ".join(map(str, reasons))
     refusals.remember(database, actor, Act.ACCESS_DENIED, about, at=clock.now(), facts=facts)
+    refusal.is_told = True
 
 
 def _part(item: ItemCreate) -> Part:

@@ -9,8 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from app.consent.rules import Purpose
+from app.core.moments import Milliseconds
+from app.core.text import Note
 
-Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 LifetimeDays = Annotated[int, Field(ge=1, le=366)]
 
 
@@ -39,7 +40,7 @@ class ReleaseCreate(DisputeReleaseCreate):
 
 
 class ApprovalCreate(BaseModel):
-    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] | None = None
+    note: Annotated[Note, StringConstraints(strip_whitespace=True)] | None = None
 
 
 class ApprovalRead(BaseModel):

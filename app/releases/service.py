@@ -17,6 +17,7 @@ from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes.service import person
+from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Role
 from app.releases import explain, queries
@@ -200,12 +201,14 @@ def approve(
     Nothing yet means that one more person must approve.
 
     Raises:
+        NoLongerHere: the actor was shut out meanwhile.
         RequesterApproves: the actor asked for it himself.
         ReleaseNotRequested: it is granted already, or ended.
         ReleaseRefused: the rules no longer allow it.
     """
     release = get(session, release_id, lock=True)
     approver = person(actor)
+    identity.must_be_here(session, actor)
     if approver == release.requested_by:
         raise RequesterApproves
     if release.state != ReleaseState.REQUESTED:

@@ -14,6 +14,7 @@ from app.recordings.jobs import adopt, sweep
 from app.recordings.service import REFRESH_FLAG
 from app.releases.jobs import handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
+from app.review.jobs import handle_seed
 from app.tools import Tools
 
 Handler = Callable[..., None]
@@ -36,6 +37,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
         "17 * * * *",
         lambda tools: sweep(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
+    "review.seed": ("5 3 * * *", handle_seed),
     "releases.sweep": ("* * * * *", reconsider_closed),
 }
 """By name: when, in cron's words, and what."""

@@ -26,14 +26,65 @@ CHANGEABLE = (
     "contracts",
     "contract_clauses",
     "events",
-    "sealed_objects",
-    "recordings",
-    "legs",
-    "parties",
-    "screenshots",
 )
 REPLACEABLE = ("contact_phones", "contract_clauses", "login_attempts")
-INSERT_ONLY = ("custody_entries", "custody_private", "link_changes", "login_attempts")
+INSERT_ONLY = ("custody_private", "link_changes", "login_attempts")
+
+# Of evidence only what is found out later may change: what the sender said and sent stays.
+CHANGEABLE_COLUMNS = {
+    "sealed_objects": ("wrapped_key",),
+    "recordings": (
+        "event_id",
+        "linked_by",
+        "flag",
+        "consent_epoch",
+        "inspection_state",
+        "inspection_reason",
+        "duration_ms",
+        "restricted_at",
+        "integrity_failed_at",
+        "erased_at",
+    ),
+    "legs": (
+        "codec",
+        "channels",
+        "sample_rate_hz",
+        "inspection_state",
+        "inspection_reason",
+        "duration_ms",
+        "damaged",
+        "decoder",
+        "playable_object_id",
+        "peaks_object_id",
+    ),
+    "parties": (
+        "side",
+        "client_id",
+        "contact_id",
+        "present_from_ms",
+        "present_to_ms",
+        "jurisdiction",
+        "how_identified",
+    ),
+    "screenshots": ("event_id", "linked_by", "erased_at"),
+}
+
+# All but `position` and `written_at`, which are the database's own word: whoever has taken the
+# application over can neither choose a place in the order nor a time in the past.
+ENTRY_COLUMNS = (
+    "id",
+    "at",
+    "act",
+    "object_kind",
+    "object_id",
+    "actor_kind",
+    "actor_id",
+    "actor_role",
+    "outcome",
+    "facts",
+    "content_commitment",
+    "detail_commitment",
+)
 
 LEDGER_GUARD = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -53,6 +104,13 @@ BEGIN
     END IF;
     IF OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL THEN
         RAISE EXCEPTION 'the key of % was destroyed', OLD.object_id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    -- The owner may wrap keys anew under another master key; everybody else only destroys.
+    IF NEW.wrapped_key IS NOT NULL AND NEW.wrapped_key IS DISTINCT FROM OLD.wrapped_key
+        AND NOT pg_has_role(current_user,
+            (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION 'the key of % is destroyed or stays', OLD.object_id
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
@@ -81,12 +139,28 @@ def make_roles() -> None:
 def grant() -> None:
     """Grant each role what it needs, and nothing that the ledger forbids."""
     op.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    # Nothing here needs temporary tables, and no login should fill the disk with them.
+    op.execute(
+        """
+        DO $$ BEGIN
+            EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE WARNING 'only the owner of the database can forbid temporary tables';
+        END $$
+        """
+    )
     for table in CHANGEABLE:
         op.execute(f"GRANT SELECT, INSERT, UPDATE ON {table} TO audiatur_app")
     for table in REPLACEABLE:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO audiatur_app")
     for table in INSERT_ONLY:
         op.execute(f"GRANT SELECT, INSERT ON {table} TO audiatur_app")
+    for table, columns in CHANGEABLE_COLUMNS.items():
+        op.execute(f"GRANT SELECT, INSERT ON {table} TO audiatur_app")
+        op.execute(f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO audiatur_app")
+    op.execute(
+        f"GRANT SELECT, INSERT ({', '.join(ENTRY_COLUMNS)}) ON custody_entries TO audiatur_app"
+    )
     op.execute("GRANT SELECT, DELETE ON custody_private TO audiatur_purge")
     # Whoever serves looks whether the tables are those of its code.
     op.execute("GRANT SELECT ON alembic_version TO audiatur_app")
@@ -152,6 +226,12 @@ def make_tables() -> None:
         sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("content_commitment", sa.LargeBinary(), nullable=True),
         sa.Column("detail_commitment", sa.LargeBinary(), nullable=True),
+        sa.Column(
+            "written_at",
+            sa.TIMESTAMP(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
         sa.CheckConstraint(
             "actor_kind IN ('user', 'device', 'system', 'link')",
             name=op.f("ck_custody_entries_actor_kind"),
@@ -212,8 +292,8 @@ def make_tables() -> None:
             name=op.f("ck_users_role"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
-        sa.UniqueConstraint("agent_ref", name=op.f("uq_users_agent_ref")),
     )
+    op.create_index("uq_users_agent_ref", "users", [sa.text("lower(agent_ref)")], unique=True)
     op.create_index("uq_users_name", "users", [sa.text("lower(name)")], unique=True)
     op.create_table(
         "api_keys",

@@ -38,6 +38,20 @@ def upgrade() -> None:
         "GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq, "
         "procrastinate_periodic_defers_id_seq TO audiatur_app"
     )
+    # What makes and ends jobs is for the application, not for every login of the server.
+    op.execute(
+        """
+        DO $$
+        DECLARE found record;
+        BEGIN
+            FOR found IN SELECT oid::regprocedure AS name FROM pg_proc
+                WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'procrastinate%' LOOP
+                EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', found.name);
+                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO audiatur_app', found.name);
+            END LOOP;
+        END $$
+        """
+    )
 
 
 def downgrade() -> None:

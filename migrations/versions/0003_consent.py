@@ -273,6 +273,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
         r.event_id, r.started_at, r.duration_ms, r.restricted_at, r.integrity_failed_at, r.erased_at,
         e.client_id, $2,
         (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM parties p WHERE p.recording_id = r.id),
+        (SELECT jsonb_agg(jsonb_build_array(l.leg, l.object_id) ORDER BY l.leg) FROM legs l
+         WHERE l.recording_id = r.id),
         (SELECT jsonb_agg(to_jsonb(x) ORDER BY x.scope, x.key) FROM consent_epochs x
          WHERE (x.scope, x.key) IN (
             SELECT 'policy', 'all'

@@ -256,23 +256,68 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
 $$
 """
 
+# Of a link that has ended the attempt is remembered, once a minute at most, so that nobody can
+# fill the ledger with an old link.
+LINK_DENIED = """
+CREATE FUNCTION link_denied(asked_link uuid, asked_release uuid) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    INSERT INTO custody_entries (id, at, act, object_kind, object_id, actor_kind, actor_id,
+                                 actor_role, outcome, facts)
+    SELECT gen_random_uuid(), now(), 'access.denied', 'release', asked_release, 'link', asked_link,
+           NULL, 'denied', '{}'
+    WHERE NOT EXISTS (
+        SELECT FROM custody_entries e WHERE e.object_kind = 'release'
+          AND e.object_id = asked_release AND e.act = 'access.denied'
+          AND e.at > now() - interval '1 minute')
+$$
+"""
+
+# A player asks for many pieces of one item. The first of a view is the playing that the ledger
+# tells of; whoever asks for two first pieces at once waits at the view's row.
 LINK_OPEN = """
 CREATE FUNCTION link_open(asked_digest bytea, asked_item uuid, asked_view bytea)
 RETURNS TABLE (object_id uuid, wrapped_key bytea, size_bytes bigint, media_type text,
                started_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-    SELECT i.object_id, i.wrapped_key, i.size_bytes, i.media_type, i.started_at
-    FROM share_links l
-    JOIN release_items i ON i.release_id = l.release_id
-    JOIN share_views v ON v.link_id = l.id
-    WHERE l.token_digest = asked_digest AND i.id = asked_item AND v.view_digest = asked_view
-      AND now() < v.at + interval '12 hours'
-      AND i.release_id = link_release(asked_digest)
-$$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    l share_links;
+    i release_items;
+    view_id uuid;
+    played jsonb;
+BEGIN
+    SELECT * INTO l FROM share_links s WHERE s.token_digest = asked_digest;
+    IF l.id IS NULL THEN
+        RETURN;
+    END IF;
+    IF link_release(asked_digest) IS NULL THEN
+        PERFORM link_denied(l.id, l.release_id);
+        RETURN;
+    END IF;
+    SELECT * INTO i FROM release_items x WHERE x.id = asked_item AND x.release_id = l.release_id;
+    SELECT v.id INTO view_id FROM share_views v
+    WHERE v.link_id = l.id AND v.view_digest = asked_view
+      AND now() < v.at + interval '12 hours';
+    IF i.id IS NULL OR view_id IS NULL THEN
+        RETURN;
+    END IF;
+    played := jsonb_build_object('release_id', l.release_id, 'item_id', i.id, 'view_id', view_id);
+    IF NOT EXISTS (SELECT FROM custody_entries e
+                   WHERE e.object_kind = 'recording' AND e.object_id = i.recording_id
+                     AND e.act = 'media.played' AND e.facts = played) THEN
+        PERFORM FROM share_views v WHERE v.id = view_id FOR UPDATE;
+        INSERT INTO custody_entries (id, at, act, object_kind, object_id, actor_kind, actor_id,
+                                     actor_role, outcome, facts)
+        SELECT gen_random_uuid(), now(), 'media.played', 'recording', i.recording_id, 'link', l.id,
+               NULL, 'success', played
+        WHERE NOT EXISTS (SELECT FROM custody_entries e
+                          WHERE e.object_kind = 'recording' AND e.object_id = i.recording_id
+                            AND e.act = 'media.played' AND e.facts = played);
+    END IF;
+    RETURN QUERY SELECT i.object_id, i.wrapped_key, i.size_bytes, i.media_type, i.started_at;
+END $$
 """
 
-# A view and its entry in the ledger are one transaction. Of a link that has ended the attempt is
-# remembered, once a minute at most, so that nobody can fill the ledger with an old link.
+# A view and its entry in the ledger are one transaction.
 LINK_VIEW = """
 CREATE FUNCTION link_view(asked_digest bytea, new_view bytea) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -288,22 +333,17 @@ BEGIN
     SELECT count(*) INTO views FROM share_views WHERE link_id = l.id;
     is_open := link_release(asked_digest) IS NOT NULL
         AND (l.view_limit IS NULL OR views < l.view_limit);
-    IF is_open THEN
-        INSERT INTO share_views (id, link_id, at, view_digest)
-        VALUES (gen_random_uuid(), l.id, now(), new_view);
-    ELSIF EXISTS (
-        SELECT FROM custody_entries e WHERE e.object_kind = 'release' AND e.object_id = l.release_id
-          AND e.act = 'access.denied' AND e.at > now() - interval '1 minute') THEN
+    IF NOT is_open THEN
+        PERFORM link_denied(l.id, l.release_id);
         RETURN false;
     END IF;
+    INSERT INTO share_views (id, link_id, at, view_digest)
+    VALUES (gen_random_uuid(), l.id, now(), new_view);
     INSERT INTO custody_entries (id, at, act, object_kind, object_id, actor_kind, actor_id,
                                  actor_role, outcome, facts)
-    VALUES (gen_random_uuid(), now(),
-            CASE WHEN is_open THEN 'release.accessed' ELSE 'access.denied' END,
-            'release', l.release_id, 'link', l.id, NULL,
-            CASE WHEN is_open THEN 'success' ELSE 'denied' END,
-            jsonb_build_object('view', CASE WHEN is_open THEN views + 1 END));
-    RETURN is_open;
+    VALUES (gen_random_uuid(), now(), 'release.accessed', 'release', l.release_id, 'link', l.id,
+            NULL, 'success', jsonb_build_object('view', views + 1));
+    RETURN true;
 END $$
 """
 
@@ -324,6 +364,7 @@ INTERNAL = (
     "keep_item()",
     "guard_link()",
     "release_may_approve(uuid, uuid)",
+    "link_denied(uuid, uuid)",
     "link_release(bytea)",
 )
 FOR_APP = ("release_is_open(uuid)",)
@@ -333,7 +374,8 @@ FOR_PUBLIC = ("link_page(bytea, bytea)", "link_open(bytea, uuid, bytea)", "link_
 def watch() -> None:
     """Make the functions and triggers by which the database itself says no."""
     functions = (APPROVER, RELEASE_GUARD, WISH_GUARD, APPROVAL_GUARD, ITEM_GUARD, ITEM_KEEPER)
-    for function in (*functions, LINK_GUARD, IS_OPEN, LIVE_LINK, LINK_PAGE, LINK_OPEN, LINK_VIEW):
+    links = (LINK_GUARD, IS_OPEN, LIVE_LINK, LINK_DENIED, LINK_PAGE, LINK_OPEN, LINK_VIEW)
+    for function in (*functions, *links):
         op.execute(function)
     for table, (when, function) in GUARDS.items():
         op.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ import uvicorn
 
 from app.core.clock import SetClock
 from app.core.db import Database
+from app.core.server import PUBLIC_CONNECTIONS, config_of
 from app.public.main import PublicTools, create_public_app
-from app.public.server import config_of
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
@@ -49,8 +50,8 @@ def public_database(own_database: Urls) -> Iterator[Database]:
 @contextmanager
 def served(tools: PublicTools) -> Iterator[str]:
     """Serve the public links on a port of this machine, as the product does."""
-    server = uvicorn.Server(config_of(create_public_app(tools), host="127.0.0.1", port=0))
-    listening = server.config.bind_socket()
+    server = uvicorn.Server(config_of(create_public_app(tools), connections=PUBLIC_CONNECTIONS))
+    listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

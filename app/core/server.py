@@ -1,0 +1,192 @@
+"""How both web processes listen: one configuration, and limits on what comes before a body.
+
+The parser in C holds a header until it is complete, however long; so bytes and time are counted
+here, before anybody is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio import TimerHandle
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD_BYTES: Final = 64 * 1024
+HEAD_SECONDS: Final = 20.0
+WEB_CONNECTIONS: Final = 1000
+PUBLIC_CONNECTIONS: Final = 200
+# A header line costs the parser more than its bytes.
+_LINE_BYTES: Final = 32
+# The kernel doubles it. At 50 ms to and fro, one upload then comes with about 2 MB/s.
+_RECEIVE_BUFFER_BYTES: Final = 64 * 1024
+_REFUSAL: Final = b"The head of the request is too long or came too slowly."
+
+
+class _HeadTooLong(Exception):
+    pass
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes a connection whose head (request line and headers) is too long or comes too slowly.
+
+    The same holds for what follows a body or stands between its pieces: trailers and extensions.
+    A body that still comes after its answer has `head_seconds` to end.
+    """
+
+    most_head_bytes = MOST_HEAD_BYTES
+    head_seconds = HEAD_SECONDS
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own.
+        super().__init__(*arguments, **named)
+        self._head_bytes = 0
+        self._bytes_without_progress = 0
+        self._is_head_due = True
+        self._had_head = False
+        self._is_refused = False
+        self._deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        super().connection_made(transport)
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._had_head = False
+        self._bytes_without_progress += len(data)
+        super().data_received(data)
+        if self._bytes_without_progress > self.most_head_bytes:
+            self._refuse()
+        elif self._is_head_due and not self._had_head:
+            self._start_deadline()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + _LINE_BYTES)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._bytes_without_progress = 0
+        self._is_head_due, self._had_head = False, True
+        self._stop_deadline()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._bytes_without_progress = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._bytes_without_progress = 0
+        self._is_head_due = True
+        self._stop_deadline()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_head_due:
+            self._start_deadline()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be parsed, for which uvicorn calls this, or what we stopped."""
+        if self._is_refused:
+            self._refuse()
+        else:
+            super().send_400_response(msg)
+
+    def _count(self, more_bytes: int) -> None:
+        self._head_bytes += more_bytes
+        if self._head_bytes > self.most_head_bytes:
+            self._is_refused = True
+            raise _HeadTooLong
+
+    def _start_deadline(self) -> None:
+        if self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.head_seconds, self._passed)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _passed(self) -> None:
+        self._deadline = None
+        if self._is_answering():
+            self._start_deadline()  # The next request waits for this answer.
+        else:
+            self._refuse()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self) -> None:
+        """Close, with an answer where none is under way."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or (self._is_head_due and self.cycle.response_complete):
+            self.transport.write(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                b"content-type: text/plain; charset=utf-8\r\n"
+                b"content-length: " + str(len(_REFUSAL)).encode() + b"\r\n"
+                b"connection: close\r\n\r\n" + _REFUSAL
+            )
+        self.transport.close()
+
+
+def config_of(app: FastAPI, *, connections: int) -> uvicorn.Config:
+    """Return how to serve: without an access log, whose lines would hold tokens.
+
+    Beyond `connections` at once, callers are answered 503.
+    """
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        loop="uvloop",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=30,
+        limit_concurrency=connections,
+        proxy_headers=False,
+    )
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+
+def serve(
+    app: FastAPI,
+    sockets: Sequence[socket.socket],
+    *,
+    connections: int,
+    listening: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve `app` on `sockets` until told to stop; `listening` is called once it does."""
+    for listener in sockets:
+        # The server reads whatever waits in a socket at once, up to 256 KB of each upload.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    _Server(config_of(app, connections=connections), listening).run(sockets=list(sockets))
