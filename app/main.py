@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ from app.disputes.routes import router as disputes
 from app.edge import Gate
 from app.identity.authenticator import Authenticator
 from app.identity.routes import router as identity
+from app.inspection import detection, references
 from app.playback.routes import router as playback
 from app.recordings.ingest import IngestTools
 from app.recordings.routes import ReceivingTools
@@ -107,6 +109,8 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     )
     public_url = settings.public_url or f"http://{settings.host}:{settings.port + 1}"
     app.state.public_url = public_url
+    app.state.notices_of = detection.notices_of
+    app.state.examine_reference = partial(references.examine, sandbox=tools.sandbox)
     app.state.copier = Copier(
         database=tools.database,
         archive=tools.archive,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.core.clock import Clock
 from app.core.db import Database
 from app.custody.ledger import DetailCipher
+from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
 from app.settings import Settings
 from storage.sealed import SealedStore
@@ -23,3 +24,4 @@ class Tools:
     archive: SealedStore
     release: SealedStore
     sandbox: Sandbox
+    shelf: Shelf

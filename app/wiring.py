@@ -14,6 +14,7 @@ from app.core.errors import Invalid
 from app.core.waking import Waker
 from app.custody.ledger import DetailCipher
 from app.embedded.postgres import EmbeddedPostgres, grant_roles
+from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
 from app.migrate import migrate
 from app.settings import Settings
@@ -189,14 +190,17 @@ def open_tools(settings: Settings, urls: Urls) -> Iterator[Tools]:
     waker = Waker(database)
     database.after_jobs = waker.wake
     try:
+        archive = SealedStore(archive_store(settings), keys)
+        sandbox = Sandbox.detect()
         yield Tools(
             settings=settings,
             clock=SystemClock(),
             database=database,
             cipher=cipher,
-            archive=SealedStore(archive_store(settings), keys),
+            archive=archive,
             release=SealedStore(release_store(settings), release_keys),
-            sandbox=Sandbox.detect(),
+            sandbox=sandbox,
+            shelf=Shelf(archive=archive, sandbox=sandbox, spool=settings.spool_dir),
         )
     finally:
         waker.close()

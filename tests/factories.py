@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -63,6 +64,12 @@ def wav(seconds: float = 1.0, *, rate_hz: int = 8000) -> bytes:
         )
     )
     return head + form + b"data" + len(samples).to_bytes(4, "little") + samples
+
+
+def notice() -> bytes:
+    """Return the reference audio of a notice: speech, as a notice text's reference must be."""
+    folder = Path(__file__).parents[1] / "scripts" / "demo_company" / "notice"
+    return (folder / "notice_ru.wav").read_bytes()
 
 
 class Make:

@@ -24,6 +24,7 @@ from app.custody.ledger import DetailCipher
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Role
+from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
 from app.main import create_app
 from app.recordings.stages import Measured
@@ -168,12 +169,14 @@ def live_archive(
     release_keys = MasterKeys.create(folder / "release.key")
     cipher = DetailCipher(archive_keys.derive("ledger-detail"))
     database = Database(database_url, role=APP_ROLE, info={"detail_cipher": cipher})
+    archive = SealedStore(FolderStore(folder / "archive"), archive_keys)
     tools = Tools(
         settings=Settings(data=folder, _env_file=None, **settings),  # type: ignore[call-arg]
         clock=SystemClock(),
         database=database,
         cipher=cipher,
-        archive=SealedStore(FolderStore(folder / "archive"), archive_keys),
+        archive=archive,
+        shelf=Shelf(archive=archive, sandbox=sandbox, spool=folder / "spool"),
         release=SealedStore(FolderStore(folder / "release"), release_keys),
         sandbox=sandbox,
     )

@@ -120,7 +120,8 @@ class Assertion(Base):
             name="evidence",
         ),
         CheckConstraint(
-            "status = 'proposed' OR (decided_by IS NOT NULL AND decided_at IS NOT NULL)",
+            "status = 'proposed' OR (decided_at IS NOT NULL"
+            " AND (decided_by IS NOT NULL OR proposed_service = 'detector'))",
             name="decided",
         ),
         CheckConstraint(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.consent import notices
 from app.consent.models import NoticeText
@@ -13,19 +15,26 @@ from app.core.db import Database
 from app.core.ids import new_id
 from app.identity.actor import Actor
 from app.recordings.ingest import ArchiveStore, Arrived, StoreAway
+from app.recordings.media import MediaFacts
 from app.recordings.models import SealedRow
 from storage.errors import StoreError
 
 MAX_REFERENCE_BYTES = 20 * 1024 * 1024
 
 
+Examine = Callable[[int, MediaFacts], None]
+"""Refuses a reference that could not be searched for; is given a descriptor of its bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceTools:
-    """What the way in needs."""
+    """What the way in needs. A reference lies in `spool` while it is examined."""
 
     database: Database
     store: ArchiveStore
     clock: Clock
+    examine: Examine
+    spool: Path
 
 
 class ReferenceIngest:
@@ -52,15 +61,26 @@ class ReferenceIngest:
             self._draft = tools.store.begin(new_id())
         except StoreError as exc:
             raise StoreAway from exc
+        tools.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._plain = tempfile.TemporaryFile(dir=tools.spool)  # noqa: SIM115 - closed by discard.
 
     def write(self, chunk: bytes | memoryview, /) -> None:
         try:
+            self._plain.write(chunk)
             self._draft.write(chunk)
         except StoreError as exc:
             raise StoreAway from exc
 
     def keep(self, arrived: Arrived) -> tuple[NoticeText, bool]:
-        """Make bytes and row durable; what fails in between leaves an object without a row."""
+        """Make bytes and row durable; what fails in between leaves an object without a row.
+
+        Raises:
+            Invalid: it cannot be searched for: too short, too long, silent, or no speech.
+            NotAudio: nothing could be decoded.
+            StoreAway: nothing was kept.
+        """
+        self._plain.flush()
+        self._tools.examine(self._plain.fileno(), arrived.facts)
         try:
             kept = self._draft.keep()
         except StoreError as exc:
@@ -86,4 +106,5 @@ class ReferenceIngest:
             return notices.add(session, self._actor, self._words, audio, at=at), True
 
     def discard(self) -> None:
+        self._plain.close()
         self._draft.discard()

@@ -118,7 +118,13 @@ async def add_notice_text(
 ) -> NoticeTextCreated:
     """Keep a notice text and its reference audio; another person approves it."""
     ingest = receiving.ingest
-    tools = ReferenceTools(database=ingest.database, store=ingest.store, clock=ingest.clock)
+    tools = ReferenceTools(
+        database=ingest.database,
+        store=ingest.store,
+        clock=ingest.clock,
+        examine=request.app.state.examine_reference,
+        spool=request.app.state.settings.spool_dir,
+    )
     row, _ = await receive(
         request,
         Reception(

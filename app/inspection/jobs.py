@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
+from app.consent import service as consent
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
+from app.inspection import detection
 from app.inspection.decode import Inspection, Limits, inspect_audio
+from app.inspection.detection import Searched
+from app.inspection.models import NoticeHit
+from app.inspection.notice.detector import Detector
+from app.inspection.references import Shelf, spooled
 from app.inspection.sandbox import DecodeFailed, DecodeLimit, Sandbox
 from app.recordings.media_facts import Container, MediaFacts
-from app.recordings.models import InspectionState, Leg, Recording, SealedRow
+from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
 from app.settings import Settings
 from storage.sealed import SealedDraft, SealedObject, SealedRef, SealedStore
 
@@ -46,6 +47,8 @@ class InspectionTools(Protocol):
     def archive(self) -> SealedStore: ...
     @property
     def sandbox(self) -> Sandbox: ...
+    @property
+    def shelf(self) -> Shelf: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +79,35 @@ def inspect(tools: InspectionTools, recording_id: str) -> None:
     wanted = UUID(recording_id)
     with tools.database.transaction() as session:
         waiting = _waiting(session, wanted)
+        recording = session.get(Recording, wanted)
+        texts = detection.texts_for(session, recording) if recording else []
+        joins = _joins(session, wanted)
+    references = tools.shelf.take(texts)
     for leg in waiting:
-        found = _inspect_leg(tools, leg)
+        detector = Detector(references, joins_ms=joins)
+        found = _inspect_leg(tools, leg, detector)
+        searched = detection.Searched(
+            leg_id=leg.leg_id,
+            texts=texts,
+            hits=detector.finish() if found.inspection else [],
+            is_whole=False,
+            decoder=found.inspection.decoder if found.inspection else "",
+        )
         with tools.database.transaction() as session:
-            _write_down(session, wanted, leg, found, at=tools.clock.now())
+            _write_down(session, wanted, leg, found, searched, at=tools.clock.now())
     with tools.database.transaction() as session:
-        _complete(session, wanted)
+        _complete(session, wanted, at=tools.clock.now())
+
+
+def _joins(session: Session, recording_id: UUID) -> list[int]:
+    """Return when somebody joined, in milliseconds: a notice may follow each time."""
+    return list(
+        session.scalars(
+            select(Party.present_from_ms).where(
+                Party.recording_id == recording_id, Party.present_from_ms > 0
+            )
+        )
+    )
 
 
 def _waiting(session: Session, recording_id: UUID) -> list[_Waiting]:
@@ -114,10 +140,10 @@ def _waiting(session: Session, recording_id: UUID) -> list[_Waiting]:
     ]
 
 
-def _inspect_leg(tools: InspectionTools, leg: _Waiting) -> _Found:
+def _inspect_leg(tools: InspectionTools, leg: _Waiting, detector: Detector) -> _Found:
     draft: SealedDraft = tools.archive.begin(new_id())
     try:
-        with _opened(tools, leg.ref) as descriptor:
+        with spooled(tools.archive.stream(leg.ref), tools.settings.spool_dir) as descriptor:
             try:
                 inspection = inspect_audio(
                     descriptor,
@@ -125,6 +151,7 @@ def _inspect_leg(tools: InspectionTools, leg: _Waiting) -> _Found:
                     tools.sandbox,
                     playable=draft.write,
                     limits=Limits(max_duration_s=tools.settings.max_audio_hours * 3600),
+                    listener=detector.feed,
                 )
             except (DecodeFailed, DecodeLimit) as exc:
                 return _Found(reason=str(exc))
@@ -139,27 +166,14 @@ def _inspect_leg(tools: InspectionTools, leg: _Waiting) -> _Found:
         peaks.discard()
 
 
-@contextmanager
-def _opened(tools: InspectionTools, ref: SealedRef) -> Iterator[int]:
-    """Give a descriptor of the plain bytes, in a file without a name that ends with the process.
-
-    A decoder must seek; only the sandbox ever reads it.
-    """
-    folder = tools.settings.spool_dir
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        for piece in tools.archive.stream(ref):
-            file.write(piece)
-        file.flush()
-        descriptor = os.open(Path("/proc/self/fd") / str(file.fileno()), os.O_RDONLY)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
 def _write_down(
-    session: Session, recording_id: UUID, waiting: _Waiting, found: _Found, *, at: datetime
+    session: Session,
+    recording_id: UUID,
+    waiting: _Waiting,
+    found: _Found,
+    searched: Searched,
+    *,
+    at: datetime,
 ) -> None:
     leg = session.scalar(
         select(Leg)
@@ -190,6 +204,9 @@ def _write_down(
     leg.playable_object_id = found.playable.object_id if found.playable else None
     leg.peaks_object_id = found.peaks.object_id if found.peaks else None
     session.flush()
+    if searched.texts:
+        recording = session.get_one(Recording, recording_id)
+        detection.write_down(session, recording, searched, at=at)
     ledger.append(
         session,
         _ACTOR,
@@ -213,10 +230,13 @@ def _sealed_row(kept: SealedObject, at: datetime) -> SealedRow:
     )
 
 
-def _complete(session: Session, recording_id: UUID) -> None:
-    """Sum the legs up, unless another one came meanwhile and waits."""
+def _complete(session: Session, recording_id: UUID, *, at: datetime) -> None:
+    """Sum the legs up, unless another one came meanwhile and waits; assert what was heard."""
     recording = session.scalar(
-        select(Recording).where(Recording.id == recording_id).with_for_update()
+        select(Recording)
+        .where(Recording.id == recording_id)
+        .options(selectinload(Recording.parties))
+        .with_for_update()
     )
     legs = session.scalars(select(Leg).where(Leg.recording_id == recording_id)).all()
     if recording is None or any(leg.inspection_state == InspectionState.PENDING for leg in legs):
@@ -226,5 +246,11 @@ def _complete(session: Session, recording_id: UUID) -> None:
     reasons = [leg.inspection_reason for leg in failed or legs if leg.inspection_reason]
     recording.inspection_reason = "; ".join(reasons) or None
     recording.duration_ms = max((leg.duration_ms or 0 for leg in legs), default=None)
+    session.flush()
+    hits = session.scalars(
+        select(NoticeHit).where(NoticeHit.recording_id == recording_id).order_by(NoticeHit.start_ms)
+    ).all()
+    detection.propose(session, recording, hits, at=at)
+    consent.refresh_flag(session, recording_id, at=at)
     if failed:
         _log.info("inspection.failed", recording_id=str(recording_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -52,6 +53,7 @@ from app.recordings.schemas import (
     InspectionRead,
     LegRead,
     LinkChangeRead,
+    NoticeFound,
     PartyRead,
     RecordingCreated,
     RecordingPage,
@@ -89,6 +91,15 @@ async def _receiving(request: Request) -> ReceivingTools:
     return cast("ReceivingTools", request.app.state.receiving)
 
 
+NoticesOf = Callable[[Session, UUID], list[NoticeFound]]
+
+
+def _notices_of(request: Request) -> NoticesOf:
+    """Return how to look up the notices found, which a room above this one knows."""
+    return cast("NoticesOf", request.app.state.notices_of)
+
+
+FoundNotices = Annotated[NoticesOf, Depends(_notices_of)]
 Receiving = Annotated[ReceivingTools, Depends(_receiving)]
 
 _UPLOAD_REFUSALS = problems(
@@ -235,9 +246,11 @@ def list_recordings(
 
 
 @router.get("/recordings/{recording_id}", responses=problems(*GUARDED, RecordingNotFound))
-def get_recording(recording_id: UUID, actor: CanRead, session: SessionDep) -> RecordingRead:
+def get_recording(
+    recording_id: UUID, actor: CanRead, session: SessionDep, notices_of: FoundNotices
+) -> RecordingRead:
     """Tell what is known of a recording."""
-    return _read(session, service.find(session, actor, recording_id))
+    return _read(session, service.find(session, actor, recording_id), notices_of)
 
 
 @router.post(
@@ -245,7 +258,12 @@ def get_recording(recording_id: UUID, actor: CanRead, session: SessionDep) -> Re
     responses=problems(*GUARDED, RecordingNotFound, EventNotFound, EventHasNoClient),
 )
 def relink(
-    recording_id: UUID, body: RelinkWrite, actor: CanRelink, session: SessionDep, clock: ClockDep
+    recording_id: UUID,
+    body: RelinkWrite,
+    actor: CanRelink,
+    session: SessionDep,
+    clock: ClockDep,
+    notices_of: FoundNotices,
 ) -> RecordingRead:
     """Tie a recording to another event; how it was tied before stays in its history."""
     found = service.relink(
@@ -256,7 +274,7 @@ def relink(
         reason=body.reason,
         at=clock.now(),
     )
-    return _read(session, found)
+    return _read(session, found, notices_of)
 
 
 def _event_link(found: Recording, event: Event, client: str | None) -> EventLinkRead:
@@ -286,7 +304,7 @@ def _summary(found: Recording, event: Event, client: str | None) -> RecordingSum
     )
 
 
-def _read(session: Session, found: Recording) -> RecordingRead:
+def _read(session: Session, found: Recording, notices_of: NoticesOf) -> RecordingRead:
     event, client = queries.event_of(session, found)
     objects = queries.objects_of(session, found.legs)
     first = found.legs[0]
@@ -356,7 +374,7 @@ def _read(session: Session, found: Recording) -> RecordingRead:
                     "duration_ms": found.duration_ms,
                     "channels": first.channels,
                     "codec": first.codec,
-                    "notices": [],
+                    "notices": notices_of(session, found.id),
                 }
             ),
         }

@@ -43,9 +43,12 @@ def _ask(stage: Stage, call: Call, row: Row) -> None:
         row.outcome = _RELEASED
         stage.links[call.id] = found["link"]["url"]
         begins_ms = found["release"]["items"][0]["from_ms"]
-        told_ms = call.evidence[0]["evidence"]["played_ms"][1]
+        recording = stage.api.must("reviewer", "GET", f"/v1/recordings/{stage.recordings[call.id]}")
+        asked_ms = (call.ask or {}).get("from_ms")
         stage.report.expect(
-            f"{call.id} is released from the announcement's end", told_ms, begins_ms
+            f"{call.id} is released from where it was asked, else the announcement's end",
+            asked_ms or recording["inspection"]["notices"][0]["end_ms"],
+            begins_ms,
         )
         say(f"  {call.id}: released from {begins_ms / 1000} s on, as the approver says yes too")
         return

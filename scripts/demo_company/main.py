@@ -134,6 +134,7 @@ def _play(folder: Path, running: Running, report: Report) -> Accounts:
 
 def _send(stage: Stage) -> int:
     playing.tell(stage, late=False)
+    people.post_notice(stage)
     playing.send_calls(stage)
     shots = playing.send_screenshots(stage)
     playing.send_what_is_refused(stage)
@@ -145,10 +146,10 @@ def _send(stage: Stage) -> int:
 
 
 def _gather(stage: Stage) -> None:
-    notice = people.post_notice(stage)
+    people.tell_what_was_found(stage)
     people.acknowledge(stage)
     people.assert_clauses(stage)
-    people.gather(stage, notice)
+    people.gather(stage)
     people.screen(stage)
     people.verify_contacts(stage)
 

@@ -1,7 +1,7 @@
 """Gathering the evidence: the announcement, who was told, who refused, what may not leave.
 
-Nothing is found in the audio by itself here: agents and the manager say what they have heard, and
-another person listens and decides.
+The announcement is found in the audio by the archive itself. What was said aloud agents and the
+manager assert, and another person listens and decides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from demo_company.story import FOLDER, Call
 Json = dict[str, Any]
 
 
-def post_notice(stage: Stage) -> Json:
+def post_notice(stage: Stage) -> None:
     """Let the administrator post the announcement and the approver approve it."""
     notice = stage.story.company["notice"]
     made = stage.api.must_upload(
@@ -24,7 +24,6 @@ def post_notice(stage: Stage) -> Json:
     stage.api.must("approver", "POST", f"/v1/notice-texts/{made['id']}/approve")
     announced = ", ".join(notice["told"]["purposes"])
     say(f"The administrator posts the announcement, which announces {announced}; it is approved.")
-    return {"id": made["id"], "version": made["version"]}
 
 
 def acknowledge(stage: Stage) -> None:
@@ -60,13 +59,22 @@ def assert_clauses(stage: Stage) -> None:
         )
 
 
-def gather(stage: Stage, notice: Json) -> None:
+def tell_what_was_found(stage: Stage) -> None:
+    """Say in which calls the archive has heard the announcement, and how much of it."""
+    heard = []
+    for call in stage.story.calls:
+        found = stage.api.must("reviewer", "GET", f"/v1/recordings/{stage.recordings[call.id]}")
+        for hit in found["inspection"]["notices"]:
+            how = "whole" if hit["complete"] else f"{hit['share']:.0%}"
+            heard.append(f"{call.id} {how} at {hit['start_ms'] / 1000:.1f} s")
+    say(f"The announcement is heard by the archive itself: {', '.join(heard)}.")
+
+
+def gather(stage: Stage) -> None:
     """Let people say of each call what they heard in it, and others decide on it."""
     for call in stage.story.calls:
         for one in call.evidence:
             said = {k: v for k, v in one.items() if k not in {"proposed_by", "verdict", "reason"}}
-            if one["kind"] == "ivr_notice":
-                said["evidence"] = said["evidence"] | {"notice": notice}
             found = _propose(stage, one["proposed_by"], call, said)
             if one["verdict"] == "verify":
                 _verified(stage, found)
@@ -75,7 +83,6 @@ def gather(stage: Stage, notice: Json) -> None:
                 stage.api.must("reviewer", "POST", path, body={"reason": one["reason"]})
     pieces = sum(len(call.evidence) for call in stage.story.calls)
     say(f"{pieces} pieces of evidence are proposed by those who heard the calls.")
-    say("The reviewer listens and decides by hand: announcements are not searched for yet.")
 
 
 def screen(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,8 +21,10 @@ from app.custody.ledger import DetailCipher
 from app.identity.actor import Actor
 from app.identity.authenticator import Authenticator
 from app.recordings.ingest import IngestTools
+from app.recordings.media import MediaFacts
 from app.recordings.routes import ReceivingTools
 from app.recordings.stages import Measured
+from app.settings import Settings
 from storage.sealed import SealedStore
 from tests.conftest import DETAIL_KEY
 from tests.factories import Make
@@ -54,8 +57,15 @@ class Client:
 As = Callable[[Actor], Client]
 
 
+def _no_examination(descriptor: int, facts: MediaFacts) -> None:
+    """Take any reference: what may be searched for is tested where it is searched."""
+    del descriptor, facts
+
+
 @pytest.fixture
-def web(database: Database, store: SealedStore, clock: SetClock) -> Iterator[FastAPI]:
+def web(
+    database: Database, store: SealedStore, clock: SetClock, tmp_path: Path
+) -> Iterator[FastAPI]:
     app = FastAPI()
     app.include_router(router)
     problems.install(app)
@@ -63,6 +73,8 @@ def web(database: Database, store: SealedStore, clock: SetClock) -> Iterator[Fas
         app.state.database = database
         app.state.clock = clock
         app.state.authenticator = Authenticator(database, clock)
+        app.state.settings = Settings(data=tmp_path, _env_file=None)  # type: ignore[call-arg]
+        app.state.examine_reference = _no_examination
         app.state.receiving = ReceivingTools(
             ingest=IngestTools(
                 database=database,

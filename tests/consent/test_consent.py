@@ -24,7 +24,7 @@ from app.core.ids import new_id
 from app.recordings.models import Recording
 from tests.conftest import Acts
 from tests.consent.conftest import As, Client
-from tests.factories import DAY, Make, wav
+from tests.factories import DAY, Make, notice, wav
 
 TEXT = "Разговор записывается для контроля качества и разрешения спорных вопросов."
 
@@ -54,7 +54,7 @@ class World:
             "/v1/notice-texts",
             files=[
                 ("metadata", (None, json.dumps(told))),
-                ("file", ("n.wav", wav(), "audio/wav")),
+                ("file", ("n.wav", notice(), "audio/wav")),
             ],
         )
         assert answer.status_code == 201, answer.text

@@ -22,6 +22,7 @@ from app.core.clock import SystemClock
 from app.core.db import APP_ROLE, Database
 from app.core.ids import new_id
 from app.custody.ledger import DetailCipher
+from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
 from app.main import create_app
 from app.recordings import jobs
@@ -107,12 +108,14 @@ def archive(
     )
     store.probe()
     database = Database(own_database.web, role=APP_ROLE, info={"detail_cipher": cipher})
+    archive = SealedStore(store, keys)
     tools = Tools(
         settings=Settings(data=tmp_path, _env_file=None),
         clock=SystemClock(),
         database=database,
         cipher=cipher,
-        archive=SealedStore(store, keys),
+        archive=archive,
+        shelf=Shelf(archive=archive, sandbox=sandbox, spool=tmp_path / "spool"),
         release=SealedStore(
             FolderStore(tmp_path / "release"), MasterKeys.create(tmp_path / "release.key")
         ),

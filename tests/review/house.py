@@ -26,6 +26,7 @@ from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.models import User
 from app.identity.permissions import Role
+from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
 from app.main import ROUTERS, create_app
 from app.recordings.models import Recording
@@ -209,6 +210,7 @@ def opened(
         database=database,
         cipher=cipher,
         archive=archive,
+        shelf=Shelf(archive=archive, sandbox=sandbox, spool=folder / "spool"),
         release=SealedStore(FolderStore(folder / "release"), MasterKeys.create(folder / "r.key")),
         sandbox=sandbox,
     )

@@ -1,0 +1,233 @@
+"""From what a search has heard to evidence: hits are kept, proposed, and verified by rule.
+
+The detector never changes what a person has decided: where a verdict stands, or a search finds
+nothing new, nothing is proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from app.consent import queries as consent_queries
+from app.consent import review
+from app.consent.evidence import MIN_STAY_MS
+from app.consent.models import Assertion, NoticeText
+from app.consent.purposes import Kind, Status
+from app.consent.review import Proposal
+from app.core.ids import new_id
+from app.identity.actor import Actor
+from app.inspection.models import NoticeHit, NoticeSearch
+from app.inspection.notice.checks import METHOD_VERSION, Verdict
+from app.inspection.notice.hits import Hit
+from app.inspection.references import NoticeAudio
+from app.recordings.models import Party, Recording, SealedRow
+from app.recordings.schemas import NoticeFound
+from storage.sealed import SealedRef
+
+DETECTOR = Actor.system("detector")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What was searched in a leg, and what was found."""
+
+    leg_id: UUID
+    texts: Sequence[NoticeAudio]
+    hits: Sequence[Hit]
+    is_whole: bool
+    decoder: str
+
+
+def texts_for(session: Session, recording: Recording) -> list[NoticeAudio]:
+    """Return the texts that may have been played on this call: by date and by line.
+
+    A text that was not approved yet is searched for too; it only clears nothing by itself.
+    """
+    rows = session.execute(
+        select(NoticeText, SealedRow)
+        .join(SealedRow, SealedRow.object_id == NoticeText.object_id)
+        .where(
+            NoticeText.valid_from <= recording.started_at,
+            or_(NoticeText.valid_to.is_(None), NoticeText.valid_to > recording.started_at),
+            SealedRow.wrapped_key.is_not(None),
+        )
+        .order_by(NoticeText.id, NoticeText.version)
+    )
+    return [
+        NoticeAudio(
+            text_id=text.id,
+            version=text.version,
+            ref=SealedRef(
+                object_id=row.object_id,
+                wrapped_key=row.wrapped_key or b"",
+                size_bytes=row.size_bytes,
+            ),
+            sha256=text.audio_sha256,
+        )
+        for text, row in rows
+        if not text.lines or recording.line in text.lines
+    ]
+
+
+def write_down(
+    session: Session, recording: Recording, searched: Searched, *, at: datetime
+) -> list[NoticeHit]:
+    """Keep a search and its hits; return the hits as rows."""
+    search = NoticeSearch(
+        id=new_id(),
+        recording_id=recording.id,
+        leg_id=searched.leg_id,
+        method_version=METHOD_VERSION,
+        texts=[f"{text.text_id}:{text.version}" for text in searched.texts],
+        is_whole=searched.is_whole,
+        decoder=searched.decoder,
+        at=at,
+    )
+    session.add(search)
+    session.flush()
+    rows = [_row(hit, search) for hit in searched.hits]
+    session.add_all(rows)
+    session.flush()
+    return rows
+
+
+def _row(hit: Hit, search: NoticeSearch) -> NoticeHit:
+    return NoticeHit(
+        id=new_id(),
+        search_id=search.id,
+        recording_id=search.recording_id,
+        text_id=UUID(hit.text_id),
+        text_version=hit.version,
+        channel=hit.channel,
+        start_ms=max(0, hit.start_ms),
+        end_ms=hit.end_ms,
+        share=min(1.0, hit.share),
+        score=hit.score,
+        complete=hit.complete,
+        verdict=str(hit.verdict),
+        reasons=[str(reason) for reason in hit.reasons],
+        clock_ppm=hit.clock_ppm,
+        heard=[
+            {
+                "start_ms": h.start_ms,
+                "end_ms": h.end_ms,
+                "reference_start_ms": h.reference_start_ms,
+                "reference_end_ms": h.reference_end_ms,
+            }
+            for h in hit.heard
+        ],
+        reference_sha256=bytes.fromhex(hit.reference_sha256),
+    )
+
+
+def notices_of(session: Session, recording_id: UUID) -> list[NoticeFound]:
+    """Return what the newest search of each leg has found; what was rejected is not shown."""
+    newest = (
+        select(NoticeSearch.id)
+        .where(NoticeSearch.recording_id == recording_id)
+        .ext(distinct_on(NoticeSearch.leg_id))
+        .order_by(NoticeSearch.leg_id, NoticeSearch.at.desc(), NoticeSearch.id.desc())
+    )
+    rows = session.scalars(
+        select(NoticeHit)
+        .where(NoticeHit.search_id.in_(newest), NoticeHit.verdict != Verdict.REJECTED)
+        .order_by(NoticeHit.start_ms, NoticeHit.id)
+    )
+    return [
+        NoticeFound(
+            text_id=str(row.text_id),
+            version=row.text_version,
+            start_ms=row.start_ms,
+            end_ms=row.end_ms,
+            share=row.share,
+            score=row.score,
+            complete=row.complete,
+        )
+        for row in rows
+    ]
+
+
+def propose(
+    session: Session, recording: Recording, hits: Sequence[NoticeHit], *, at: datetime
+) -> None:
+    """Assert each complete playing for every outside party that was on the line and stayed.
+
+    It is verified at once where its text is approved and still clears calls by itself; otherwise
+    it waits for a person.
+    """
+    complete = [hit for hit in hits if hit.complete]
+    for party in recording.parties:
+        if party.side == "own":
+            continue
+        for hit in complete:
+            if _was_there(party, hit) and not _is_known(session, recording, party, hit):
+                _propose_one(session, recording, party, hit, at=at)
+
+
+def _was_there(party: Party, hit: NoticeHit) -> bool:
+    is_gone = party.present_to_ms is not None and party.present_to_ms < hit.end_ms + MIN_STAY_MS
+    return party.present_from_ms <= hit.start_ms and not is_gone
+
+
+def _is_known(session: Session, recording: Recording, party: Party, hit: NoticeHit) -> bool:
+    """Say whether this playing was asserted before, whatever became of that."""
+    found = session.scalars(
+        select(Assertion).where(
+            Assertion.recording_id == recording.id,
+            Assertion.party_id == party.id,
+            Assertion.kind == Kind.IVR_NOTICE,
+        )
+    )
+    return any(
+        row.evidence["notice"]["id"] == str(hit.text_id)
+        and row.evidence["notice"]["version"] == hit.text_version
+        and abs(row.evidence["played_ms"][0] - hit.start_ms) < MIN_STAY_MS
+        for row in found
+    )
+
+
+def _propose_one(
+    session: Session, recording: Recording, party: Party, hit: NoticeHit, *, at: datetime
+) -> None:
+    stayed_until = party.present_to_ms or recording.duration_ms or 0
+    if stayed_until - hit.end_ms < MIN_STAY_MS:
+        return
+    row = review.propose(
+        session,
+        DETECTOR,
+        recording.id,
+        Proposal(
+            kind=Kind.IVR_NOTICE,
+            party=party.label,
+            evidence={
+                "notice": {"id": str(hit.text_id), "version": hit.text_version},
+                "played_ms": [hit.start_ms, hit.end_ms],
+                "stayed_after_ms": stayed_until - hit.end_ms,
+                "match": {
+                    "algo": METHOD_VERSION,
+                    "hit_id": str(hit.id),
+                    "ref_sha256": hit.reference_sha256.hex(),
+                    "offset_ms": hit.start_ms,
+                    "score": f"{hit.score:.3f}",
+                    "matched_share": f"{hit.share:.3f}",
+                },
+            },
+        ),
+        at=at,
+    )
+    if row.status == Status.PROPOSED and _clears(session, hit):
+        review.verify_by_rule(session, DETECTOR, row, at=at)
+
+
+def _clears(session: Session, hit: NoticeHit) -> bool:
+    """Say whether this version of the text clears calls without a person."""
+    text = session.get(NoticeText, (hit.text_id, hit.text_version))
+    stopped = consent_queries.auto_verify_off_at(session, hit.text_id, hit.text_version)
+    return text is not None and text.approved_at is not None and stopped is None
