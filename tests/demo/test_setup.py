@@ -37,7 +37,8 @@ def bare(tmp_path: Path) -> Path:
 
 
 def put(folder: Path, name: str, script: str) -> None:
-    """Put a program of our own on the path."""
+    """Put a program of our own on the path, in place of the link to the machine's own."""
+    (folder / name).unlink(missing_ok=True)  # Writing through it would change the machine.
     (folder / name).write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
     (folder / name).chmod(0o755)
 

@@ -22,6 +22,10 @@ PLAYING = """() => {
 IS_CI = os.environ.get("CI") == "true"
 
 
+# Beside the crash trial a request may wait for the disk longer than the library's five seconds.
+expect.set_options(timeout=30_000)
+
+
 @pytest.fixture
 def page(house: House) -> Iterator[Page]:
     if not CHROMIUM.exists():
