@@ -609,7 +609,9 @@
     if (isModified || desk.hidden || document.querySelector("dialog[open]")) {
       return;
     }
-    if (target.closest("input, textarea, select, audio")) {
+    // The focus stays in a dialog for a moment after it was closed; its keys are the desk's again.
+    const isInClosed = target.closest("dialog:not([open])");
+    if (target.closest("input, textarea, select, audio") && !isInClosed) {
       return;
     }
     if (event.code === "Space" && target.closest("button, a, summary")) {
