@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, LiteralString
@@ -26,6 +27,7 @@ _ATTRIBUTES: Final[dict[str, LiteralString]] = {
     _WEB: "LOGIN",
     _LINK: "LOGIN",
 }
+_GRANTING: Final = 0x617564696175  # An advisory lock of our own.
 _GRANTS: Final = (("audiatur_app", _WEB), ("audiatur_public", _LINK))
 
 # Large objects lie outside all rights to tables, and a lock held by one login stops the others:
@@ -40,6 +42,8 @@ BEGIN
             AND (p.proname LIKE 'pg\_advisory%' OR p.proname LIKE 'pg\_try\_advisory%'
                 OR p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export',
                     'lo_open', 'lo_put', 'lo_get', 'lo_unlink', 'lowrite'))
+            AND (p.proacl IS NULL
+                OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0))
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', found.name);
         IF found.locks THEN
@@ -142,7 +146,7 @@ def grant_roles(cluster: Cluster) -> None:
     Raises:
         EmbeddedPostgresFailed: the migrations have not made the groups yet.
     """
-    with connect(cluster.directory, cluster.port) as connection:
+    with connect(cluster.directory, cluster.port) as connection, _alone(connection):
         for group, member in _GRANTS:
             statement = sql.SQL("GRANT {} TO {}")
             try:
@@ -151,8 +155,19 @@ def grant_roles(cluster: Cluster) -> None:
                 raise EmbeddedPostgresFailed(
                     f"the role {group} does not exist: run the migrations first"
                 ) from exc
-    with connect(cluster.directory, cluster.port, database=_DATABASE) as connection:
+    with (
+        connect(cluster.directory, cluster.port, database=_DATABASE) as connection,
+        _alone(connection),
+    ):
         connection.execute(_RESTRICT)
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection) -> Iterator[None]:
+    """Let only one process at a time change the catalogue of the connection's database."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_GRANTING])
+        yield
 
 
 def _password_file(directory: Path, role: str) -> Path:
