@@ -27,7 +27,8 @@ from crash_tool.sender import Address, Sender, TrialFailed
 from crash_tool.windows import Kill, Kind, Window
 
 SYNCS = ("fsync", "fdatasync", "linkat", "link", "rename", "renameat2")
-WAY_IN = (*SYNCS, "openat", "close", "sendto", "recvfrom")
+TALK = ("sendto", "recvfrom")
+WAY_IN = (*SYNCS, "openat", "close", *TALK)
 LOG_WRITES = ("pwrite64", "fdatasync", "sendto")
 _WARM_UPS = 4
 _QUIET_S = 0.4
@@ -220,14 +221,18 @@ def _places(calls: Sequence[str]) -> list[int]:
 def _surely(book: Book, call: str, kill: Callable[[], Kill | None]) -> Iterator[Kill]:
     """Kill, again where a call was spared this time: a statement may be prepared already.
 
-    An upload that is acknowledged without a call that one must make is a fault of the server.
+    An upload that is acknowledged without a sync or the answer's write is a fault of the server.
+    How many words it has with the database is not: an answer may come in one piece or in two.
     """
     for _ in range(_TRIES):
         found = kill()
         if found is not None:
             yield found
             return
-    book.fault(f"uploads are acknowledged that have not come to the {call}")
+    if call in TALK:
+        print(f"spared: three uploads were kept without that {call}", flush=True)
+    else:
+        book.fault(f"uploads are acknowledged that have not come to the {call}")
 
 
 def _set(calls: Sequence[str]) -> str:
