@@ -19,17 +19,19 @@ COPY storage storage
 # one for developers and servers; a server keeps none of the tools that build and test.
 RUN pip install --no-deps --no-build-isolation --editable . \
     && pip uninstall --yes \
-        boto3-stubs httpx hypothesis import-linter mypy playwright pytest pytest-randomly pytest-xdist \
-        ruff setuptools uv \
+        bagit boto3-stubs httpx hypothesis import-linter mutmut mypy playwright pytest pytest-randomly \
+        pytest-xdist ruff securesystemslib setuptools uv \
     && python -m compileall -q app storage migrations
 
 FROM python:3.12-slim-bookworm
 
-# ffmpeg, bubblewrap and sox decode what is uploaded. Their versions are those of Debian's security
+# ffmpeg, bubblewrap and sox decode what is uploaded; pango and a font with Cyrillic letters lay out
+# what is printed. Their versions are those of Debian's security
 # archive on the day of the build; a pinned one would go without its next fix.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends bubblewrap ffmpeg libsox-fmt-base sox \
+    && apt-get install --yes --no-install-recommends bubblewrap ffmpeg fonts-dejavu-core \
+        libharfbuzz-subset0 libpango-1.0-0 libpangoft2-1.0-0 libsox-fmt-base sox \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 audiatur \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin \

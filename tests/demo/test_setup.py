@@ -12,6 +12,11 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "scripts" / "setup"
 TOOLS = ["bash", "dirname", "id", "mkdir", "sha256sum", "head", "tail", "grep", "sed", "flock"]
 
+PACKAGES = (
+    "ffmpeg bubblewrap sox libsox-fmt-base libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 "
+    "fonts-dejavu-core"
+)
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
@@ -57,16 +62,18 @@ def set_up(checkout: Path, bare: Path, *options: str) -> subprocess.CompletedPro
 
 
 def with_packages(bare: Path) -> None:
-    for name in ("ffmpeg", "bwrap", "sox"):
+    for name in ("ffmpeg", "bwrap", "sox", "fc-list"):
         put(bare, name, "exit 0")
+    libraries = ("libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0")
+    lines = "".join(rf"\t{library} (libc6,x86-64) => /lib/{library}\n" for library in libraries)
+    put(bare, "ldconfig", f"printf '{lines}'")
 
 
 def test_missing_packages_are_named_in_one_line(checkout: Path, bare: Path) -> None:
     done = set_up(checkout, bare)
     assert done.returncode == 1
     assert done.stderr == (
-        "setup: please install these first, as root: "
-        "apt-get install ffmpeg bubblewrap sox libsox-fmt-base\n"
+        f"setup: please install these first, as root: apt-get install {PACKAGES}\n"
     )
     assert not (checkout / ".venv").exists()
 
@@ -91,9 +98,7 @@ def test_packages_are_installed_where_that_is_allowed(checkout: Path, bare: Path
     put(bare, "apt-get", "exit 0")
     done = set_up(checkout, bare)
     assert done.returncode == 1  # The pretended sudo fails at what it is asked for first.
-    assert done.stderr.startswith(
-        "setup: installing ffmpeg bubblewrap sox libsox-fmt-base (apt-get)\n"
-    )
+    assert done.stderr.startswith(f"setup: installing {PACKAGES} (apt-get)\n")
     assert "setup: that did not work" in done.stderr
     assert calls.read_text(encoding="utf-8").splitlines()[1].endswith(" update")
 
