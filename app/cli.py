@@ -26,6 +26,7 @@ from app.recordings import jobs as recordings
 from app.settings import Settings
 from app.system import doctor as system
 from app.tools import Tools
+from app.verifier import verify as verifier
 from app.wiring import database_urls, open_tools, prepare
 from storage.errors import StoreError
 
@@ -266,6 +267,18 @@ def sweep(older_than_hours: int) -> None:
             tools, older_than=tools.clock.now() - timedelta(hours=older_than_hours)
         )
     click.echo(f"{removed} objects without a row were removed.")
+
+
+@audiatur.command(
+    "verify",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+    short_help="Verify an evidence bundle; neither a database nor a network is needed.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def verify_bundle(arguments: tuple[str, ...]) -> None:
+    """Hand everything to the single-file verifier: what experts run is what we run."""
+    sys.exit(verifier.main(arguments, program="audiatur verify"))
 
 
 def main() -> None:
