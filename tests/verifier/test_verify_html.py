@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from app.verifier import verify
 from tests.verifier import forge as forging
 from tests.verifier.attacks import ATTACKS, INSIDE, ORIGINAL, Attack
+from tests.verifier.conftest import Authority
 from tests.verifier.forge import TOP, Forge, fingerprint, write_zip
 
 PAGE = Path(verify.__file__).with_name("verify.html")
@@ -88,6 +89,21 @@ def test_a_zip_with_a_name_that_leads_astray_is_refused(
     members = [*forging.members(forge.bundle()), (name, b"evil")]
     packed = write_zip(tmp_path / "a.zip", iter(members))
     assert result(page, packed, "")[0] == "INVALID"
+
+
+def test_a_time_stamp_of_another_checkpoint_is_seen(
+    page: Page, tmp_path: Path, authority: Authority
+) -> None:
+    forge = Forge()
+    key = fingerprint(forge.bundle_key)
+    for content, word in ((forge.checkpoint(), "VALID"), (b"something else", "INVALID")):
+        forge.stamp, forge.tsa_pem = authority.stamp(content), authority.root_pem
+        packed = write_zip(tmp_path / "a.zip", forging.members(forge.bundle()))
+        found, problems = result(page, packed, key)
+        assert found == word
+        assert [one.partition(":")[0] for one in problems] == ["proof/checkpoint.tsr"] * (
+            word == "INVALID"
+        )
 
 
 def test_it_speaks_russian_and_says_what_is_no_bundle(page: Page, tmp_path: Path) -> None:
