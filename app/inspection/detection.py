@@ -6,8 +6,8 @@ nothing new, nothing is proposed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from app.inspection.notice.checks import METHOD_VERSION, Verdict
 from app.inspection.notice.hits import Hit
 from app.inspection.references import NoticeAudio
 from app.recordings.models import Party, Recording, SealedRow
-from app.recordings.schemas import NoticeFound
+from app.recordings.schemas import NoticeFound, NoticeNotSearched, NoticesRead
 from storage.sealed import SealedRef
 
 DETECTOR = Actor.system("detector")
@@ -36,19 +36,24 @@ DETECTOR = Actor.system("detector")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """What was searched in a leg, and what was found."""
+    """What was searched in a leg, and what was found.
+
+    `not_searched` has the texts, as `NoticeAudio.key`, that could not be looked for, and why.
+    """
 
     leg_id: UUID
     texts: Sequence[NoticeAudio]
     hits: Sequence[Hit]
     is_whole: bool
     decoder: str
+    not_searched: Mapping[str, str] = field(default_factory=dict)
 
 
 def texts_for(session: Session, recording: Recording) -> list[NoticeAudio]:
     """Return the texts that may have been played on this call: by date and by line.
 
-    A text that was not approved yet is searched for too; it only clears nothing by itself.
+    A text that was not approved yet is searched for too; it only clears nothing by itself. One
+    whose key was destroyed is among them, so that the search says it was not looked for.
     """
     rows = session.execute(
         select(NoticeText, SealedRow)
@@ -56,7 +61,6 @@ def texts_for(session: Session, recording: Recording) -> list[NoticeAudio]:
         .where(
             NoticeText.valid_from <= recording.started_at,
             or_(NoticeText.valid_to.is_(None), NoticeText.valid_to > recording.started_at),
-            SealedRow.wrapped_key.is_not(None),
         )
         .order_by(NoticeText.id, NoticeText.version)
     )
@@ -85,7 +89,8 @@ def write_down(
         recording_id=recording.id,
         leg_id=searched.leg_id,
         method_version=METHOD_VERSION,
-        texts=[f"{text.text_id}:{text.version}" for text in searched.texts],
+        texts=[text.key for text in searched.texts],
+        not_searched=dict(searched.not_searched),
         is_whole=searched.is_whole,
         decoder=searched.decoder,
         at=at,
@@ -127,31 +132,44 @@ def _row(hit: Hit, search: NoticeSearch) -> NoticeHit:
     )
 
 
-def notices_of(session: Session, recording_id: UUID) -> list[NoticeFound]:
+def notices_of(session: Session, recording_id: UUID) -> NoticesRead:
     """Return what the newest search of each leg has found; what was rejected is not shown."""
-    newest = (
-        select(NoticeSearch.id)
+    newest = session.scalars(
+        select(NoticeSearch)
         .where(NoticeSearch.recording_id == recording_id)
         .ext(distinct_on(NoticeSearch.leg_id))
         .order_by(NoticeSearch.leg_id, NoticeSearch.at.desc(), NoticeSearch.id.desc())
-    )
+    ).all()
     rows = session.scalars(
         select(NoticeHit)
-        .where(NoticeHit.search_id.in_(newest), NoticeHit.verdict != Verdict.REJECTED)
+        .where(
+            NoticeHit.search_id.in_([search.id for search in newest]),
+            NoticeHit.verdict != Verdict.REJECTED,
+        )
         .order_by(NoticeHit.start_ms, NoticeHit.id)
     )
-    return [
-        NoticeFound(
-            text_id=str(row.text_id),
-            version=row.text_version,
-            start_ms=row.start_ms,
-            end_ms=row.end_ms,
-            share=row.share,
-            score=row.score,
-            complete=row.complete,
-        )
-        for row in rows
-    ]
+    missed = {key: why for search in newest for key, why in search.not_searched.items()}
+    return NoticesRead(
+        found=[_found(row) for row in rows],
+        not_searched=[_missed(key, why) for key, why in sorted(missed.items())],
+    )
+
+
+def _missed(key: str, reason: str) -> NoticeNotSearched:
+    text_id, _, version = key.partition(":")
+    return NoticeNotSearched(text_id=text_id, version=int(version), reason=reason)
+
+
+def _found(row: NoticeHit) -> NoticeFound:
+    return NoticeFound(
+        text_id=str(row.text_id),
+        version=row.text_version,
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        share=row.share,
+        score=row.score,
+        complete=row.complete,
+    )
 
 
 def propose(

@@ -18,13 +18,15 @@ from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
-from app.inspection import detection
+from app.inspection import detection, measured
 from app.inspection.decode import Inspection, Limits, inspect_audio
 from app.inspection.detection import Searched
+from app.inspection.levels import Samples
 from app.inspection.models import NoticeHit
 from app.inspection.notice.detector import Detector
-from app.inspection.references import Shelf, spooled
+from app.inspection.references import Shelf, Taken, spooled
 from app.inspection.sandbox import DecodeFailed, DecodeLimit, Sandbox
+from app.inspection.sound import Sound, SoundMeter, talk_to_bytes
 from app.recordings.media_facts import Container, MediaFacts
 from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
 from app.settings import Settings
@@ -67,6 +69,8 @@ class _Found:
     inspection: Inspection | None = None
     playable: SealedObject | None = None
     peaks: SealedObject | None = None
+    sound: Sound | None = None
+    talk: SealedObject | None = None
     reason: str | None = None
 
 
@@ -82,13 +86,14 @@ def inspect(tools: InspectionTools, recording_id: str) -> None:
         recording = session.get(Recording, wanted)
         texts = detection.texts_for(session, recording) if recording else []
         joins = _joins(session, wanted)
-    references = tools.shelf.take(texts)
+    taken = tools.shelf.take(texts) if waiting else Taken.nothing()
     for leg in waiting:
-        detector = Detector(references, joins_ms=joins)
+        detector = Detector(taken.references, joins_ms=joins)
         found = _inspect_leg(tools, leg, detector)
         searched = detection.Searched(
             leg_id=leg.leg_id,
-            texts=texts,
+            texts=taken.texts,
+            not_searched=taken.not_searched,
             hits=detector.finish() if found.inspection else [],
             is_whole=False,
             decoder=found.inspection.decoder if found.inspection else "",
@@ -142,6 +147,12 @@ def _waiting(session: Session, recording_id: UUID) -> list[_Waiting]:
 
 def _inspect_leg(tools: InspectionTools, leg: _Waiting, detector: Detector) -> _Found:
     draft: SealedDraft = tools.archive.begin(new_id())
+    meter = SoundMeter()
+
+    def hear(samples: Samples) -> None:
+        detector.feed(samples)
+        meter.feed(samples)
+
     try:
         with spooled(tools.archive.stream(leg.ref), tools.settings.spool_dir) as descriptor:
             try:
@@ -151,19 +162,30 @@ def _inspect_leg(tools: InspectionTools, leg: _Waiting, detector: Detector) -> _
                     tools.sandbox,
                     playable=draft.write,
                     limits=Limits(max_duration_s=tools.settings.max_audio_hours * 3600),
-                    listener=detector.feed,
+                    listener=hear,
                 )
             except (DecodeFailed, DecodeLimit) as exc:
                 return _Found(reason=str(exc))
         playable = draft.keep() if inspection.playable_bytes else None
     finally:
         draft.discard()
-    peaks = tools.archive.begin(new_id())
+    sound = meter.finish()
+    return _Found(
+        inspection=inspection,
+        playable=playable,
+        peaks=_kept(tools, inspection.peaks.to_bytes()),
+        sound=sound,
+        talk=_kept(tools, talk_to_bytes([channel.talk for channel in sound.channels])),
+    )
+
+
+def _kept(tools: InspectionTools, data: bytes) -> SealedObject:
+    draft = tools.archive.begin(new_id())
     try:
-        peaks.write(inspection.peaks.to_bytes())
-        return _Found(inspection=inspection, playable=playable, peaks=peaks.keep())
+        draft.write(data)
+        return draft.keep()
     finally:
-        peaks.discard()
+        draft.discard()
 
 
 def _write_down(
@@ -189,7 +211,7 @@ def _write_down(
         leg.damaged = True
         session.flush()
         return
-    for kept in (found.playable, found.peaks):
+    for kept in (found.playable, found.peaks, found.talk):
         if kept is not None:
             session.add(_sealed_row(kept, at))
     session.flush()
@@ -204,7 +226,9 @@ def _write_down(
     leg.playable_object_id = found.playable.object_id if found.playable else None
     leg.peaks_object_id = found.peaks.object_id if found.peaks else None
     session.flush()
-    if searched.texts:
+    if found.sound is not None and found.talk is not None:
+        measured.write_down(session, leg, found.sound, talk_object_id=found.talk.object_id, at=at)
+    if searched.texts or searched.not_searched:
         recording = session.get_one(Recording, recording_id)
         detection.write_down(session, recording, searched, at=at)
     ledger.append(
@@ -213,7 +237,11 @@ def _write_down(
         Act.DERIVED_CREATED,
         ("recording", recording_id),
         at=at,
-        facts={"leg": leg.leg, "derived": "playable, peaks", "duration_ms": inspection.duration_ms},
+        facts={
+            "leg": leg.leg,
+            "derived": "playable, peaks, talk",
+            "duration_ms": inspection.duration_ms,
+        },
         detail={"decoder": inspection.decoder},
         content=found.playable.sha256 if found.playable else None,
     )

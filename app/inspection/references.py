@@ -7,18 +7,23 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
+from app.core.errors import UnsupportedMedia
 from app.inspection.decode import Limits, inspect_audio
-from app.inspection.notice.reference import Reference, ReferenceTooLong
+from app.inspection.notice.reference import Reference, ReferenceRefused, ReferenceTooLong
 from app.inspection.sandbox import DecodeFailed, DecodeLimit, LimitKind, Sandbox
 from app.recordings.media import AudioRecogniser, MediaFacts, NotAudio
+from storage.errors import ObjectDamaged, ObjectMissing
 from storage.sealed import SealedReader, SealedRef
 
+_log = structlog.get_logger()
 _LONGEST_SECONDS = 120
 _MOST_KEPT = 200
 
@@ -94,6 +99,34 @@ class NoticeAudio:
     ref: SealedRef
     sha256: bytes
 
+    @property
+    def key(self) -> str:
+        """How searches name it."""
+        return f"{self.text_id}:{self.version}"
+
+
+class Unsearchable(StrEnum):
+    """Why a text cannot be searched for any more, though its reference was taken once."""
+
+    KEY_DESTROYED = "key_destroyed"
+    OBJECT_MISSING = "object_missing"
+    OBJECT_DAMAGED = "object_damaged"
+    UNDECODABLE = "undecodable"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """References that can be searched for, their texts in the same order, and what is amiss."""
+
+    texts: list[NoticeAudio]
+    references: list[Reference]
+    not_searched: dict[str, str]
+
+    @classmethod
+    def nothing(cls) -> Taken:
+        return cls(texts=[], references=[], not_searched={})
+
 
 @dataclass(slots=True)
 class Shelf:
@@ -104,11 +137,41 @@ class Shelf:
     spool: Path
     _kept: dict[tuple[UUID, int], Reference] = field(default_factory=dict)
 
-    def take(self, wanted: Sequence[NoticeAudio]) -> list[Reference]:
-        """Return the references of `wanted`, decoding those that are not on the shelf."""
+    def take(self, wanted: Sequence[NoticeAudio]) -> Taken:
+        """Return the references of `wanted`, decoding those that are not on the shelf.
+
+        One text whose reference is lost keeps no recording from being searched for the others.
+        A store that is away is another matter: it comes back, and the search waits for it.
+
+        Raises:
+            StoreUnavailable: the store does not answer now.
+        """
         if len(self._kept) > _MOST_KEPT:
             self._kept.clear()
-        return [self._one(audio) for audio in wanted]
+        taken = Taken.nothing()
+        for audio in wanted:
+            found = self._if_usable(audio)
+            if isinstance(found, Unsearchable):
+                taken.not_searched[audio.key] = found
+                _log.warning("notice.not_searched", text=audio.key, reason=found)
+            else:
+                taken.texts.append(audio)
+                taken.references.append(found)
+        return taken
+
+    def _if_usable(self, audio: NoticeAudio) -> Reference | Unsearchable:
+        if not audio.ref.wrapped_key:
+            return Unsearchable.KEY_DESTROYED
+        try:
+            return self._one(audio)
+        except ObjectMissing:
+            return Unsearchable.OBJECT_MISSING
+        except ObjectDamaged:
+            return Unsearchable.OBJECT_DAMAGED
+        except (DecodeFailed, DecodeLimit, UnsupportedMedia):
+            return Unsearchable.UNDECODABLE
+        except ReferenceRefused:
+            return Unsearchable.REFUSED
 
     def _one(self, audio: NoticeAudio) -> Reference:
         key = (audio.text_id, audio.version)

@@ -30,7 +30,7 @@ from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission, Role
 from app.inspection.peaks import Peaks
-from app.playback import door
+from app.playback import door, sounds
 from app.playback.door import (
     CutOff,
     Form,
@@ -39,6 +39,7 @@ from app.playback.door import (
     SoundAway,
     SoundErased,
 )
+from app.playback.sounds import SoundRead
 from app.recordings import service as recordings
 from app.recordings.models import Leg, LegKind, SealedRow
 from app.recordings.service import RecordingNotFound
@@ -221,3 +222,31 @@ def get_waveform(
         raise SoundAway from exc
     picture: dict[str, Any] = dict(peaks.resampled(points).to_waveform())
     return WaveformRead.model_validate(picture)
+
+
+@router.get(
+    "/sound",
+    responses=problems(RecordingNotFound, ConsentRefused, NotPlayableYet, SoundErased, SoundAway),
+)
+def get_sound(
+    recording_id: UUID,
+    actor: CanListen,
+    database: DatabaseDep,
+    archive: Archive,
+    clock: ClockDep,
+    purpose: AskedPurpose = None,
+) -> SoundRead:
+    """Return levels, silence and talk of each leg, under the same decision as the sound itself."""
+    asked, recipient, asker = _question(actor, _purpose(actor, purpose))
+    try:
+        with database.transaction() as session:
+            recordings.find(session, actor, recording_id)
+            question = consent.question(
+                session, purpose=asked, recipient_class=recipient, requested_by=asker
+            )
+            consent.permit_for(session, actor, recording_id, question, at=clock.now())
+            found = sounds.measured_of(session, recording_id)
+    except ConsentRefused as exc:
+        _remember(database, actor, recording_id, exc, clock)
+        raise
+    return sounds.read(archive, found)

@@ -53,7 +53,7 @@ from app.recordings.schemas import (
     InspectionRead,
     LegRead,
     LinkChangeRead,
-    NoticeFound,
+    NoticesRead,
     PartyRead,
     RecordingCreated,
     RecordingPage,
@@ -91,7 +91,7 @@ async def _receiving(request: Request) -> ReceivingTools:
     return cast("ReceivingTools", request.app.state.receiving)
 
 
-NoticesOf = Callable[[Session, UUID], list[NoticeFound]]
+NoticesOf = Callable[[Session, UUID], NoticesRead]
 
 
 def _notices_of(request: Request) -> NoticesOf:
@@ -308,6 +308,7 @@ def _read(session: Session, found: Recording, notices_of: NoticesOf) -> Recordin
     event, client = queries.event_of(session, found)
     objects = queries.objects_of(session, found.legs)
     first = found.legs[0]
+    notices = notices_of(session, found.id)
     return RecordingRead.model_validate(
         {
             "id": found.id,
@@ -374,7 +375,8 @@ def _read(session: Session, found: Recording, notices_of: NoticesOf) -> Recordin
                     "duration_ms": found.duration_ms,
                     "channels": first.channels,
                     "codec": first.codec,
-                    "notices": notices_of(session, found.id),
+                    "notices": notices.found,
+                    "notices_not_searched": notices.not_searched,
                 }
             ),
         }

@@ -155,7 +155,11 @@ class LegRead(BaseModel):
 
 
 class InspectionRead(BaseModel):
-    """What the audio tells. `notices` is filled by detection."""
+    """What the audio tells. `notices` is filled by detection.
+
+    `notices_not_searched` has the texts that were due and could not be looked for: nothing is
+    known of them, which is less than that they were not played.
+    """
 
     state: InspectionState
     reason: str | None
@@ -163,6 +167,7 @@ class InspectionRead(BaseModel):
     channels: int | None
     codec: str | None
     notices: list[NoticeFound]
+    notices_not_searched: list[NoticeNotSearched]
 
 
 class NoticeFound(BaseModel):
@@ -173,6 +178,19 @@ class NoticeFound(BaseModel):
     share: float
     score: float
     complete: bool
+
+
+class NoticeNotSearched(BaseModel):
+    text_id: str
+    version: int
+    reason: str
+
+
+class NoticesRead(BaseModel):
+    """What was found of the notice texts, and which could not be searched for."""
+
+    found: list[NoticeFound]
+    not_searched: list[NoticeNotSearched]
 
 
 class RecordingSummary(BaseModel):

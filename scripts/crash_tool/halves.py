@@ -61,6 +61,7 @@ RULES: Final[dict[str, LiteralString]] = {
         SELECT object_id FROM sealed_objects
         EXCEPT (SELECT object_id FROM legs UNION ALL SELECT playable_object_id FROM legs
             UNION ALL SELECT peaks_object_id FROM legs
+            UNION ALL SELECT talk_object_id FROM leg_sounds
             UNION ALL SELECT object_id FROM screenshots)""",
     "event of nothing": """
         SELECT e.id FROM events e
