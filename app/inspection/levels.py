@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -103,13 +102,17 @@ class LevelMeter:
         cut = (samples >= CEILING) | (samples <= -CEILING)
         # A run is at one side: from the highest to the lowest value there is no flat top.
         side = np.where(cut, np.sign(samples), 0)
-        for first, after in _runs(side):
-            self._take_run(int(side[first]), after - first)
-
-    def _take_run(self, side: int, count: int) -> None:
-        if not side or side * self._run < 0:
+        bounds = np.array(_bounds(side))
+        runs = np.diff(bounds) * side[bounds[:-1]].astype(np.int64)
+        if self._run * int(runs[0]) <= 0:
             self._end_run()
-        self._run += side * count
+        # The first may go on with the batch before, and the last is not at its end yet.
+        runs[0] += self._run
+        self._run = int(runs[-1])
+        ended = np.abs(runs[:-1])
+        clipped = ended[ended >= CLIPPED_RUN]
+        self._runs += len(clipped)
+        self._clipped += int(clipped.sum())
 
     def _end_run(self) -> None:
         if abs(self._run) >= CLIPPED_RUN:
@@ -121,7 +124,7 @@ class LevelMeter:
         self, silent: npt.NDArray[np.bool_], *, samples_each: int = FRAME_SAMPLES
     ) -> None:
         self._silent += int(silent.sum()) * samples_each
-        for first, after in _runs(silent):
+        for first, after in pairwise(_bounds(silent)):
             if silent[first]:
                 self._silence += (after - first) * samples_each
             else:
@@ -132,9 +135,9 @@ class LevelMeter:
         self._silence = 0
 
 
-def _runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of each run of equal values."""
-    yield from pairwise([0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)])
+def _bounds(values: npt.NDArray[Any]) -> list[int]:
+    """Return where each run of equal values begins, and the end."""
+    return [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
 
 
 def rounded(value: float | None) -> float | None:

@@ -141,7 +141,7 @@ def talk_from_bytes(data: bytes) -> tuple[Spans, ...]:
     try:
         unpacker = zlib.decompressobj()
         told = json.loads(unpacker.decompress(data, _MOST_BYTES))
-        if unpacker.unconsumed_tail or told["version"] != 1:
+        if not unpacker.eof or told["version"] != 1:
             raise TalkInvalid("this is another form")
         return tuple(
             tuple((int(start), int(end)) for start, end in spans) for spans in told["talk"]

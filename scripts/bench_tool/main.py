@@ -18,13 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bench_tool import ingest, memory, queue
+from bench_tool import ingest, inspect, memory, queue
 from bench_tool.figures import MIB
 from bench_tool.native import BenchmarkFailed, compile_programs
 from bench_tool.parts import Part, Section
 from bench_tool.rounds import Options
 
-PARTS: dict[str, Part] = {"ingest": ingest, "memory": memory, "queue": queue}
+PARTS: dict[str, Part] = {
+    "ingest": ingest,
+    "memory": memory,
+    "queue": queue,
+    "inspect": inspect,
+}
 _ALL = "all"
 _FEWEST_ROUNDS = 5
 

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.embedded.postgres import EmbeddedPostgres
@@ -34,12 +34,13 @@ _LOG_LINES = 15
 class Server:
     """A variant that answers: where to send recordings, and what runs it.
 
-    What lies in `expendable` it never reads again.
+    What lies in `expendable` it never reads again. `person_key` is that of an administrator.
     """
 
     address: Address
     family: Family
     expendable: Path | None
+    person_key: str = field(default="", repr=False)
 
     def receivers(self) -> list[int]:
         """Return the processes that take the uploads."""
@@ -95,29 +96,49 @@ def ours(directory: Path) -> Iterator[Server]:
 
     Without a worker: what inspects a recording later is measured by parts of its own.
     """
+    with _archive(directory, workers=0) as (server, _):
+        yield server
+
+
+@contextmanager
+def with_worker(directory: Path) -> Iterator[Server]:
+    """Start the archive as `ours`, with a worker and an administrator."""
+    with _archive(directory, workers=1) as (server, settings):
+        key = _made(["user", "add", "bench", "--role", "admin", "--api-key"], directory, settings)
+        yield replace(server, person_key=key)
+
+
+@contextmanager
+def _archive(directory: Path, *, workers: int) -> Iterator[tuple[Server, dict[str, str]]]:
     port, data = _free_port(), directory / "archive"
     settings = {
         "AUDIATUR_DATA": str(data),
-        "AUDIATUR_WORKERS": "0",
+        "AUDIATUR_WORKERS": str(workers),
         "AUDIATUR_PUBLIC_PORT": "0",
         "AUDIATUR_LOG_LEVEL": "warning",
     }
     argv = [_command(), "serve", "--host", _HOST, "--port", str(port), "--data", str(data)]
     with _process(argv, directory, settings) as process:
         _wait_until_ready(process, f"http://{_HOST}:{port}/readyz", directory)
-        made = subprocess.run(  # noqa: S603  # Our own command.
-            [_command(), "device", "add", "bench"],
-            cwd=directory,
-            env=_environment(settings),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_START_WITHIN_S,
-        )
-        if made.returncode != 0:
-            raise BenchmarkFailed(f"audiatur device add: {made.stderr.strip()}")
-        key = made.stdout.strip().splitlines()[-1]
-        yield _server(process, directory, Address(port=port, path=_UPLOADS, key=key), None)
+        key = _made(["device", "add", "bench"], directory, settings)
+        address = Address(port=port, path=_UPLOADS, key=key)
+        yield _server(process, directory, address, None), settings
+
+
+def _made(words: Sequence[str], directory: Path, settings: Mapping[str, str]) -> str:
+    """Run our own command and return its last line, which is a key."""
+    made = subprocess.run(  # noqa: S603  # Our own command.
+        [_command(), *words],
+        cwd=directory,
+        env=_environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_START_WITHIN_S,
+    )
+    if made.returncode != 0:
+        raise BenchmarkFailed(f"audiatur {words[0]} {words[1]}: {made.stderr.strip()}")
+    return made.stdout.strip().splitlines()[-1]
 
 
 @contextmanager
