@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import structlog
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.clients.routes import router as clients
 from app.consent.policy_routes import router as policy
 from app.consent.routes import router as consent
+from app.consent.template_routes import router as templates
 from app.core import problems
 from app.core.ids import new_id
 from app.custody.refusals import Denials
@@ -28,7 +28,9 @@ from app.disputes.routes import router as disputes
 from app.edge import Gate
 from app.identity.authenticator import Authenticator
 from app.identity.routes import router as identity
-from app.inspection import detection, references
+from app.inspection import detection
+from app.inspection.examiner import examiner
+from app.inspection.routes import router as searches
 from app.playback.routes import router as playback
 from app.recordings.ingest import IngestTools
 from app.recordings.routes import ReceivingTools
@@ -53,6 +55,8 @@ ROUTERS = (
     clients,
     recordings,
     consent,
+    templates,
+    searches,
     policy,
     playback,
     disputes,
@@ -110,7 +114,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     public_url = settings.public_url or f"http://{settings.host}:{settings.port + 1}"
     app.state.public_url = public_url
     app.state.notices_of = detection.notices_of
-    app.state.examine_reference = partial(references.examine, sandbox=tools.sandbox)
+    app.state.examine_reference = examiner(tools)
     app.state.copier = Copier(
         database=tools.database,
         archive=tools.archive,

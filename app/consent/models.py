@@ -28,6 +28,7 @@ from app.consent.purposes import (
     ScreeningResult,
     Status,
 )
+from app.consent.reasons import TO_BE_APPROVED
 from app.core.db import Base, JsonObject, one_of
 
 _STRENGTHS = " ".join(f"WHEN '{kind}' THEN '{strength}'" for kind, strength in STRENGTH.items())
@@ -46,7 +47,11 @@ class Verdict(StrEnum):
 
 
 class NoticeText(Base):
-    """A version of the words by which people are told. Approved once, ended once, else fixed."""
+    """A version of the words by which people are told. Approved once, ended once, else fixed.
+
+    `template` is the key of the shipped text that it is; one is approved only with the name of the
+    lawyer who reviewed it. `shares` tells which other references its sound is partly that of.
+    """
 
     __tablename__ = "notice_texts"
     __table_args__ = (
@@ -57,6 +62,11 @@ class NoticeText(Base):
         CheckConstraint("num_nonnulls(approved_by, approved_at) IN (0, 2)", name="approval"),
         CheckConstraint("approved_by <> created_by", name="four_eyes"),
         CheckConstraint("valid_to >= valid_from", name="validity"),
+        CheckConstraint(
+            "CASE WHEN approved_at IS NULL THEN lawyer_reviewed_by IS NULL"
+            " ELSE template IS NULL OR coalesce(btrim(lawyer_reviewed_by), '') <> '' END",
+            name="lawyer",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -75,6 +85,16 @@ class NoticeText(Base):
     created_at: Mapped[datetime]
     approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     approved_at: Mapped[datetime | None]
+    template: Mapped[str | None]
+    lawyer_reviewed_by: Mapped[str | None]
+    shares: Mapped[list[JsonObject]] = mapped_column(JSONB, server_default="[]")
+
+    @property
+    def mark(self) -> str | None:
+        """Return the mark of a shipped text that no lawyer is said to have reviewed."""
+        if self.template is None or self.lawyer_reviewed_by is not None:
+            return None
+        return TO_BE_APPROVED.of(self.language)
 
 
 class AutoVerifyStop(Base):

@@ -13,9 +13,12 @@ from app.consent.models import NoticeText
 from app.consent.review import person
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import new_id
+from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
+
+SEARCH_TEXT = "inspection.search_text"
 
 
 class NoticeTextNotFound(NotFound):
@@ -30,9 +33,16 @@ class WriterApproves(Forbidden):
     """Who wrote a notice text does not approve it; another person must."""
 
 
+class LawyerNotNamed(Conflict):
+    """Words that came with the product are to be approved by your lawyer; name who did that."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeWords:
-    """A notice text as it is given; `id` for a further version of one that is there."""
+    """A notice text as it is given; `id` for a further version of one that is there.
+
+    `template` is the key of the shipped text that it is.
+    """
 
     id: UUID | None
     language: str
@@ -41,15 +51,26 @@ class NoticeWords:
     recipients: tuple[str, ...]
     lines: tuple[str, ...]
     valid_from: datetime
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSound:
+    """That a reference shares sound with another, as a part of the speech of either."""
+
+    text_id: UUID
+    version: int
+    percent: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceAudio:
-    """The kept recording of the words."""
+    """The kept recording of the words, and which others it shares sound with."""
 
     object_id: UUID
     media_type: str
     sha256: bytes
+    shares: tuple[SharedSound, ...] = ()
 
 
 def add(
@@ -75,6 +96,11 @@ def add(
         object_id=audio.object_id,
         media_type=audio.media_type,
         audio_sha256=audio.sha256,
+        template=words.template,
+        shares=[
+            {"text_id": str(one.text_id), "version": one.version, "percent": one.percent}
+            for one in audio.shares
+        ],
         created_by=person(actor),
         created_at=at,
     )
@@ -90,6 +116,8 @@ def add(
             "version": row.version,
             "purposes": " ".join(row.purposes),
             "recipients": " ".join(row.recipients),
+            "template": row.template,
+            "most_shared_percent": max((one.percent for one in audio.shares), default=0),
         },
         detail={"text": row.text},
         content=audio.sha256,
@@ -98,14 +126,23 @@ def add(
 
 
 def approve(
-    session: Session, actor: Actor, text_id: UUID, *, version: int | None, at: datetime
+    session: Session,
+    actor: Actor,
+    text_id: UUID,
+    *,
+    version: int | None,
+    lawyer: str | None = None,
+    at: datetime,
 ) -> NoticeText:
-    """Approve a version, the latest if none is named.
+    """Approve a version, the latest if none is named; old recordings are then searched for it.
+
+    `lawyer` says who has reviewed the words; without it no shipped text is approved.
 
     Raises:
         NoticeTextNotFound: there is none.
         NoticeTextApproved: it was approved already.
         WriterApproves: the actor wrote it.
+        LawyerNotNamed: it came with the product, and nobody is said to have reviewed it.
     """
     wanted = version or queries.latest_version(session, text_id)
     row = queries.notice_text(session, text_id, wanted)
@@ -115,8 +152,11 @@ def approve(
         raise NoticeTextApproved
     if row.created_by == person(actor):
         raise WriterApproves
+    if row.template is not None and not lawyer:
+        raise LawyerNotNamed(mark=row.mark)
     row.approved_by = person(actor)
     row.approved_at = at
+    row.lawyer_reviewed_by = lawyer
     session.flush()
     ledger.append(
         session,
@@ -124,6 +164,9 @@ def approve(
         Act.NOTICE_TEXT_APPROVED,
         ("notice_text", row.id),
         at=at,
-        facts={"version": row.version},
+        facts={"version": row.version, "lawyer_named": lawyer is not None},
+        detail={"lawyer_reviewed_by": lawyer} if lawyer else None,
     )
+    args = {"text_id": str(row.id), "version": str(row.version)}
+    enqueue(session, Job(task=SEARCH_TEXT, args=args))
     return row

@@ -19,6 +19,10 @@ class Words:
         return self.ru if lang == "ru" else self.en
 
 
+TO_BE_APPROVED = Words("должен быть утверждён вашим юристом", "to be approved by your lawyer")
+"""The mark of every text that comes with the product."""
+
+
 @dataclass(frozen=True, slots=True)
 class Explained:
     """A reason: its title, and what it means."""

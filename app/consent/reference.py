@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.consent import notices
 from app.consent.models import NoticeText
-from app.consent.notices import NoticeWords, ReferenceAudio
+from app.consent.notices import NoticeWords, ReferenceAudio, SharedSound
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.ids import new_id
@@ -22,8 +22,11 @@ from storage.errors import StoreError
 MAX_REFERENCE_BYTES = 20 * 1024 * 1024
 
 
-Examine = Callable[[int, MediaFacts], None]
-"""Refuses a reference that could not be searched for; is given a descriptor of its bytes."""
+Examine = Callable[[int, MediaFacts], Sequence[SharedSound]]
+"""Refuses a reference that could not be searched for; says which kept ones share its sound.
+
+It is given a descriptor of the bytes.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,10 @@ class ReferenceIngest:
             raise StoreAway from exc
 
     def keep(self, arrived: Arrived) -> tuple[NoticeText, bool]:
+        """Make bytes and row durable, as `store_away` does."""
+        return self.store_away(arrived.facts), True
+
+    def store_away(self, facts: MediaFacts) -> NoticeText:
         """Make bytes and row durable; what fails in between leaves an object without a row.
 
         Raises:
@@ -80,7 +87,7 @@ class ReferenceIngest:
             StoreAway: nothing was kept.
         """
         self._plain.flush()
-        self._tools.examine(self._plain.fileno(), arrived.facts)
+        shares = self._tools.examine(self._plain.fileno(), facts)
         try:
             kept = self._draft.keep()
         except StoreError as exc:
@@ -100,10 +107,11 @@ class ReferenceIngest:
             session.flush()
             audio = ReferenceAudio(
                 object_id=kept.object_id,
-                media_type=arrived.facts.media_type,
+                media_type=facts.media_type,
                 sha256=kept.sha256,
+                shares=tuple(shares),
             )
-            return notices.add(session, self._actor, self._words, audio, at=at), True
+            return notices.add(session, self._actor, self._words, audio, at=at)
 
     def discard(self) -> None:
         self._plain.close()

@@ -69,6 +69,18 @@ GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 Lang = Literal["ru", "en"]
 
 
+def reference_tools(request: Request) -> ReferenceTools:
+    """Return what takes a reference in, as `main` has put it together."""
+    ingest = request.app.state.receiving.ingest
+    return ReferenceTools(
+        database=ingest.database,
+        store=ingest.store,
+        clock=ingest.clock,
+        examine=request.app.state.examine_reference,
+        spool=request.app.state.settings.spool_dir,
+    )
+
+
 def _words(raw: bytes) -> NoticeWords:
     told = parse_metadata(NoticeTextTold, raw)
     return NoticeWords(
@@ -118,13 +130,7 @@ async def add_notice_text(
 ) -> NoticeTextCreated:
     """Keep a notice text and its reference audio; another person approves it."""
     ingest = receiving.ingest
-    tools = ReferenceTools(
-        database=ingest.database,
-        store=ingest.store,
-        clock=ingest.clock,
-        examine=request.app.state.examine_reference,
-        spool=request.app.state.settings.spool_dir,
-    )
+    tools = reference_tools(request)
     row, _ = await receive(
         request,
         Reception(
@@ -136,7 +142,7 @@ async def add_notice_text(
             pool=receiving.pool,
         ),
     )
-    return NoticeTextCreated(id=row.id, version=row.version)
+    return NoticeTextCreated.of(row)
 
 
 @router.get("/notice-texts", responses=problems(*GUARDED))
@@ -152,6 +158,7 @@ def list_notice_texts(_: CanReadNotice, session: SessionDep) -> NoticeTextList:
         notices.NoticeTextNotFound,
         notices.NoticeTextApproved,
         notices.WriterApproves,
+        notices.LawyerNotNamed,
     ),
 )
 def approve_notice_text(
@@ -162,8 +169,15 @@ def approve_notice_text(
     body: NoticeTextApproval | None = None,
 ) -> NoticeTextRead:
     """Approve a version of a notice text, so that recordings can be cleared by it."""
-    version = body.version if body else None
-    row = notices.approve(session, actor, text_id, version=version, at=clock.now())
+    told = body or NoticeTextApproval()
+    row = notices.approve(
+        session,
+        actor,
+        text_id,
+        version=told.version,
+        lawyer=told.lawyer_reviewed_by,
+        at=clock.now(),
+    )
     return NoticeTextRead.of(row)
 
 

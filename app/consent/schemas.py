@@ -29,6 +29,7 @@ from app.consent.purposes import (
     Status,
     Strength,
 )
+from app.consent.shipped import Template, TemplateKind
 from app.core.moments import Milliseconds, Moment, Version
 from app.core.text import LongText, Text
 
@@ -60,9 +61,68 @@ class NoticeTextTold(_Told):
     valid_from: Moment
 
 
+class SharedRead(BaseModel):
+    """That `percent` of the speech of a reference, or of the other's, is the same sound."""
+
+    text_id: UUID
+    version: int
+    percent: int
+
+
 class NoticeTextCreated(BaseModel):
+    """What was kept. From about half on, `shares` is a warning: only the rest tells them apart."""
+
     id: UUID
     version: int
+    shares: list[SharedRead]
+
+    @classmethod
+    def of(cls, row: NoticeText) -> NoticeTextCreated:
+        return cls.model_validate({"id": row.id, "version": row.version, "shares": row.shares})
+
+
+class TemplateRead(BaseModel):
+    """A text that comes with the product. `mark` says whose approval it waits for."""
+
+    key: str
+    kind: TemplateKind
+    language: str
+    title: str
+    text: str
+    mark: str
+    purposes: list[Purpose]
+    recipients: list[RecipientClass]
+    audio_sha256: str | None
+    voice: str | None
+    made_with: str | None
+
+    @classmethod
+    def of(cls, found: Template) -> TemplateRead:
+        spoken = found.spoken
+        return cls(
+            key=found.key,
+            kind=found.kind,
+            language=found.language,
+            title=found.title,
+            text=found.text,
+            mark=found.mark,
+            purposes=[Purpose(one) for one in found.purposes],
+            recipients=[RecipientClass(one) for one in found.recipients],
+            audio_sha256=spoken.sha256 if spoken else None,
+            voice=spoken.voice if spoken else None,
+            made_with=spoken.made_with if spoken else None,
+        )
+
+
+class TemplateList(BaseModel):
+    items: list[TemplateRead]
+
+
+class TemplateInstall(_Told):
+    """On which lines an announcement is played (none: on all), and since when; else since now."""
+
+    lines: list[Text] = []
+    valid_from: Moment | None = None
 
 
 class NoticeTextRead(BaseModel):
@@ -81,6 +141,10 @@ class NoticeTextRead(BaseModel):
     created_at: AwareDatetime
     approved_by: UUID | None
     approved_at: AwareDatetime | None
+    template: str | None
+    mark: str | None
+    lawyer_reviewed_by: str | None
+    shares: list[SharedRead]
 
     @classmethod
     def of(cls, row: NoticeText) -> NoticeTextRead:
@@ -89,9 +153,13 @@ class NoticeTextRead(BaseModel):
 
 
 class NoticeTextApproval(_Told):
-    """Which version is approved; the latest if none is named."""
+    """Which version is approved; the latest if none is named.
+
+    A text that came with the product needs the name of the lawyer who reviewed it.
+    """
 
     version: Version | None = None
+    lawyer_reviewed_by: Text | None = None
 
 
 class AssertionCreate(_Told):

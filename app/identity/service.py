@@ -167,6 +167,18 @@ def disable_user(session: Session, actor: Actor, name: str, *, at: datetime) -> 
     )
 
 
+def actor_named(session: Session, name: str) -> Actor:
+    """Return the person of this log-in name who may still come in.
+
+    Raises:
+        UserNotFound: there is none.
+    """
+    user = queries.user_by_name(session, name)
+    if user is None or user.disabled_at is not None:
+        raise UserNotFound(f"There is no person {name!r}.")
+    return queries.as_actor(user)
+
+
 def must_be_here(session: Session, actor: Actor) -> None:
     """Refuse a person whom somebody has shut out a moment ago.
 

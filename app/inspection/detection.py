@@ -12,7 +12,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.consent import queries as consent_queries
@@ -26,10 +25,9 @@ from app.identity.actor import Actor
 from app.inspection.models import NoticeHit, NoticeSearch
 from app.inspection.notice.checks import METHOD_VERSION, Verdict
 from app.inspection.notice.hits import Hit
-from app.inspection.references import NoticeAudio
+from app.inspection.references import NoticeAudio, ref_of
 from app.recordings.models import Party, Recording, SealedRow
 from app.recordings.schemas import NoticeFound, NoticeNotSearched, NoticesRead
-from storage.sealed import SealedRef
 
 DETECTOR = Actor.system("detector")
 
@@ -47,6 +45,7 @@ class Searched:
     is_whole: bool
     decoder: str
     not_searched: Mapping[str, str] = field(default_factory=dict)
+    method_version: str = METHOD_VERSION
 
 
 def texts_for(session: Session, recording: Recording) -> list[NoticeAudio]:
@@ -68,11 +67,7 @@ def texts_for(session: Session, recording: Recording) -> list[NoticeAudio]:
         NoticeAudio(
             text_id=text.id,
             version=text.version,
-            ref=SealedRef(
-                object_id=row.object_id,
-                wrapped_key=row.wrapped_key or b"",
-                size_bytes=row.size_bytes,
-            ),
+            ref=ref_of(row),
             sha256=text.audio_sha256,
         )
         for text, row in rows
@@ -88,7 +83,7 @@ def write_down(
         id=new_id(),
         recording_id=recording.id,
         leg_id=searched.leg_id,
-        method_version=METHOD_VERSION,
+        method_version=searched.method_version,
         texts=[text.key for text in searched.texts],
         not_searched=dict(searched.not_searched),
         is_whole=searched.is_whole,
@@ -133,25 +128,22 @@ def _row(hit: Hit, search: NoticeSearch) -> NoticeHit:
 
 
 def notices_of(session: Session, recording_id: UUID) -> NoticesRead:
-    """Return what the newest search of each leg has found; what was rejected is not shown."""
-    newest = session.scalars(
-        select(NoticeSearch)
-        .where(NoticeSearch.recording_id == recording_id)
-        .ext(distinct_on(NoticeSearch.leg_id))
-        .order_by(NoticeSearch.leg_id, NoticeSearch.at.desc(), NoticeSearch.id.desc())
-    ).all()
-    rows = session.scalars(
-        select(NoticeHit)
-        .where(
-            NoticeHit.search_id.in_([search.id for search in newest]),
-            NoticeHit.verdict != Verdict.REJECTED,
-        )
-        .order_by(NoticeHit.start_ms, NoticeHit.id)
-    )
-    missed = {key: why for search in newest for key, why in search.not_searched.items()}
+    """Return what stands of the searches of all legs; what was rejected is not shown."""
+    missed: dict[tuple[UUID, str], str] = {}
+    for search in _searches(session, recording_id):
+        for name in search.texts:
+            missed.pop((search.leg_id, name), None)
+        missed |= {(search.leg_id, name): why for name, why in search.not_searched.items()}
     return NoticesRead(
-        found=[_found(row) for row in rows],
-        not_searched=[_missed(key, why) for key, why in sorted(missed.items())],
+        found=[
+            _found(row)
+            for row in standing_hits(session, recording_id)
+            if row.verdict != Verdict.REJECTED
+        ],
+        not_searched=[
+            _missed(name, why)
+            for name, why in sorted({name: why for (_, name), why in missed.items()}.items())
+        ],
     )
 
 
@@ -170,6 +162,34 @@ def _found(row: NoticeHit) -> NoticeFound:
         score=row.score,
         complete=row.complete,
     )
+
+
+def _searches(session: Session, recording_id: UUID) -> Sequence[NoticeSearch]:
+    """Return the searches of a recording, the oldest first."""
+    return session.scalars(
+        select(NoticeSearch)
+        .where(NoticeSearch.recording_id == recording_id)
+        .order_by(NoticeSearch.at, NoticeSearch.id)
+    ).all()
+
+
+def standing_searches(session: Session, recording_id: UUID) -> dict[tuple[UUID, str], NoticeSearch]:
+    """Return for each leg and text (`id:version`) the newest search for it."""
+    found = _searches(session, recording_id)
+    return {(search.leg_id, name): search for search in found for name in search.texts}
+
+
+def standing_hits(session: Session, recording_id: UUID) -> list[NoticeHit]:
+    """Return the hits of the newest search for each text in each leg, in their order."""
+    standing = {
+        (search.id, name) for (_, name), search in standing_searches(session, recording_id).items()
+    }
+    rows = session.scalars(
+        select(NoticeHit)
+        .where(NoticeHit.recording_id == recording_id)
+        .order_by(NoticeHit.start_ms, NoticeHit.id)
+    )
+    return [row for row in rows if (row.search_id, f"{row.text_id}:{row.text_version}") in standing]
 
 
 def propose(
@@ -229,7 +249,7 @@ def _propose_one(
                 "played_ms": [hit.start_ms, hit.end_ms],
                 "stayed_after_ms": stayed_until - hit.end_ms,
                 "match": {
-                    "algo": METHOD_VERSION,
+                    "algo": _method(session, hit),
                     "hit_id": str(hit.id),
                     "ref_sha256": hit.reference_sha256.hex(),
                     "offset_ms": hit.start_ms,
@@ -240,8 +260,27 @@ def _propose_one(
         ),
         at=at,
     )
-    if row.status == Status.PROPOSED and _clears(session, hit):
+    if row.status != Status.PROPOSED:
+        return
+    if _clears(session, hit) and not _was_put_aside(session, row, hit):
         review.verify_by_rule(session, DETECTOR, row, at=at)
+
+
+def _method(session: Session, hit: NoticeHit) -> str:
+    return session.get_one(NoticeSearch, hit.search_id).method_version
+
+
+def _was_put_aside(session: Session, row: Assertion, hit: NoticeHit) -> bool:
+    """Say whether people said of this text that it did not tell this party; they decide again."""
+    said_no = session.scalars(
+        select(Assertion).where(
+            Assertion.recording_id == row.recording_id,
+            Assertion.party_id == row.party_id,
+            Assertion.kind == Kind.IVR_NOTICE,
+            Assertion.status.in_((Status.REJECTED, Status.INVALIDATED)),
+        )
+    )
+    return any(one.evidence["notice"]["id"] == str(hit.text_id) for one in said_no)
 
 
 def _clears(session: Session, hit: NoticeHit) -> bool:

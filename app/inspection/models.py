@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, JsonObject
+from app.core.db import Base, JsonObject, one_of
 
 
 class LegSound(Base):
@@ -105,3 +106,125 @@ class NoticeHit(Base):
     clock_ppm: Mapped[float]
     heard: Mapped[list[dict[str, int]]] = mapped_column(JSONB)
     reference_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class RunReason(StrEnum):
+    """Why old recordings are searched again."""
+
+    TEXT = "text"
+    METHOD = "method"
+    REQUEST = "request"
+
+
+class RunState(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class SearchRun(Base):
+    """A walk through the old recordings, the newest first: its scope, its place and its counts.
+
+    Recordings are counted, not legs. `total` is null until they have been counted, `batch` numbers
+    the jobs of the run, of which only the current one does anything. `place_at` and `place_id` are
+    the last recording that was passed; `trying_id` is in work, for the `tries`th time.
+    """
+
+    __tablename__ = "search_runs"
+    __table_args__ = (
+        CheckConstraint(one_of("reason", RunReason), name="reason"),
+        CheckConstraint(one_of("state", RunState), name="state"),
+        CheckConstraint("num_nonnulls(text_id, text_version) IN (0, 2)", name="text"),
+        CheckConstraint("num_nonnulls(place_at, place_id) IN (0, 2)", name="place"),
+        CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="ended"),
+        ForeignKeyConstraint(
+            ["text_id", "text_version"], ["notice_texts.id", "notice_texts.version"]
+        ),
+        Index("ix_search_runs_begun", "begun_at", "id"),
+        Index(
+            "uq_search_runs_text",
+            "text_id",
+            "text_version",
+            unique=True,
+            postgresql_where="reason = 'text'",
+        ),
+        Index(
+            "uq_search_runs_method",
+            "method_version",
+            unique=True,
+            postgresql_where="reason = 'method'",
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    state: Mapped[str]
+    method_version: Mapped[str]
+    text_id: Mapped[UUID | None]
+    text_version: Mapped[int | None]
+    since: Mapped[datetime | None]
+    is_whole: Mapped[bool]
+    begun_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    total: Mapped[int | None]
+    done: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    found_complete: Mapped[int] = mapped_column(server_default="0")
+    found_partial: Mapped[int] = mapped_column(server_default="0")
+    differing: Mapped[int] = mapped_column(server_default="0")
+    busy_ms: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    batch: Mapped[int] = mapped_column(server_default="0")
+    place_at: Mapped[datetime | None]
+    place_id: Mapped[UUID | None]
+    trying_id: Mapped[UUID | None]
+    tries: Mapped[int] = mapped_column(server_default="0")
+
+
+class SearchFailure(Base):
+    """That a run could not search a recording, and why. Inserted only."""
+
+    __tablename__ = "search_failures"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("search_runs.id"), primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(
+        ForeignKey("recordings.id"), primary_key=True, index=True
+    )
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class DifferenceKind(StrEnum):
+    """How a search differs from a verdict."""
+
+    HEARD = "heard"
+    NOT_HEARD = "not_heard"
+
+
+class NoticeDifference(Base):
+    """That a later search contradicts what was settled. Inserted only; the verdict stands.
+
+    `heard`: put aside by people, and now heard completely. `not_heard`: rests on a playing that the
+    search does not find any more. One of a kind for a piece of evidence and method.
+    """
+
+    __tablename__ = "notice_differences"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", DifferenceKind), name="kind"),
+        CheckConstraint("(kind = 'heard') = (hit_id IS NOT NULL)", name="hit"),
+        Index("ix_notice_differences_recording", "recording_id"),
+        Index("uq_notice_differences_one", "assertion_id", "kind", "method_version", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    assertion_id: Mapped[UUID] = mapped_column(ForeignKey("assertions.id"))
+    kind: Mapped[str]
+    status: Mapped[str]
+    by_person: Mapped[bool]
+    method_version: Mapped[str]
+    search_id: Mapped[UUID] = mapped_column(ForeignKey("notice_searches.id"))
+    hit_id: Mapped[UUID | None] = mapped_column(ForeignKey("notice_hits.id"))
+    at: Mapped[datetime]

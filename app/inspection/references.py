@@ -20,6 +20,7 @@ from app.inspection.decode import Limits, inspect_audio
 from app.inspection.notice.reference import Reference, ReferenceRefused, ReferenceTooLong
 from app.inspection.sandbox import DecodeFailed, DecodeLimit, LimitKind, Sandbox
 from app.recordings.media import AudioRecogniser, MediaFacts, NotAudio
+from app.recordings.models import SealedRow
 from storage.errors import ObjectDamaged, ObjectMissing
 from storage.sealed import SealedReader, SealedRef
 
@@ -73,8 +74,8 @@ def decoded(descriptor: int, facts: MediaFacts, sandbox: Sandbox) -> npt.NDArray
     return np.asarray(mixed, dtype=np.int16)
 
 
-def examine(descriptor: int, facts: MediaFacts, sandbox: Sandbox) -> None:
-    """Refuse a reference that could not be searched for, before it is kept.
+def examine(descriptor: int, facts: MediaFacts, sandbox: Sandbox) -> Reference:
+    """Refuse a reference that could not be searched for, before it is kept; else return it.
 
     Raises:
         ReferenceRefused: too short, too long, silent, or no speech.
@@ -87,7 +88,14 @@ def examine(descriptor: int, facts: MediaFacts, sandbox: Sandbox) -> None:
         raise NotAudio(f"The reference cannot be decoded: {exc}") from exc
     finally:
         os.close(own)
-    Reference.register(pcm, text_id="", version=1, sha256="0" * 64)
+    return Reference.register(pcm, text_id="", version=1, sha256="0" * 64)
+
+
+def ref_of(row: SealedRow) -> SealedRef:
+    """Return how a kept object is opened whose key was not destroyed."""
+    return SealedRef(
+        object_id=row.object_id, wrapped_key=row.wrapped_key or b"", size_bytes=row.size_bytes
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

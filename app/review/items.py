@@ -16,6 +16,7 @@ from app.consent.packs import DEFAULT
 from app.consent.purposes import BLOCKS, Kind, Side, Status
 from app.identity.actor import Actor
 from app.identity.permissions import Permission, Role
+from app.inspection.models import DifferenceKind
 from app.releases.models import Release, ReleaseState
 from app.review import queries
 from app.review.models import ReviewClaim
@@ -27,6 +28,17 @@ _MAY_SETTLE = {
     Kind.LEGAL_DEMAND: frozenset({Role.LEGAL}),
 }
 _MAY_APPROVE = frozenset({Role.APPROVER, Role.LEGAL})
+_SETTLED: dict[tuple[str, bool], str] = {
+    (Status.PROPOSED, False): "W_NOT_DECIDED",
+    (Status.VERIFIED, False): "W_VERIFIED_BY_RULE",
+    (Status.VERIFIED, True): "W_VERIFIED",
+    (Status.REJECTED, True): "W_REJECTED",
+    (Status.INVALIDATED, True): "W_INVALIDATED",
+}
+_DIFFERS: dict[str, str] = {
+    DifferenceKind.HEARD: "W_HEARD_NOW",
+    DifferenceKind.NOT_HEARD: "W_NOT_HEARD_NOW",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +104,8 @@ def of(
         return build.recordings(rows)
     if queue in {Queue.RELEASES, Queue.POLICY}:
         return build.releases(rows)
+    if queue == Queue.DIFFERS:
+        return build.differences(rows)
     return build.assertions(rows, at=at)
 
 
@@ -248,6 +262,41 @@ class _Builder:
                     party=label,
                     proposer=people.get(a.proposed_by) if a.proposed_by else a.proposed_service,
                     four_eyes=self._settling(a, eyes),
+                )
+            )
+        return items
+
+    def differences(self, rows: Sequence[_Row]) -> list[Item]:
+        found = queries.differences(self.session, [row[0] for row in rows])
+        settled = queries.assertions(self.session, {d.assertion_id for d, _ in found.values()})
+        calls = queries.calls(self.session, {d.recording_id for d, _ in found.values()})
+        parties = {a.party_id for a in settled.values() if a.party_id}
+        labels = queries.labels(self.session, parties)
+        people = queries.names(
+            self.session, {a.decided_by for a in settled.values() if a.decided_by}
+        )
+        items = []
+        for row in rows:
+            difference, hit = found[row[0]]
+            a = settled[difference.assertion_id]
+            who = people.get(a.decided_by) if a.decided_by else None
+            said = Why(code=_SETTLED[a.status, a.decided_by is not None], subject=who)
+            now = Why(code=_DIFFERS[difference.kind], subject=difference.method_version)
+            heard = _heard(a)
+            if hit is not None:
+                span = Span(from_ms=hit.start_ms, to_ms=hit.end_ms)
+                heard = Heard(recording_id=hit.recording_id, span=span)
+            items.append(
+                self._item(
+                    row,
+                    why=[said, now],
+                    next_step="N_STANDS_OR_UNDO",
+                    heard=heard,
+                    call=calls.get(difference.recording_id),
+                    assertion=a,
+                    party=labels.get(a.party_id) if a.party_id else None,
+                    proposer=a.proposed_service,
+                    four_eyes=self._reads_only() or FourEyes(may_decide=True),
                 )
             )
         return items

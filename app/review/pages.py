@@ -179,6 +179,7 @@ _VERBS = {
     Queue.SAMPLE: ("right", "wrong"),
     Queue.RELEASES: ("approve", "deny"),
     Queue.POLICY: ("noted", "reject"),
+    Queue.DIFFERS: ("stands", "undo_it"),
 }
 
 

@@ -34,6 +34,7 @@ from app.custody.ledger import Act
 from app.custody.models import CustodyEntry
 from app.identity.actor import Actor
 from app.identity.models import User
+from app.inspection.models import NoticeDifference, NoticeHit
 from app.recordings.models import Capture, Flag, InspectionState, Party, Recording
 from app.recordings.queries import visible_to
 from app.releases.models import EndReason, Release, ReleaseApproval, ReleaseState, ReleaseWish
@@ -131,6 +132,39 @@ def _flipped(at: datetime) -> Waiting:
     )
 
 
+def _differing(actor: Actor) -> Waiting:
+    """Return where a search differs from a verdict that stands, and nobody has taken note of it."""
+    noted = exists().where(
+        ReviewNote.queue == Queue.DIFFERS, ReviewNote.subject_id == NoticeDifference.id
+    )
+    return Waiting(
+        statement=select(
+            NoticeDifference.id, NoticeDifference.at, NoticeDifference.at.label("since")
+        )
+        .join(Recording, Recording.id == NoticeDifference.recording_id)
+        .join(Assertion, Assertion.id == NoticeDifference.assertion_id)
+        .where(
+            visible_to(actor),
+            Recording.erased_at.is_(None),
+            Assertion.status == NoticeDifference.status,
+            ~noted,
+        ),
+        order=(NoticeDifference.at, NoticeDifference.id),
+    )
+
+
+def differences(
+    session: Session, ids: Collection[UUID]
+) -> dict[UUID, tuple[NoticeDifference, NoticeHit | None]]:
+    """Return differences by id, with the playing that was heard anew."""
+    rows = session.execute(
+        select(NoticeDifference, NoticeHit)
+        .outerjoin(NoticeHit, NoticeHit.id == NoticeDifference.hit_id)
+        .where(NoticeDifference.id.in_(ids))
+    )
+    return {row[0].id: (row[0], row[1]) for row in rows}
+
+
 def waiting(  # noqa: PLR0911 - one way out per queue.
     actor: Actor, queue: Queue, *, at: datetime
 ) -> Waiting:
@@ -173,6 +207,8 @@ def waiting(  # noqa: PLR0911 - one way out per queue.
             )
         case Queue.POLICY:
             return _flipped(at)
+        case Queue.DIFFERS:
+            return _differing(actor)
         case Queue.SAMPLE:
             is_checked = exists().where(SampleCheck.assertion_id == Assertion.id)
             return _of_assertions(actor, is_auto_verified(), is_drawn(), ~is_checked)

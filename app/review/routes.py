@@ -276,6 +276,6 @@ def note_item(
     session: SessionDep,
     clock: ClockDep,
 ) -> Response:
-    """Note what was done about a decision that flipped; the item leaves the queue."""
+    """Note what came of a decision that flipped or a search that differs; the item leaves."""
     service.take_note(session, actor, queue, item_id=item_id, note=body.note, at=clock.now())
     return Response(status_code=204)

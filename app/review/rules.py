@@ -36,6 +36,7 @@ class Queue(StrEnum):
     POLICY = "policy"
     SAMPLE = "sample"
     MOBILE = "mobile"
+    DIFFERS = "differs"
 
     @property
     def code(self) -> str:
@@ -56,6 +57,7 @@ _CODES = {
     Queue.POLICY: "Q5",
     Queue.SAMPLE: "Q7",
     Queue.MOBILE: "Q10",
+    Queue.DIFFERS: "Q2",
 }
 _ALLOWANCES = {
     Queue.UNKNOWN: timedelta(days=10),
@@ -65,6 +67,7 @@ _ALLOWANCES = {
     Queue.POLICY: timedelta(days=1),
     Queue.SAMPLE: timedelta(days=14),
     Queue.MOBILE: timedelta(days=30),
+    Queue.DIFFERS: timedelta(days=3),
 }
 
 

@@ -217,6 +217,9 @@ def _links(item: Item) -> LinksRead:
     elif item.queue == Queue.POLICY:
         verify = f"/v1/review/policy/{item.id}/note"
         reject = ""
+    elif item.queue == Queue.DIFFERS and item.assertion is not None:
+        verify = f"/v1/review/differs/{item.id}/note"
+        reject = f"/v1/review/assertions/{item.assertion.id}/undo"
     elif item.assertion is not None:
         verify, reject = f"/v1/assertions/{item.id}/verify", f"/v1/assertions/{item.id}/reject"
     else:

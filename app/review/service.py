@@ -24,7 +24,8 @@ from app.review.items import Item
 from app.review.models import ReviewClaim, ReviewNote
 from app.review.rules import CLAIM_LIFETIME, Queue
 
-_NOTED = frozenset({Queue.POLICY})
+_NOTED = {Queue.POLICY: "release", Queue.DIFFERS: "notice_difference"}
+"""Queues whose items can be noted away, and what their items are."""
 
 
 class ItemNotWaiting(NotFound):
@@ -162,7 +163,7 @@ def take_note(
     note: str,
     at: datetime,
 ) -> None:
-    """Say that what a flipped decision asks for was done; the item leaves the queue.
+    """Say that an item was looked at and what came of it; it leaves the queue.
 
     Raises:
         QueueNotNoted: the queue's items need a verdict.
@@ -181,7 +182,7 @@ def take_note(
         session,
         actor,
         Act.REVIEW_NOTED,
-        ("release", item_id),
+        (_NOTED[queue], item_id),
         at=at,
         facts={"queue": str(queue)},
         detail={"note": note},

@@ -22,6 +22,7 @@ TITLES: dict[Queue, Words] = {
     Queue.POLICY: Words("Правила изменились", "Policy changed"),
     Queue.SAMPLE: Words("Выборка автоматических проверок", "Sample of automatic verdicts"),
     Queue.MOBILE: Words("Старые записи с мобильных", "Old recordings from mobiles"),
+    Queue.DIFFERS: Words("Поиск расходится с решением", "A search differs from a verdict"),
 }
 HELP: dict[Queue, Words] = {
     Queue.UNKNOWN: Words(
@@ -56,6 +57,12 @@ HELP: dict[Queue, Words] = {
         "Автоматические записи с телефонов без основания. Найдите основание или уничтожьте.",
         "Automatic recordings from telephones without a ground. Find a ground or erase them.",
     ),
+    Queue.DIFFERS: Words(
+        "Повторный поиск услышал не то, что было решено. Решение в силе: прослушайте и оставьте "
+        "его или верните на проверку.",
+        "A later search heard something else than was decided. The verdict stands: listen, and "
+        "keep it or take it back.",
+    ),
 }
 EMPTY: dict[Queue, Words] = {
     Queue.UNKNOWN: Words(
@@ -87,6 +94,10 @@ EMPTY: dict[Queue, Words] = {
         "Запись с мобильного попадёт сюда через две недели, если основание не найдено.",
         "A recording from a mobile comes here after two weeks without a ground.",
     ),
+    Queue.DIFFERS: Words(
+        "Если новый поиск разойдётся с прежним решением, случай появится здесь.",
+        "When a later search contradicts a verdict, the case appears here.",
+    ),
 }
 _WHY: dict[str, Words] = {
     "W_MOBILE_OLD": Words(
@@ -110,6 +121,21 @@ _WHY: dict[str, Words] = {
         "The first use of a contract, or a special ground: two people decide.",
     ),
     "W_APPROVAL_ASKED": Words("Запрошена передача.", "A release was asked for."),
+    "W_NOT_DECIDED": Words("Предложено программой, ещё не решено.", "Proposed, not decided yet."),
+    "W_VERIFIED_BY_RULE": Words(
+        "Подтверждено программой по правилу.", "Verified by the program, by its rule."
+    ),
+    "W_VERIFIED": Words("Подтверждено сотрудником.", "Verified by a person."),
+    "W_REJECTED": Words("Отклонено сотрудником.", "Rejected by a person."),
+    "W_INVALIDATED": Words("Признано неверным двумя сотрудниками.", "Taken back by two people."),
+    "W_HEARD_NOW": Words(
+        "Новый поиск услышал уведомление полностью; в скобках метод.",
+        "A later search heard the whole notice; its method in brackets.",
+    ),
+    "W_NOT_HEARD_NOW": Words(
+        "Новый поиск здесь полного уведомления не находит; в скобках метод.",
+        "A later search finds no whole notice here; its method in brackets.",
+    ),
 }
 STEPS: dict[str, Words] = {
     "N_LISTEN_AND_PROPOSE": Words(
@@ -140,6 +166,10 @@ STEPS: dict[str, Words] = {
     "N_LOOK_AGAIN": Words(
         "Разберитесь, почему проверка не удалась, и отметьте это.",
         "Find out why it could not be decided, and note it.",
+    ),
+    "N_STANDS_OR_UNDO": Words(
+        "Оставьте решение в силе или верните его на проверку.",
+        "Let the verdict stand, or take it back.",
     ),
     "N_CHECK": Words(
         "Верно, если текст уведомления слышен полностью.",
@@ -284,6 +314,8 @@ PAGE: dict[str, Words] = {
     "right": Words("Верно", "Right"),
     "approve": Words("Одобрить", "Approve"),
     "noted": Words("Отметить", "Note as done"),
+    "stands": Words("Решение в силе", "The verdict stands"),
+    "undo_it": Words("Вернуть на проверку…", "Take it back…"),
     "reject": Words("Отклонить…", "Reject…"),
     "wrong": Words("Неверно…", "Wrong…"),
     "deny": Words("Отказать…", "Deny…"),
@@ -322,6 +354,7 @@ PAGE: dict[str, Words] = {
     "offline": Words("Нет связи с архивом.", "The archive does not answer."),
     "undo_reason": Words("Возвращено проверяющим", "Taken back by the reviewer"),
     "note_reason": Words("Получателю сообщено", "The recipient was told"),
+    "stands_reason": Words("Прослушано, решение в силе", "Listened to; the verdict stands"),
     "help_link": Words("Все причины и что поможет", "All reasons and what helps"),
     "letters": Words("Управлять одной клавишей", "Use single keys"),
     "link_once": Words(

@@ -7,8 +7,11 @@ from datetime import timedelta
 
 from app.clients.service import ADOPT
 from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
+from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
 from app.inspection.jobs import inspect
+from app.inspection.search_again import check_runs, search_again, search_text
+from app.inspection.searches import SEARCH_AGAIN
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, sweep
 from app.recordings.service import REFRESH_FLAG
@@ -24,6 +27,8 @@ _SWEPT_AFTER = timedelta(hours=6)
 
 HANDLERS: dict[str, Handler] = {
     INSPECT: inspect,
+    SEARCH_TEXT: search_text,
+    SEARCH_AGAIN: search_again,
     ADOPT: adopt,
     REFRESH_FLAG: handle_refresh_flag,
     REFRESH_FLAGS: handle_refresh_flags,
@@ -37,7 +42,11 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
         "17 * * * *",
         lambda tools: sweep(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
+    "inspection.check_runs": ("29 * * * *", check_runs),
     "review.seed": ("5 3 * * *", handle_seed),
     "releases.sweep": ("* * * * *", reconsider_closed),
 }
 """By name: when, in cron's words, and what."""
+
+AT_START: tuple[Callable[[Tools], object], ...] = (check_runs,)
+"""What a worker does once before its first job: an update may have brought another method."""

@@ -14,7 +14,7 @@ from procrastinate.jobs import DeleteJobCondition
 from app.core.db import APP_ROLE
 from app.core.jobs import QUEUE
 from app.tools import Tools
-from app.worker.handlers import HANDLERS, PERIODIC, Handler
+from app.worker.handlers import AT_START, HANDLERS, PERIODIC, Handler
 
 _log = structlog.get_logger()
 
@@ -104,6 +104,8 @@ def run(tools: Tools, url: str) -> None:
                 delete_jobs=DeleteJobCondition.NEVER,
             )
 
+    for first in AT_START:
+        first(tools)
     _log.info("worker.started")
     asyncio.run(work())
 

@@ -437,6 +437,9 @@
     if (queue === "policy") {
       return { note: say.note_reason };
     }
+    if (queue === "differs") {
+      return isYes ? { note: say.stands_reason } : { reason };
+    }
     if (queue === "releases") {
       return isYes ? {} : undefined;
     }
@@ -492,7 +495,7 @@
 
   const undo = async () => {
     const last = history.at(-1);
-    if (!last?.assertion || queue === "sample" || isBusy) {
+    if (!last?.assertion || queue === "sample" || queue === "differs" || isBusy) {
       tell(say.nothing_to_undo);
       return;
     }

@@ -1,0 +1,1 @@
+"""Speaks the shipped announcements, for trial."""
