@@ -40,7 +40,7 @@ class Queue(StrEnum):
 
     @property
     def code(self) -> str:
-        """Return the number by which the consent model names the queue."""
+        """Return the number of the queue: the consent model's, and Q13, which it does not name."""
         return _CODES[self]
 
     @property
@@ -57,7 +57,7 @@ _CODES = {
     Queue.POLICY: "Q5",
     Queue.SAMPLE: "Q7",
     Queue.MOBILE: "Q10",
-    Queue.DIFFERS: "Q2",
+    Queue.DIFFERS: "Q13",
 }
 _ALLOWANCES = {
     Queue.UNKNOWN: timedelta(days=10),
