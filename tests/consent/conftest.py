@@ -13,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.consent.notices import SharedSound
 from app.consent.routes import router
 from app.core import problems
 from app.core.clock import SetClock
@@ -57,9 +58,10 @@ class Client:
 As = Callable[[Actor], Client]
 
 
-def _no_examination(descriptor: int, facts: MediaFacts) -> None:
+def _no_examination(descriptor: int, facts: MediaFacts) -> list[SharedSound]:
     """Take any reference: what may be searched for is tested where it is searched."""
     del descriptor, facts
+    return []
 
 
 @pytest.fixture

@@ -278,6 +278,7 @@ def test_after_a_rejection_the_text_heard_elsewhere_clears_nothing_by_itself(liv
             "notice": {"id": text_id, "version": 1},
             "played_ms": [20_000, 24_000],
             "stayed_after_ms": 5_000,
+            "heard": {"quote": "ваш разговор может быть записан"},
         },
     }
     path = f"/v1/recordings/{recording}/assertions"
@@ -490,15 +491,19 @@ def _rescue(urls: Urls) -> None:
         )
 
 
-def test_a_repeat_of_a_batch_does_nothing(live: Live) -> None:
+def test_only_the_current_batch_of_a_run_does_anything(live: Live, own_database: Urls) -> None:
     _send(live, "d01.wav", "c1")
     _work(live)
-    _approve(live, _add_text(live))
+    search_again = loop.HANDLERS["inspection.search_again"]
+    with _jobs_held(own_database):
+        _approve(live, _add_text(live))
+        _work(live)
+        (run,) = _runs(live)
+        search_again(live.tools, run_id=run["id"], batch="1")
+        search_again(live.tools, run_id=str(new_id()), batch="0")
+        assert _rows(live, "SELECT id FROM notice_searches") == []
+        search_again(live.tools, run_id=run["id"], batch="0")
+        search_again(live.tools, run_id=run["id"], batch="0")
+        assert len(_rows(live, "SELECT id FROM notice_searches")) == 1
     _work(live)
-    (run,) = _runs(live)
-    searched = len(_rows(live, "SELECT id FROM notice_searches"))
-    args = {"run_id": run["id"], "batch": "0"}
-    loop.HANDLERS["inspection.search_again"](live.tools, **args)
-    loop.HANDLERS["inspection.search_again"](live.tools, run_id=str(new_id()), batch="0")
-    assert len(_rows(live, "SELECT id FROM notice_searches")) == searched
-    assert _runs(live) == [run]
+    assert [one["done"] for one in _runs(live)] == [1]
