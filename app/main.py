@@ -44,6 +44,7 @@ from app.review.routes import router as review
 from app.system.routes import database_check
 from app.system.routes import router as system
 from app.tools import Tools
+from app.worker.routes import router as jobs
 
 _log = structlog.get_logger()
 _REQUESTS = Counter("audiatur_requests_total", "Requests answered.", ["method", "route", "status"])
@@ -63,6 +64,7 @@ ROUTERS = (
     releases,
     review,
     review_pages,
+    jobs,
 )
 
 

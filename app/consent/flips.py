@@ -103,14 +103,36 @@ def _rank(outcome: Outcome) -> int:
     return list(Outcome).index(outcome)
 
 
-class _Trial:
-    """Asks each question under the packs in force and with the one that is tried."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The packs before a change and after it."""
 
-    def __init__(self, session: Session, tried: Pack, *, at: datetime) -> None:
+    before: Mapping[str, Pack]
+    after: Mapping[str, Pack]
+
+    @classmethod
+    def to(cls, session: Session, tried: Pack) -> Change:
+        """Return what it would be to put `tried` in force now."""
+        now = service.in_force(session)
+        return cls(before=now, after=now | {tried.jurisdiction: tried})
+
+    @classmethod
+    def by(cls, session: Session, active: Pack, replaced: Pack | None) -> Change:
+        """Return what it was to put `active` in force in the place of `replaced`."""
+        others = service.in_force(session)
+        others.pop(active.jurisdiction, None)
+        before = {} if replaced is None else {replaced.jurisdiction: replaced}
+        return cls(before=others | before, after=others | {active.jurisdiction: active})
+
+
+class _Trial:
+    """Asks each question under the packs before and after a change."""
+
+    def __init__(self, session: Session, change: Change, *, at: datetime) -> None:
         self._session = session
         self._at = at
-        self._now = service.in_force(session)
-        self._then: Mapping[str, Pack] = self._now | {tried.jurisdiction: tried}
+        self._now = change.before
+        self._then = change.after
         self.decisions = 0
         self.undecided = 0
         self.flips: list[Flip] = []
@@ -243,13 +265,28 @@ def dry_run(  # noqa: PLR0913 - the three bounds are named.
     last: int,
     at: datetime,
 ) -> Page:
-    """Return what would flip if `tried` were in force, on one page of at most `limit` cases.
+    """Return what would flip if `tried` were in force; see `flipping`."""
+    change = Change.to(session, tried)
+    return flipping(session, actor, change, start=start, limit=limit, last=last, at=at)
+
+
+def flipping(  # noqa: PLR0913 - the three bounds are named.
+    session: Session,
+    actor: Actor,
+    change: Change,
+    *,
+    start: Place,
+    limit: int,
+    last: int,
+    at: datetime,
+) -> Page:
+    """Return what flips by a change of packs, on one page of at most `limit` cases.
 
     First every part that has left and is still open is asked about again, with its approvals;
     then the newest `last` recordings are asked the standard questions, as if the recipient were
     verified and the recording screened, unless what was heard in it must not leave.
     """
-    trial = _Trial(session, tried, at=at)
+    trial = _Trial(session, change, at=at)
     rows: Sequence[Row[Any]] = ()
     if not start.is_recent:
         rows = queries.live_disclosures(session, start.live, limit)

@@ -46,6 +46,13 @@ class Verdict(StrEnum):
     INVALIDATE = "invalidate"
 
 
+class SetAside(StrEnum):
+    """How a draft ends that never came into force: by its maker, or by another."""
+
+    WITHDRAWN = "withdrawn"
+    REJECTED = "rejected"
+
+
 class NoticeText(Base):
     """A version of the words by which people are told. Approved once, ended once, else fixed.
 
@@ -95,6 +102,24 @@ class NoticeText(Base):
         if self.template is None or self.lawyer_reviewed_by is not None:
             return None
         return TO_BE_APPROVED.of(self.language)
+
+
+class NoticeTextSetAside(Base):
+    """That a draft of a notice text was withdrawn or rejected. Inserted only."""
+
+    __tablename__ = "notice_texts_set_aside"
+    __table_args__ = (
+        CheckConstraint(one_of("how", SetAside), name="how"),
+        CheckConstraint("btrim(reason) <> ''", name="reason"),
+        ForeignKeyConstraint(["text_id", "version"], ["notice_texts.id", "notice_texts.version"]),
+    )
+
+    text_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    how: Mapped[str]
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    reason: Mapped[str]
+    at: Mapped[datetime]
 
 
 class AutoVerifyStop(Base):
@@ -272,6 +297,22 @@ class PolicyPackRow(Base):
     first_at: Mapped[datetime | None]
     second_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     activated_at: Mapped[datetime | None]
+
+
+class PackSetAside(Base):
+    """That a proposed pack was withdrawn or rejected. Inserted only."""
+
+    __tablename__ = "policy_packs_set_aside"
+    __table_args__ = (
+        CheckConstraint(one_of("how", SetAside), name="how"),
+        CheckConstraint("btrim(reason) <> ''", name="reason"),
+    )
+
+    pack_id: Mapped[UUID] = mapped_column(ForeignKey("policy_packs.id"), primary_key=True)
+    how: Mapped[str]
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    reason: Mapped[str]
+    at: Mapped[datetime]
 
 
 class ConsentEpoch(Base):

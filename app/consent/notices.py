@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.consent import queries
-from app.consent.models import NoticeText
+from app.consent.models import NoticeText, NoticeTextSetAside, SetAside
 from app.consent.review import person
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import new_id
@@ -35,6 +35,20 @@ class WriterApproves(Forbidden):
 
 class LawyerNotNamed(Conflict):
     """Words that came with the product are to be approved by your lawyer; name who did that."""
+
+
+class NoticeTextEnded(Conflict):
+    """The draft was withdrawn or rejected; write a further version."""
+
+
+class WriterOnly(Forbidden):
+    """A draft is withdrawn by who wrote it; another rejects it."""
+
+
+_ENDED = {
+    SetAside.WITHDRAWN: Act.NOTICE_TEXT_WITHDRAWN,
+    SetAside.REJECTED: Act.NOTICE_TEXT_REJECTED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +155,11 @@ def approve(
     Raises:
         NoticeTextNotFound: there is none.
         NoticeTextApproved: it was approved already.
+        NoticeTextEnded: it was withdrawn or rejected.
         WriterApproves: the actor wrote it.
         LawyerNotNamed: it came with the product, and nobody is said to have reviewed it.
     """
-    wanted = version or queries.latest_version(session, text_id)
-    row = queries.notice_text(session, text_id, wanted)
-    if row is None:
-        raise NoticeTextNotFound
-    if row.approved_at is not None:
-        raise NoticeTextApproved
+    row = _draft(session, text_id, version)
     if row.created_by == person(actor):
         raise WriterApproves
     if row.template is not None and not lawyer:
@@ -169,4 +179,61 @@ def approve(
     )
     args = {"text_id": str(row.id), "version": str(row.version)}
     enqueue(session, Job(task=SEARCH_TEXT, args=args))
+    return row
+
+
+def set_aside(  # noqa: PLR0913 - which draft, how and why; all named.
+    session: Session,
+    actor: Actor,
+    text_id: UUID,
+    *,
+    version: int | None,
+    how: SetAside,
+    reason: str,
+    at: datetime,
+) -> NoticeTextSetAside:
+    """Withdraw or reject a draft, the latest version if none is named; it is never approved then.
+
+    Raises:
+        NoticeTextNotFound: there is none.
+        NoticeTextApproved: it was approved, and ends by its validity only.
+        NoticeTextEnded: it was withdrawn or rejected already.
+        WriterOnly: the writer rejects it, or another withdraws it.
+    """
+    draft = _draft(session, text_id, version)
+    if (how == SetAside.WITHDRAWN) != (draft.created_by == person(actor)):
+        raise WriterOnly
+    row = NoticeTextSetAside(
+        text_id=draft.id,
+        version=draft.version,
+        how=how,
+        set_by=person(actor),
+        reason=reason,
+        at=at,
+    )
+    session.add(row)
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        _ENDED[how],
+        ("notice_text", draft.id),
+        at=at,
+        facts={"version": draft.version},
+        detail={"reason": reason},
+    )
+    return row
+
+
+def _draft(session: Session, text_id: UUID, version: int | None) -> NoticeText:
+    """Return a version that waits for its approval, locked; the latest if none is named."""
+    wanted = version or queries.latest_version(session, text_id)
+    row = queries.notice_text(session, text_id, wanted, lock=True)
+    if row is None:
+        raise NoticeTextNotFound
+    if row.approved_at is not None:
+        raise NoticeTextApproved
+    ended = queries.texts_set_aside(session).get((row.id, row.version))
+    if ended is not None:
+        raise NoticeTextEnded(how=ended.how)
     return row

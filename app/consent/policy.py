@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.consent import queries, service
-from app.consent.models import PolicyPackRow
+from app.consent.models import PackSetAside, PolicyPackRow, SetAside
 from app.consent.packs import Mark, Pack, PackInvalid, parse, shipped, shipped_packs
 from app.consent.review import person
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
@@ -83,6 +83,14 @@ class FirstPersonGone(Conflict):
     """Who agreed first may do so no longer; propose the pack again."""
 
 
+class PackEnded(Conflict):
+    """The proposal was withdrawn or rejected; propose it again."""
+
+
+class ProposerOnly(Forbidden):
+    """A pack is withdrawn by who proposed it; another rejects it."""
+
+
 class PackState(StrEnum):
     """How far a version has come."""
 
@@ -90,6 +98,12 @@ class PackState(StrEnum):
     APPROVED = "approved"  # One of the two has agreed.
     ACTIVE = "active"
     SUPERSEDED = "superseded"  # A later version is in force.
+    WITHDRAWN = "withdrawn"  # By who proposed it.
+    REJECTED = "rejected"  # By another.
+
+
+_WAITING = frozenset({PackState.PROPOSED, PackState.APPROVED})
+_ENDED = {SetAside.WITHDRAWN: Act.POLICY_WITHDRAWN, SetAside.REJECTED: Act.POLICY_REJECTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +114,7 @@ class Kept:
     body: Mapping[str, Any]
     state: PackState
     row: PolicyPackRow | None = None
+    ended: PackSetAside | None = None
 
     @property
     def uncertain(self) -> list[str]:
@@ -117,6 +132,7 @@ def _versions(session: Session, jurisdiction: str | None = None) -> list[Kept]:
         PackAltered: one that is stored is not what was proposed.
     """
     rows = [(_unaltered(row), row) for row in queries.packs(session, jurisdiction)]
+    ended = queries.packs_set_aside(session)
     last = {pack.jurisdiction: pack.version for pack, row in rows if row.activated_at is not None}
     found = [
         Kept(
@@ -132,13 +148,29 @@ def _versions(session: Session, jurisdiction: str | None = None) -> list[Kept]:
         if pack.version <= last.get(pack.jurisdiction, 0):
             is_last = pack.version == last[pack.jurisdiction]
             state = PackState.ACTIVE if is_last else PackState.SUPERSEDED
-        found.append(Kept(pack=pack, body=row.body, state=state, row=row))
+        if row.id in ended:
+            state = PackState(ended[row.id].how)
+        found.append(Kept(pack=pack, body=row.body, state=state, row=row, ended=ended.get(row.id)))
     return sorted(found, key=lambda kept: (kept.pack.jurisdiction, kept.pack.version))
 
 
 def catalogue(session: Session) -> list[Kept]:
     """Return the packs in force and those that wait for somebody to agree."""
-    return [kept for kept in _versions(session) if kept.state != PackState.SUPERSEDED]
+    shown = _WAITING | {PackState.ACTIVE}
+    return [kept for kept in _versions(session) if kept.state in shown]
+
+
+def replaced(session: Session, kept: Kept) -> Pack | None:
+    """Return the version that was in force before this one, None where its place had none."""
+    in_force = {PackState.ACTIVE, PackState.SUPERSEDED}
+    before = [
+        k.pack
+        for k in _versions(session, kept.pack.jurisdiction)
+        if k.state in in_force
+        and k.pack.version < kept.pack.version
+        and (k.row is None or k.row.activated_at is not None)
+    ]
+    return max(before, key=lambda pack: pack.version, default=None)
 
 
 def find(session: Session, jurisdiction: str, version: int) -> Kept:
@@ -214,6 +246,7 @@ def activate(
         PackNotFound: there is none.
         PackInForce: it is in force already, or shipped.
         PackOutdated: a later version is in force.
+        PackEnded: it was withdrawn or rejected.
         PackNotYetEffective: its first day has not come.
         PackAltered: the stored pack is not the one that was proposed.
         ProposerActivates: the actor proposed it.
@@ -223,6 +256,8 @@ def activate(
     """
     queries.lock_packs(session)
     row = _waiting(session, jurisdiction, version)
+    _must_not_be_outdated(session, row)
+    _unaltered(row)
     if row.effective_from > at.date():
         raise PackNotYetEffective(effective_from=row.effective_from.isoformat())
     agreeing = person(actor)
@@ -257,7 +292,7 @@ def activate(
 
 
 def _waiting(session: Session, jurisdiction: str, version: int) -> PolicyPackRow:
-    """Return the row of a pack that may be agreed to, locked."""
+    """Return the row of a pack that is not in force and not set aside, locked."""
     row = queries.pack(session, jurisdiction, version, lock=True)
     if row is None:
         shipped_one = shipped_packs().get(jurisdiction)
@@ -266,15 +301,48 @@ def _waiting(session: Session, jurisdiction: str, version: int) -> PolicyPackRow
         raise PackNotFound
     if row.activated_at is not None:
         raise PackInForce
+    ended = queries.packs_set_aside(session).get(row.id)
+    if ended is not None:
+        raise PackEnded(how=ended.how)
+    return row
+
+
+def _must_not_be_outdated(session: Session, row: PolicyPackRow) -> None:
     later = [
         other.version
-        for other in queries.packs(session, jurisdiction)
-        if other.activated_at is not None and other.version > version
+        for other in queries.packs(session, row.jurisdiction)
+        if other.activated_at is not None and other.version > row.version
     ]
     if later:
         raise PackOutdated(in_force=max(later))
-    _unaltered(row)
-    return row
+
+
+def set_aside(  # noqa: PLR0913 - which pack, how and why; all named.
+    session: Session,
+    actor: Actor,
+    jurisdiction: str,
+    version: int,
+    *,
+    how: SetAside,
+    reason: str,
+    at: datetime,
+) -> Kept:
+    """Withdraw or reject a proposed pack, also one that somebody has agreed to; it stays so.
+
+    Raises:
+        PackNotFound: there is none.
+        PackInForce: it is in force already, or shipped.
+        PackEnded: it was withdrawn or rejected already.
+        ProposerOnly: who proposed it rejects it, or another withdraws it.
+    """
+    queries.lock_packs(session)
+    row = _waiting(session, jurisdiction, version)
+    if (how == SetAside.WITHDRAWN) != (row.created_by == person(actor)):
+        raise ProposerOnly
+    session.add(PackSetAside(pack_id=row.id, how=how, set_by=person(actor), reason=reason, at=at))
+    session.flush()
+    _tell(session, actor, _ENDED[how], row, at=at, reason=reason)
+    return find(session, jurisdiction, version)
 
 
 def _unaltered(row: PolicyPackRow) -> Pack:
@@ -291,6 +359,7 @@ def _tell(
     row: PolicyPackRow,
     *,
     at: datetime,
+    reason: str | None = None,
     **more: str | int | None,
 ) -> None:
     facts: dict[str, str | int | None] = {
@@ -299,4 +368,6 @@ def _tell(
         "sha256": row.sha256.hex(),
         "effective_from": row.effective_from.isoformat(),
     }
-    ledger.append(session, actor, act, ("policy_pack", row.id), at=at, facts=facts | more)
+    detail = {"reason": reason} if reason else None
+    about = ("policy_pack", row.id)
+    ledger.append(session, actor, act, about, at=at, facts=facts | more, detail=detail)

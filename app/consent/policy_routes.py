@@ -8,7 +8,8 @@ from fastapi import APIRouter, Body, Depends, Path
 
 from app.consent import flips, policy
 from app.consent.flips import Place
-from app.consent.schemas import DryRun, DryRunRead, PackList, PackRead
+from app.consent.models import SetAside
+from app.consent.schemas import DraftEnd, DryRun, DryRunRead, PackList, PackRead
 from app.core.deps import ClockDep, SessionDep
 from app.core.paging import CursorInvalid
 from app.core.problems import problems
@@ -93,6 +94,7 @@ def try_pack(
         policy.PackNotFound,
         policy.PackInForce,
         policy.PackOutdated,
+        policy.PackEnded,
         policy.PackNotYetEffective,
         policy.PackAltered,
         policy.ProposerActivates,
@@ -110,3 +112,57 @@ def activate_pack(
 ) -> PackRead:
     """Agree to a pack; the second person to agree puts it in force at once."""
     return PackRead.of(policy.activate(session, actor, jurisdiction, version, at=clock.now()))
+
+
+_ENDINGS = problems(
+    PermissionMissing,
+    policy.PackNotFound,
+    policy.PackInForce,
+    policy.PackEnded,
+    policy.PackAltered,
+    policy.ProposerOnly,
+)
+
+
+@router.post("/{jurisdiction}/{version}/withdraw", responses=_ENDINGS)
+def withdraw_pack(
+    jurisdiction: Jurisdiction,
+    version: Version,
+    body: DraftEnd,
+    actor: CanProposePolicy,
+    session: SessionDep,
+    clock: ClockDep,
+) -> PackRead:
+    """Take back a pack that you have proposed and that is not in force."""
+    kept = policy.set_aside(
+        session,
+        actor,
+        jurisdiction,
+        version,
+        how=SetAside.WITHDRAWN,
+        reason=body.reason,
+        at=clock.now(),
+    )
+    return PackRead.of(kept)
+
+
+@router.post("/{jurisdiction}/{version}/reject", responses=_ENDINGS)
+def reject_pack(
+    jurisdiction: Jurisdiction,
+    version: Version,
+    body: DraftEnd,
+    actor: CanActivatePolicy,
+    session: SessionDep,
+    clock: ClockDep,
+) -> PackRead:
+    """Put aside a pack that another has proposed and that is not in force."""
+    kept = policy.set_aside(
+        session,
+        actor,
+        jurisdiction,
+        version,
+        how=SetAside.REJECTED,
+        reason=body.reason,
+        at=clock.now(),
+    )
+    return PackRead.of(kept)

@@ -17,6 +17,8 @@ from app.consent.models import (
     AutoVerifyStop,
     ContactVerification,
     NoticeText,
+    NoticeTextSetAside,
+    PackSetAside,
     PolicyPackRow,
     Screening,
 )
@@ -152,6 +154,12 @@ def pack(
     return session.scalar(query.execution_options(populate_existing=True))
 
 
+def packs_set_aside(session: Session) -> dict[UUID, PackSetAside]:
+    """Return what was withdrawn or rejected of the proposed packs, by the pack."""
+    rows = session.scalars(select(PackSetAside))
+    return {row.pack_id: row for row in rows}
+
+
 def lock_packs(session: Session) -> None:
     """Let nobody else number or activate packs until this transaction ends."""
     session.execute(text("SELECT pg_advisory_xact_lock(hashtext('policy_packs'))"))
@@ -217,8 +225,11 @@ def votes(session: Session, assertion_id: UUID, verdict: str) -> Sequence[Assert
     ).all()
 
 
-def notice_text(session: Session, text_id: UUID, version: int) -> NoticeText | None:
-    return session.get(NoticeText, (text_id, version))
+def notice_text(
+    session: Session, text_id: UUID, version: int, *, lock: bool = False
+) -> NoticeText | None:
+    """Return a version of a text; locked, nobody else settles what becomes of it meanwhile."""
+    return session.get(NoticeText, (text_id, version), with_for_update=lock or None)
 
 
 def latest_version(session: Session, text_id: UUID) -> int:
@@ -231,6 +242,12 @@ def notice_texts(session: Session) -> Sequence[NoticeText]:
     return session.scalars(
         select(NoticeText).order_by(NoticeText.created_at, NoticeText.version)
     ).all()
+
+
+def texts_set_aside(session: Session) -> dict[tuple[UUID, int], NoticeTextSetAside]:
+    """Return what was withdrawn or rejected of the drafts of notice texts, by text and version."""
+    rows = session.scalars(select(NoticeTextSetAside))
+    return {(row.text_id, row.version): row for row in rows}
 
 
 def auto_verify_off_at(session: Session, text_id: UUID, version: int) -> datetime | None:

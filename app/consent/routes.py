@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.consent import notices, queries, review, service
 from app.consent.evidence import EvidenceIncomplete, EvidenceUnfit, SupersededUnknown
-from app.consent.models import Assertion, Verdict
+from app.consent.models import Assertion, SetAside, Verdict
 from app.consent.notices import NoticeWords
 from app.consent.purposes import Purpose, RecipientClass
 from app.consent.reasons import REASONS, REMEDIES, remedies_of
@@ -25,6 +26,7 @@ from app.consent.schemas import (
     DecisionRead,
     NoticeTextApproval,
     NoticeTextCreated,
+    NoticeTextEnd,
     NoticeTextList,
     NoticeTextRead,
     NoticeTextTold,
@@ -148,7 +150,13 @@ async def add_notice_text(
 @router.get("/notice-texts", responses=problems(*GUARDED))
 def list_notice_texts(_: CanReadNotice, session: SessionDep) -> NoticeTextList:
     """List all versions of all notice texts."""
-    return NoticeTextList(items=[NoticeTextRead.of(n) for n in queries.notice_texts(session)])
+    ended = queries.texts_set_aside(session)
+    return NoticeTextList(
+        items=[
+            NoticeTextRead.of(n, ended.get((n.id, n.version)))
+            for n in queries.notice_texts(session)
+        ]
+    )
 
 
 @router.post(
@@ -157,6 +165,7 @@ def list_notice_texts(_: CanReadNotice, session: SessionDep) -> NoticeTextList:
         *GUARDED,
         notices.NoticeTextNotFound,
         notices.NoticeTextApproved,
+        notices.NoticeTextEnded,
         notices.WriterApproves,
         notices.LawyerNotNamed,
     ),
@@ -179,6 +188,53 @@ def approve_notice_text(
         at=clock.now(),
     )
     return NoticeTextRead.of(row)
+
+
+_ENDINGS = problems(
+    *GUARDED,
+    notices.NoticeTextNotFound,
+    notices.NoticeTextApproved,
+    notices.NoticeTextEnded,
+    notices.WriterOnly,
+)
+
+
+@router.post("/notice-texts/{text_id}/withdraw", responses=_ENDINGS)
+def withdraw_notice_text(
+    text_id: UUID, body: NoticeTextEnd, actor: CanWriteNotice, session: SessionDep, clock: ClockDep
+) -> NoticeTextRead:
+    """Take back a draft that you wrote."""
+    return _end(session, actor, text_id, body, SetAside.WITHDRAWN, at=clock.now())
+
+
+@router.post("/notice-texts/{text_id}/reject", responses=_ENDINGS)
+def reject_notice_text(
+    text_id: UUID,
+    body: NoticeTextEnd,
+    actor: CanApproveNotice,
+    session: SessionDep,
+    clock: ClockDep,
+) -> NoticeTextRead:
+    """Put aside a draft that another wrote."""
+    return _end(session, actor, text_id, body, SetAside.REJECTED, at=clock.now())
+
+
+def _end(
+    session: Session,
+    actor: Actor,
+    text_id: UUID,
+    body: NoticeTextEnd,
+    how: SetAside,
+    *,
+    at: datetime,
+) -> NoticeTextRead:
+    ended = notices.set_aside(
+        session, actor, text_id, version=body.version, how=how, reason=body.reason, at=at
+    )
+    row = queries.notice_text(session, ended.text_id, ended.version)
+    if row is None:
+        raise notices.NoticeTextNotFound
+    return NoticeTextRead.of(row, ended)
 
 
 def _assertion(row: Assertion) -> AssertionRead:

@@ -17,7 +17,7 @@ from pydantic import (
 
 from app.consent.evidence import MAX_DEPTH, is_deep
 from app.consent.flips import Flip, Page
-from app.consent.models import Assertion, NoticeText
+from app.consent.models import Assertion, NoticeText, NoticeTextSetAside, PackSetAside, SetAside
 from app.consent.packs import Mark
 from app.consent.policy import Kept, PackState
 from app.consent.purposes import (
@@ -125,6 +125,33 @@ class TemplateInstall(_Told):
     valid_from: Moment | None = None
 
 
+class DraftEnded(BaseModel):
+    """How a draft ended that never came into force: who put it aside, and why."""
+
+    how: SetAside
+    by: UUID
+    reason: str
+    at: AwareDatetime
+
+    @classmethod
+    def of(cls, row: NoticeTextSetAside | PackSetAside | None) -> DraftEnded | None:
+        if row is None:
+            return None
+        return cls(how=SetAside(row.how), by=row.set_by, reason=row.reason, at=row.at)
+
+
+class DraftEnd(_Told):
+    """Why a draft is put aside."""
+
+    reason: Prose
+
+
+class NoticeTextEnd(DraftEnd):
+    """Which version of a text is put aside, and why; the latest if none is named."""
+
+    version: Version | None = None
+
+
 class NoticeTextRead(BaseModel):
     id: UUID
     version: int
@@ -145,11 +172,13 @@ class NoticeTextRead(BaseModel):
     mark: str | None
     lawyer_reviewed_by: str | None
     shares: list[SharedRead]
+    ended: DraftEnded | None
 
     @classmethod
-    def of(cls, row: NoticeText) -> NoticeTextRead:
-        fields = {name: getattr(row, name) for name in cls.model_fields}
-        return cls.model_validate(fields | {"audio_sha256": row.audio_sha256.hex()})
+    def of(cls, row: NoticeText, ended: NoticeTextSetAside | None = None) -> NoticeTextRead:
+        fields = {name: getattr(row, name) for name in cls.model_fields if name != "ended"}
+        more = {"audio_sha256": row.audio_sha256.hex(), "ended": DraftEnded.of(ended)}
+        return cls.model_validate(fields | more)
 
 
 class NoticeTextApproval(_Told):
@@ -323,6 +352,7 @@ class PackRead(BaseModel):
     first_at: AwareDatetime | None
     second_by: UUID | None
     activated_at: AwareDatetime | None
+    ended: DraftEnded | None
 
     @classmethod
     def of(cls, kept: Kept) -> PackRead:
@@ -343,6 +373,7 @@ class PackRead(BaseModel):
             first_at=row.first_at if row else None,
             second_by=row.second_by if row else None,
             activated_at=row.activated_at if row else None,
+            ended=DraftEnded.of(kept.ended),
         )
 
 

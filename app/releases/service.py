@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.consent import service as consent
+from app.consent.gates import Findings
 from app.consent.models import DecisionRow
 from app.consent.rules import Approval, Decision, Outcome, Permit, Purpose, Question, Segment
 from app.core.ids import ContactId, DisputeId, RecordingId, ReleaseId, new_id
@@ -46,6 +47,8 @@ from app.releases.refusals import (
 from app.releases.tokens import ShareToken
 
 _SYSTEM = Actor.system("releases")
+_LOOKED_AT = frozenset({"S_SCREEN_REQUIRED", "RCPT_UNVERIFIED"})
+"""What stands in the way only until somebody of compliance has listened or looked it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,8 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
     Raises:
         ReleaseContactUnknown: there is no such contact.
         ReleaseRecordingUnknown: there is no such recording.
-        ReleaseRefused: a decision is neither ALLOW nor NEEDS_APPROVAL.
+        ReleaseRefused: a decision is neither ALLOW nor NEEDS_APPROVAL, and lacks more than what
+            compliance can still listen for or look up.
         MixedRecipients: the contact is of the firm of some recordings and not of others.
     """
     found = queries.contact(session, wanted.contact_id)
@@ -140,7 +144,7 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
         if queries.recording(session, part.recording_id) is None:
             raise ReleaseRecordingUnknown(recording_id=str(part.recording_id))
         answers.append(_first_decision(session, part, wanted, requester=requester, at=at))
-    _must_be_possible([decision for _, _, decision in answers])
+    _must_be_able_to_wait([decision for _, _, decision in answers])
     classes = {question.recipient.recipient_class for _, question, _ in answers}
     if len(classes) > 1:
         raise MixedRecipients(recipients=sorted(classes))
@@ -353,6 +357,16 @@ def reconsider(session: Session, release_id: ReleaseId, *, at: datetime) -> None
             return
 
 
+def standing(
+    session: Session, release: Release, wishes: Sequence[ReleaseWish], *, at: datetime
+) -> list[tuple[ReleaseWish, Decision]]:
+    """Return what the rules say now of each part of a release, with the approvals so far."""
+    return [
+        (wish, consent.decide(session, wish.recording_id, _question(session, release, wish), at=at))
+        for wish in wishes
+    ]
+
+
 def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> list[UUID]:
     """Destroy the keys of an ended release's copies; return the objects they opened.
 
@@ -383,11 +397,11 @@ def _first_decision(
     """Decide on what was asked; where no part was named, fall back on the part that may leave."""
     question = _ask(session, wanted, part.recording_id, segment=part.segment, requester=requester)
     decision = consent.decide(session, part.recording_id, question, at=at)
-    if part.segment is None and not _is_possible(decision) and decision.allowed_segments:
+    if part.segment is None and not _can_wait(decision) and decision.allowed_segments:
         longest = max(decision.allowed_segments, key=_length)
         smaller = _ask(session, wanted, part.recording_id, segment=longest, requester=requester)
         retried = consent.decide(session, part.recording_id, smaller, at=at)
-        if _is_possible(retried):
+        if _can_wait(retried):
             return part, smaller, retried
     return part, question, decision
 
@@ -433,6 +447,21 @@ def _length(segment: Segment) -> float:
 
 def _is_possible(decision: Decision) -> bool:
     return decision.outcome in {Outcome.ALLOW, Outcome.NEEDS_APPROVAL}
+
+
+def _can_wait(decision: Decision) -> bool:
+    """Say whether nothing is missing but approvals and what compliance has yet to look at."""
+    hindering = {
+        reason.code
+        for reason in decision.reasons
+        if Findings().adding([reason]).outcome in {Outcome.DENY, Outcome.REVIEW}
+    }
+    return _is_possible(decision) or hindering <= _LOOKED_AT
+
+
+def _must_be_able_to_wait(decisions: Sequence[Decision]) -> None:
+    if not all(_can_wait(decision) for decision in decisions):
+        raise ReleaseRefused("", **explain.facts(decisions))
 
 
 def _must_be_possible(decisions: Sequence[Decision]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 
 from app.consent import service as consent
 from app.consent.casefile import CaseFile
-from app.consent.models import Assertion, Verdict
+from app.consent.models import Assertion, PolicyPackRow, Verdict
 from app.consent.packs import DEFAULT
 from app.consent.purposes import BLOCKS, Kind, Side, Status
 from app.identity.actor import Actor
 from app.identity.permissions import Permission, Role
 from app.inspection.models import DifferenceKind
-from app.releases.models import Release, ReleaseState
+from app.recordings.models import Party
+from app.releases import service as disclosing
+from app.releases.models import Release, ReleaseState, ReleaseWish
 from app.review import queries
 from app.review.models import ReviewClaim
 from app.review.queries import Call
@@ -27,6 +29,8 @@ _MAY_SETTLE = {
     Kind.OTHER_GROUND: frozenset({Role.APPROVER, Role.LEGAL}),
     Kind.LEGAL_DEMAND: frozenset({Role.LEGAL}),
 }
+_COMPLIANCE_FINDS = frozenset({"S_SCREEN_REQUIRED", "RCPT_UNVERIFIED"})
+"""What a release lacks until somebody of compliance has listened, or knows the recipient."""
 _MAY_APPROVE = frozenset({Role.APPROVER, Role.LEGAL})
 _SETTLED: dict[tuple[str, bool], str] = {
     (Status.PROPOSED, False): "W_NOT_DECIDED",
@@ -80,7 +84,12 @@ class Item:
     heard: Heard | None
     assertion: Assertion | None = None
     release: Release | None = None
+    pack: PolicyPackRow | None = None
     call: Call | None = None
+    parties: tuple[tuple[Party, str | None], ...] = ()
+    recipient: tuple[UUID, str] | None = None
+    lacks: frozenset[str] = frozenset()
+    may: frozenset[Permission] = frozenset()
     party: str | None = None
     proposer: str | None = None
     four_eyes: FourEyes
@@ -102,10 +111,12 @@ def of(
     build = _Builder(session, actor, queue, claims, owners)
     if queue in {Queue.UNKNOWN, Queue.MOBILE}:
         return build.recordings(rows)
-    if queue in {Queue.RELEASES, Queue.POLICY}:
-        return build.releases(rows)
     if queue == Queue.DIFFERS:
         return build.differences(rows)
+    if queue == Queue.RELEASES:
+        return build.releases(rows, at=at)
+    if queue == Queue.POLICY:
+        return build.changes(rows, at=at)
     return build.assertions(rows, at=at)
 
 
@@ -129,6 +140,10 @@ class _Builder:
         four_eyes: FourEyes,
         assertion: Assertion | None = None,
         release: Release | None = None,
+        pack: PolicyPackRow | None = None,
+        parties: Sequence[tuple[Party, str | None]] = (),
+        recipient: tuple[UUID, str] | None = None,
+        lacks: Collection[str] = (),
         party: str | None = None,
         proposer: str | None = None,
     ) -> Item:
@@ -145,6 +160,11 @@ class _Builder:
             heard=heard,
             assertion=assertion,
             release=release,
+            pack=pack,
+            parties=tuple(parties),
+            recipient=recipient,
+            lacks=frozenset(lacks),
+            may=self.actor.permissions,
             call=call,
             party=party,
             proposer=proposer,
@@ -162,15 +182,19 @@ class _Builder:
     def recordings(self, rows: Sequence[_Row]) -> list[Item]:
         ids = [row[0] for row in rows]
         calls = queries.calls(self.session, ids)
-        named = queries.outsiders(self.session, ids)
+        heard = queries.parties(self.session, ids)
+        silent = queries.heard_nothing(self.session, ids)
         items = []
         for row in rows:
-            call = calls[row[0]]
-            why = [Why(code="C_UNKNOWN" if row[0] in named else "C_NOBODY_KNOWN")]
+            call, parties = calls[row[0]], heard.get(row[0], [])
+            named = any(party.side != Side.OWN for party, _ in parties)
+            why = [Why(code="C_UNKNOWN" if named else "C_NOBODY_KNOWN")]
             if self.queue == Queue.MOBILE:
                 why = [Why(code="W_MOBILE_OLD"), *why]
             elif call.recording.inspection_state == "failed":
                 why.append(Why(code="W_NOT_INSPECTED", subject=call.recording.inspection_reason))
+            if row[0] in silent:
+                why.append(Why(code="W_HEARD_NOTHING"))
             is_mobile = self.queue == Queue.MOBILE
             items.append(
                 self._item(
@@ -179,12 +203,59 @@ class _Builder:
                     next_step="N_CLEAR_OR_ERASE" if is_mobile else "N_LISTEN_AND_PROPOSE",
                     heard=Heard(recording_id=row[0], span=Span(from_ms=0, to_ms=None)),
                     call=call,
+                    parties=parties,
                     four_eyes=self._reads_only() or FourEyes(may_decide=False),
                 )
             )
         return items
 
-    def releases(self, rows: Sequence[_Row]) -> list[Item]:
+    def changes(self, rows: Sequence[_Row], *, at: datetime) -> list[Item]:
+        """Return the releases that flipped and the packs that change, in the order of `rows`."""
+        kept = queries.packs(self.session, [row[0] for row in rows])
+        made = {
+            item.id: item for item in self.releases([r for r in rows if r[0] not in kept], at=at)
+        }
+        made |= {item.id: item for item in self._packs([r for r in rows if r[0] in kept], kept)}
+        return [made[row[0]] for row in rows]
+
+    def _packs(self, rows: Sequence[_Row], kept: dict[UUID, PolicyPackRow]) -> list[Item]:
+        people = queries.names(self.session, {kept[row[0]].created_by for row in rows})
+        items = []
+        for row in rows:
+            pack = kept[row[0]]
+            named = f"{pack.jurisdiction} {pack.version}"
+            in_force = pack.activated_at is not None
+            why = [Why(code="W_PACK_IN_FORCE" if in_force else "W_PACK_PROPOSED", subject=named)]
+            if not in_force and pack.activated_by is not None:
+                why.append(Why(code="W_SECOND_NEEDED"))
+            items.append(
+                self._item(
+                    row,
+                    why=why,
+                    next_step="N_READ_FLIPS" if in_force else "N_AGREE_OR_REJECT",
+                    heard=None,
+                    call=None,
+                    pack=pack,
+                    proposer=people.get(pack.created_by),
+                    four_eyes=self._agreeing(pack),
+                )
+            )
+        return items
+
+    def _agreeing(self, pack: PolicyPackRow) -> FourEyes:
+        reads_only = self._reads_only()
+        if reads_only or pack.activated_at is not None:
+            return reads_only or FourEyes(may_decide=True)
+        needed = ("approver",) if pack.activated_by else ("approver", "approver|legal")
+        if self.actor.id == pack.created_by:
+            return FourEyes(may_decide=False, hindrance="PROPOSED_IT", roles_needed=needed)
+        if Permission.POLICY_ACTIVATE not in self.actor.permissions:
+            return FourEyes(may_decide=False, hindrance="ROLE", roles_needed=needed)
+        if self.actor.id == pack.activated_by:
+            return FourEyes(may_decide=False, hindrance="GIVEN", roles_needed=needed)
+        return FourEyes(may_decide=True, roles_needed=needed)
+
+    def releases(self, rows: Sequence[_Row], *, at: datetime) -> list[Item]:
         ids = [row[0] for row in rows]
         found = queries.releases(self.session, ids)
         wishes = queries.wishes(self.session, ids)
@@ -192,32 +263,50 @@ class _Builder:
         first = {i: parts[0][0].recording_id for i, parts in wishes.items()}
         calls = queries.calls(self.session, set(first.values()))
         askers = queries.names(self.session, {r.requested_by for r in found.values()})
+        contacts = queries.contacts(self.session, {r.contact_id for r in found.values()})
         items = []
         for row in rows:
             release, parts = found[row[0]], wishes.get(row[0], [])
-            codes = sorted({reason for _, reasons in parts for reason in reasons})
+            codes = self._codes(release, parts, at=at)
             why = [Why(code=c, subject=s or None) for c, _, s in (r.partition(":") for r in codes)]
             wish = parts[0][0]
             items.append(
                 self._item(
                     row,
                     why=why or [Why(code="W_APPROVAL_ASKED")],
-                    next_step=self._release_step(release),
+                    next_step=self._release_step(release, codes),
                     heard=Heard(
                         recording_id=wish.recording_id,
                         span=Span(from_ms=wish.from_ms, to_ms=wish.to_ms),
                     ),
                     call=calls.get(wish.recording_id),
                     release=release,
+                    recipient=(release.contact_id, contacts[release.contact_id]),
+                    lacks=_COMPLIANCE_FINDS.intersection(codes),
                     proposer=askers.get(release.requested_by),
                     four_eyes=self._approval(release, codes, approvers.get(release.id, set())),
                 )
             )
         return items
 
-    def _release_step(self, release: Release) -> str:
+    def _codes(
+        self,
+        release: Release,
+        parts: Sequence[tuple[ReleaseWish, list[str]]],
+        *,
+        at: datetime,
+    ) -> list[str]:
+        """Return what is said of a release: now while it waits, else as it was said at last."""
+        if self.queue != Queue.RELEASES:
+            return sorted({reason for _, reasons in parts for reason in reasons})
+        asked = [wish for wish, _ in parts]
+        found = disclosing.standing(self.session, release, asked, at=at)
+        return sorted({reason.text for _, decision in found for reason in decision.reasons})
+
+    def _release_step(self, release: Release, codes: Sequence[str]) -> str:
         if self.queue == Queue.RELEASES:
-            return "N_APPROVE_OR_DENY"
+            lacks = _COMPLIANCE_FINDS.intersection(codes)
+            return "N_LOOK_FIRST" if lacks else "N_APPROVE_OR_DENY"
         return "N_TELL_RECIPIENT" if release.state == ReleaseState.REVOKED else "N_LOOK_AGAIN"
 
     def _approval(self, release: Release, codes: Sequence[str], given: set[UUID]) -> FourEyes:

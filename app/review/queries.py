@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Float,
     Select,
     and_,
@@ -22,12 +23,19 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from app.clients.models import Client, Event
-from app.consent.models import Assertion, AssertionVote, DecisionRow
+from app.clients.models import Client, Contact, Event
+from app.consent.models import (
+    Assertion,
+    AssertionVote,
+    DecisionRow,
+    PackSetAside,
+    PolicyPackRow,
+)
 from app.consent.purposes import BLOCKS, Kind, Outcome, Status
 from app.core.paging import Cursor
 from app.custody.ledger import Act
@@ -47,10 +55,9 @@ _NO_QUESTION = frozenset({*BLOCKS, Kind.NONE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Where the items of a queue are: a statement of their rows, and what it is ordered by."""
+    """Where the items of a queue are: a statement of ids, places in the order, and since when."""
 
-    statement: Select[UUID, datetime, datetime]
-    order: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[UUID]]
+    statement: Select[UUID, datetime, datetime] | CompoundSelect[UUID, datetime, datetime]
 
 
 def is_auto_verified() -> ColumnElement[bool]:
@@ -66,19 +73,31 @@ def _of_recordings(
     actor: Actor, *conditions: ColumnElement[bool], since: InstrumentedAttribute[datetime]
 ) -> Waiting:
     return Waiting(
-        statement=select(Recording.id, Recording.started_at, since.label("since")).where(
-            visible_to(actor), Recording.erased_at.is_(None), *conditions
-        ),
-        order=(Recording.started_at, Recording.id),
+        statement=select(
+            Recording.id, Recording.started_at.label("place_at"), since.label("since")
+        ).where(visible_to(actor), Recording.erased_at.is_(None), *conditions)
     )
 
 
 def _of_assertions(actor: Actor, *conditions: ColumnElement[bool]) -> Waiting:
     return Waiting(
-        statement=select(Assertion.id, Assertion.proposed_at, Assertion.proposed_at.label("since"))
+        statement=select(
+            Assertion.id,
+            Assertion.proposed_at.label("place_at"),
+            Assertion.proposed_at.label("since"),
+        )
         .outerjoin(Recording, Recording.id == Assertion.recording_id)
-        .where(or_(Assertion.recording_id.is_(None), visible_to(actor)), *conditions),
-        order=(Assertion.proposed_at, Assertion.id),
+        .where(or_(Assertion.recording_id.is_(None), visible_to(actor)), *conditions)
+    )
+
+
+def _is_searched_by_ear() -> ColumnElement[bool]:
+    """Say that a person has listened to a recording and found nothing that tells anybody."""
+    return exists().where(
+        Assertion.recording_id == Recording.id,
+        Assertion.kind == Kind.NONE,
+        Assertion.proposed_by.is_not(None),
+        Assertion.status == Status.PROPOSED,
     )
 
 
@@ -113,7 +132,7 @@ def _newest_outcome() -> Any:  # noqa: ANN401 - a correlated subquery of SQLAlch
 
 
 def _flipped(at: datetime) -> Waiting:
-    """Return the releases that were granted and would not be now, whether ended or not."""
+    """Return the releases that were granted and would not be now, and the packs that change."""
     flips = exists().where(
         ReleaseWish.release_id == Release.id, _newest_outcome().is_distinct_from(Outcome.ALLOW)
     )
@@ -124,12 +143,30 @@ def _flipped(at: datetime) -> Waiting:
     )
     noted = exists().where(ReviewNote.queue == Queue.POLICY, ReviewNote.subject_id == Release.id)
     since = func.coalesce(Release.revoked_at, Release.granted_at)
-    return Waiting(
-        statement=select(Release.id, Release.requested_at, since.label("since")).where(
-            or_(Release.state == ReleaseState.GRANTED, ended), flips, ~noted
-        ),
-        order=(Release.requested_at, Release.id),
+    releases_flipped = select(
+        Release.id, Release.requested_at.label("place_at"), since.label("since")
+    ).where(or_(Release.state == ReleaseState.GRANTED, ended), flips, ~noted)
+    return Waiting(statement=union_all(releases_flipped, _packs(at)))
+
+
+def _packs(at: datetime) -> Select[UUID, datetime, datetime]:
+    """Return the packs that wait for two people, and those in force that nobody has noted."""
+    later = aliased(PolicyPackRow)
+    outdated = exists().where(
+        later.jurisdiction == PolicyPackRow.jurisdiction,
+        later.version > PolicyPackRow.version,
+        later.activated_at.is_not(None),
     )
+    ended = exists().where(PackSetAside.pack_id == PolicyPackRow.id)
+    noted = exists().where(
+        ReviewNote.queue == Queue.POLICY, ReviewNote.subject_id == PolicyPackRow.id
+    )
+    proposed = and_(PolicyPackRow.activated_at.is_(None), ~ended, ~outdated)
+    in_force = and_(PolicyPackRow.activated_at > at - FLIPS_LISTED_FOR, ~noted)
+    since = func.coalesce(PolicyPackRow.activated_at, PolicyPackRow.created_at)
+    return select(
+        PolicyPackRow.id, PolicyPackRow.created_at.label("place_at"), since.label("since")
+    ).where(or_(proposed, in_force))
 
 
 def _differing(actor: Actor) -> Waiting:
@@ -139,7 +176,9 @@ def _differing(actor: Actor) -> Waiting:
     )
     return Waiting(
         statement=select(
-            NoticeDifference.id, NoticeDifference.at, NoticeDifference.at.label("since")
+            NoticeDifference.id,
+            NoticeDifference.at.label("place_at"),
+            NoticeDifference.at.label("since"),
         )
         .join(Recording, Recording.id == NoticeDifference.recording_id)
         .join(Assertion, Assertion.id == NoticeDifference.assertion_id)
@@ -148,8 +187,7 @@ def _differing(actor: Actor) -> Waiting:
             Recording.erased_at.is_(None),
             Assertion.status == NoticeDifference.status,
             ~noted,
-        ),
-        order=(NoticeDifference.at, NoticeDifference.id),
+        )
     )
 
 
@@ -175,6 +213,7 @@ def waiting(  # noqa: PLR0911 - one way out per queue.
                 actor,
                 Recording.flag == Flag.UNKNOWN,
                 Recording.inspection_state != InspectionState.PENDING,
+                ~_is_searched_by_ear(),
                 since=Recording.received_at,
             )
         case Queue.MOBILE:
@@ -201,9 +240,10 @@ def waiting(  # noqa: PLR0911 - one way out per queue.
         case Queue.RELEASES:
             return Waiting(
                 statement=select(
-                    Release.id, Release.requested_at, Release.requested_at.label("since")
-                ).where(Release.state == ReleaseState.REQUESTED),
-                order=(Release.requested_at, Release.id),
+                    Release.id,
+                    Release.requested_at.label("place_at"),
+                    Release.requested_at.label("since"),
+                ).where(Release.state == ReleaseState.REQUESTED)
             )
         case Queue.POLICY:
             return _flipped(at)
@@ -238,10 +278,12 @@ def page(
     session: Session, found: Waiting, *, after: Cursor | None, limit: int
 ) -> list[tuple[UUID, datetime, datetime]]:
     """Return ids, places in the order and since when, the oldest first."""
-    statement = found.statement
+    rows_of = found.statement.subquery().c
+    statement = select(rows_of.id, rows_of.place_at, rows_of.since)
+    place = (rows_of.place_at, rows_of.id)
     if after is not None:
-        statement = statement.where(tuple_(*found.order) > (after.at, after.id))
-    rows = session.execute(statement.order_by(*found.order).limit(limit))
+        statement = statement.where(tuple_(*place) > (after.at, after.id))
+    rows = session.execute(statement.order_by(*place).limit(limit))
     return [(row[0], row[1], row[2]) for row in rows]
 
 
@@ -257,10 +299,19 @@ def size(session: Session, found: Waiting, *, before: datetime) -> tuple[int, da
     return row[0], row[1], row[2]
 
 
+def one(
+    session: Session, found: Waiting, subject_id: UUID
+) -> tuple[UUID, datetime, datetime] | None:
+    """Return the row of an item, None if it is not in the queue."""
+    rows_of = found.statement.subquery().c
+    statement = select(rows_of.id, rows_of.place_at, rows_of.since).where(rows_of.id == subject_id)
+    row = session.execute(statement.limit(1)).first()
+    return (row[0], row[1], row[2]) if row else None
+
+
 def is_waiting(session: Session, found: Waiting, subject_id: UUID) -> bool:
     """Say whether an item is in the queue."""
-    statement = found.statement.where(found.order[1] == subject_id)
-    return session.execute(statement.limit(1)).first() is not None
+    return one(session, found, subject_id) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +343,65 @@ def outsiders(session: Session, recording_ids: Collection[UUID]) -> set[UUID]:
             )
         )
     )
+
+
+def parties(
+    session: Session, recording_ids: Collection[UUID]
+) -> dict[UUID, list[tuple[Party, str | None]]]:
+    """Return who is heard in each recording, those from outside first, each with a name."""
+    rows = session.execute(
+        select(Party, func.coalesce(Contact.name, Client.name, Party.agent, Party.number))
+        .outerjoin(Contact, Contact.id == Party.contact_id)
+        .outerjoin(Client, Client.id == Party.client_id)
+        .where(Party.recording_id.in_(recording_ids))
+        .order_by(Party.side == "own", Party.label)
+    )
+    found: dict[UUID, list[tuple[Party, str | None]]] = {}
+    for party, name in rows:
+        found.setdefault(party.recording_id, []).append((party, name))
+    return found
+
+
+def contacts(session: Session, contact_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of recipients."""
+    rows = session.execute(select(Contact.id, Contact.name).where(Contact.id.in_(contact_ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def packs(session: Session, ids: Collection[UUID]) -> dict[UUID, PolicyPackRow]:
+    rows = session.scalars(
+        select(PolicyPackRow)
+        .where(PolicyPackRow.id.in_(ids))
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in rows}
+
+
+def heard_nothing(session: Session, recording_ids: Collection[UUID]) -> set[UUID]:
+    """Return those recordings that somebody has listened to and found nothing in."""
+    rows = select(Recording.id).where(Recording.id.in_(recording_ids), _is_searched_by_ear())
+    return set(session.scalars(rows))
+
+
+def ended_by_packs(session: Session, since: datetime) -> Sequence[Release]:
+    """Return the releases that were closed since then, and were decided on under other packs."""
+    under_several = (
+        select(func.count(func.distinct(DecisionRow.policy_sha256)))
+        .where(DecisionRow.release_id == Release.id)
+        .correlate(Release)
+        .scalar_subquery()
+    )
+    return session.scalars(
+        select(Release)
+        .where(
+            Release.state == ReleaseState.REVOKED,
+            Release.end_reason == EndReason.CONSENT,
+            Release.granted_at < since,
+            Release.revoked_at >= since,
+            under_several > 1,
+        )
+        .order_by(Release.revoked_at, Release.id)
+    ).all()
 
 
 def labels(session: Session, party_ids: Collection[UUID]) -> dict[UUID, str]:

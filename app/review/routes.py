@@ -9,6 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.consent import queries as evidence
+from app.consent.flips import Place
+from app.consent.policy import PackAltered, PackNotFound
+from app.consent.policy_routes import Jurisdiction, Version
 from app.consent.review import (
     AssertionNotFound,
     PersonNeeded,
@@ -24,7 +27,7 @@ from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.review import batches, reports, sampling, service
+from app.review import batches, changes, reports, sampling, service
 from app.review.batches import (
     BatchNotDecided,
     BatchNotFound,
@@ -50,6 +53,7 @@ from app.review.schemas import (
     ItemList,
     ItemRead,
     NoteWrite,
+    PackFlips,
     PeriodCreate,
     PeriodList,
     PeriodRead,
@@ -217,6 +221,35 @@ def read_report(
     )
 
 
+@router.get(
+    "/packs/{jurisdiction}/{version}/flips",
+    responses=problems(*GUARDED, PackNotFound, PackAltered, CursorInvalid),
+)
+def list_flips(
+    jurisdiction: Jurisdiction,
+    version: Version,
+    actor: CanRead,
+    session: SessionDep,
+    clock: ClockDep,
+    *,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 100,
+    last: Annotated[int, Query(ge=0, le=5000)] = 500,
+) -> PackFlips:
+    """List the decisions that a pack flips, both ways: as it would be, or as it was."""
+    found = changes.flipped(
+        session,
+        actor,
+        jurisdiction,
+        version,
+        start=Place.decode(cursor) if cursor else Place(),
+        limit=limit,
+        last=last,
+        at=clock.now(),
+    )
+    return PackFlips.of(found)
+
+
 def _end(until: datetime | None, at: datetime) -> datetime:
     return (until or at + timedelta(seconds=1)).astimezone(UTC)
 
@@ -240,6 +273,20 @@ def list_items(
         items=[ItemRead.of(item, at=at, lang=lang) for item in found.items],
         next_cursor=found.next_cursor,
     )
+
+
+@router.get("/{queue}/{item_id}", responses=problems(*GUARDED, ItemNotWaiting))
+def read_item(
+    queue: Queue,
+    item_id: UUID,
+    actor: CanRead,
+    session: SessionDep,
+    clock: ClockDep,
+    lang: Lang = "en",
+) -> ItemRead:
+    """Return an item as it stands now."""
+    at = clock.now()
+    return ItemRead.of(service.item(session, actor, queue, item_id, at=at), at=at, lang=lang)
 
 
 @router.post(

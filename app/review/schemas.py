@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from app.consent.purposes import Kind
+from app.consent.schemas import DryRunRead
 from app.core.moments import Moment, Version
 from app.core.text import LongText, Text
+from app.identity.permissions import Permission
 from app.review import wording
 from app.review.batches import BatchOutcome, BatchState, Flip
+from app.review.changes import Flipped
 from app.review.items import FourEyes, Item
 from app.review.models import BatchVerdict, CheckVerdict, SampleCheck, SamplePeriod
 from app.review.rules import MOST_IN_A_BATCH, Queue
@@ -99,11 +102,17 @@ class OwnerRead(BaseModel):
 
 
 class LinksRead(BaseModel):
+    """Where to look and what to ask for; what you may not do, or is not wanted here, is null."""
+
     recording: str | None
     assertion: str | None
     release: str | None
     verify: str | None
     reject: str | None
+    propose: str | None
+    screen: str | None
+    know: str | None
+    flips: str | None
 
 
 class CallRead(BaseModel):
@@ -116,6 +125,24 @@ class CallRead(BaseModel):
     agent: str | None
     line: str | None
     duration_ms: int | None
+
+
+class PartyRead(BaseModel):
+    """Somebody heard: the label by which evidence names him, and what people call him."""
+
+    label: str
+    side: str
+    name: str | None
+
+
+class PackAsked(BaseModel):
+    """A pack that is proposed or has come into force."""
+
+    jurisdiction: str
+    version: int
+    effective_from: date
+    activated_at: AwareDatetime | None
+    proposed_by: str | None
 
 
 class EvidenceRead(BaseModel):
@@ -135,6 +162,7 @@ class AskedRead(BaseModel):
     purpose: str
     purpose_text: str
     client: str
+    contact: str | None
     requested_by: str | None
     requested_at: AwareDatetime
     state: str
@@ -161,6 +189,9 @@ class ItemRead(BaseModel):
     call: CallRead | None
     evidence: EvidenceRead | None
     asked: AskedRead | None
+    pack: PackAsked | None
+    parties: list[PartyRead]
+    lacks: list[str]
 
     @classmethod
     def of(cls, item: Item, *, at: datetime, lang: str) -> ItemRead:
@@ -183,6 +214,9 @@ class ItemRead(BaseModel):
             call=_call(item),
             evidence=_evidence(item, lang),
             asked=_asked(item, lang),
+            pack=_pack(item),
+            parties=[PartyRead(label=p.label, side=p.side, name=n) for p, n in item.parties],
+            lacks=sorted(item.lacks),
         )
 
 
@@ -214,6 +248,9 @@ def _links(item: Item) -> LinksRead:
         verify = reject = f"/v1/review/sample/{item.id}/check"
     elif item.queue == Queue.RELEASES:
         verify, reject = f"/v1/releases/{item.id}/approve", f"/v1/releases/{item.id}/revoke"
+    elif item.pack is not None and item.pack.activated_at is None:
+        pack = f"/v1/packs/{item.pack.jurisdiction}/{item.pack.version}"
+        verify, reject = f"{pack}/activate", f"{pack}/reject"
     elif item.queue == Queue.POLICY:
         verify = f"/v1/review/policy/{item.id}/note"
         reject = ""
@@ -230,6 +267,48 @@ def _links(item: Item) -> LinksRead:
         release=f"/v1/releases/{item.id}" if item.release else None,
         verify=verify or None,
         reject=reject or None,
+        **_offers(item, recording),
+    )
+
+
+def _offers(item: Item, recording: str | None) -> dict[str, str | None]:
+    """Return what else can be done about an item, by whoever may."""
+    proposes = item.queue in {Queue.UNKNOWN, Queue.MOBILE}
+    offers = {
+        "propose": (Permission.ASSERTION_PROPOSE, proposes, f"{recording}/assertions"),
+        "screen": (
+            Permission.SCREENING_RECORD,
+            "S_SCREEN_REQUIRED" in item.lacks,
+            f"{recording}/screenings",
+        ),
+        "know": (
+            Permission.CONTACT_VERIFY,
+            "RCPT_UNVERIFIED" in item.lacks and item.recipient is not None,
+            f"/v1/contacts/{item.recipient[0] if item.recipient else ''}/verify",
+        ),
+        "flips": (Permission.REVIEW_READ, item.pack is not None, _flips_of(item)),
+    }
+    return {
+        name: path if wanted and permission in item.may else None
+        for name, (permission, wanted, path) in offers.items()
+    }
+
+
+def _flips_of(item: Item) -> str:
+    pack = item.pack
+    return f"/v1/review/packs/{pack.jurisdiction}/{pack.version}/flips" if pack else ""
+
+
+def _pack(item: Item) -> PackAsked | None:
+    row = item.pack
+    if row is None:
+        return None
+    return PackAsked(
+        jurisdiction=row.jurisdiction,
+        version=row.version,
+        effective_from=row.effective_from,
+        activated_at=row.activated_at,
+        proposed_by=item.proposer,
     )
 
 
@@ -296,6 +375,7 @@ def _asked(item: Item, lang: str) -> AskedRead | None:
         purpose=row.purpose,
         purpose_text=said.of(lang) if said else row.purpose,
         client=row.client_name,
+        contact=item.recipient[1] if item.recipient else None,
         requested_by=item.proposer,
         requested_at=row.requested_at,
         state=row.state,
@@ -425,6 +505,48 @@ class FlipList(BaseModel):
     verdict: BatchVerdict
     count: int
     items: list[FlipRead]
+
+
+class EndedRead(BaseModel):
+    """A release that a change has closed."""
+
+    release_id: UUID
+    client: str
+    purpose: str
+    ended_at: AwareDatetime | None
+
+
+class PackFlips(BaseModel):
+    """One page of what flips by a pack: `is_in_force` tells whether it did, or only would.
+
+    A flip to a stricter answer applies at once and closes what it reaches, which `ended` lists; one
+    to a softer answer applies to new requests alone.
+    """
+
+    jurisdiction: str
+    version: int
+    is_in_force: bool
+    found: DryRunRead
+    ended: list[EndedRead]
+
+    @classmethod
+    def of(cls, found: Flipped) -> PackFlips:
+        row = found.kept.row
+        return cls(
+            jurisdiction=found.kept.pack.jurisdiction,
+            version=found.kept.pack.version,
+            is_in_force=row is None or row.activated_at is not None,
+            found=DryRunRead.of(found.page),
+            ended=[
+                EndedRead(
+                    release_id=one.id,
+                    client=one.client_name,
+                    purpose=one.purpose,
+                    ended_at=one.revoked_at,
+                )
+                for one in found.ended
+            ],
+        )
 
 
 class BatchDecide(_Told):

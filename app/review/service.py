@@ -106,6 +106,18 @@ def page(
     return ItemPage(items=tuple(made), next_cursor=cursor)
 
 
+def item(session: Session, actor: Actor, queue: Queue, item_id: UUID, *, at: datetime) -> Item:
+    """Return one item of a queue as it stands now.
+
+    Raises:
+        ItemNotWaiting: it is not in this queue.
+    """
+    row = queries.one(session, queries.waiting(actor, queue, at=at), item_id)
+    if row is None:
+        raise ItemNotWaiting
+    return items.of(session, actor, queue, [row], at=at)[0]
+
+
 def count(session: Session, actor: Actor, queue: Queue, *, at: datetime) -> int:
     """Return how many items a queue has."""
     return queries.size(session, queries.waiting(actor, queue, at=at), before=at)[0]
@@ -166,12 +178,15 @@ def take_note(
     """Say that an item was looked at and what came of it; it leaves the queue.
 
     Raises:
-        QueueNotNoted: the queue's items need a verdict.
+        QueueNotNoted: the queue's items need a verdict, as a pack does that is only proposed.
         ItemNotWaiting: it is not in this queue.
     """
     if queue not in _NOTED:
         raise QueueNotNoted
     _must_wait(session, actor, queue, item_id, at)
+    pack = queries.packs(session, [item_id]).get(item_id)
+    if pack is not None and pack.activated_at is None:
+        raise QueueNotNoted
     session.add(
         ReviewNote(
             queue=queue, subject_id=item_id, noted_by=consent.person(actor), note=note, at=at
@@ -182,7 +197,7 @@ def take_note(
         session,
         actor,
         Act.REVIEW_NOTED,
-        (_NOTED[queue], item_id),
+        ("policy_pack" if pack else _NOTED[queue], item_id),
         at=at,
         facts={"queue": str(queue)},
         detail={"note": note},

@@ -120,6 +120,14 @@ _WHY: dict[str, Words] = {
         "Договор применяется впервые или основание особое: решают двое.",
         "The first use of a contract, or a special ground: two people decide.",
     ),
+    "W_HEARD_NOTHING": Words(
+        "Сотрудник прослушал и ничего не нашёл.", "Somebody has listened and found nothing."
+    ),
+    "W_PACK_PROPOSED": Words(
+        "Предложены другие правила; пока ничего не изменилось.",
+        "Other rules are proposed; nothing has changed yet.",
+    ),
+    "W_PACK_IN_FORCE": Words("Новые правила вступили в силу.", "New rules have come into force."),
     "W_APPROVAL_ASKED": Words("Запрошена передача.", "A release was asked for."),
     "W_NOT_DECIDED": Words("Предложено программой, ещё не решено.", "Proposed, not decided yet."),
     "W_VERIFIED_BY_RULE": Words(
@@ -157,6 +165,18 @@ STEPS: dict[str, Words] = {
     "N_ERASE_OR_GROUND": Words(
         "Уничтожьте записи или внесите основание до срока.",
         "Erase the recordings or record a ground before it is due.",
+    ),
+    "N_LOOK_FIRST": Words(
+        "Сначала восполните недостающее ниже, затем решает одобряющий.",
+        "First supply below what is missing; then an approver decides.",
+    ),
+    "N_AGREE_OR_REJECT": Words(
+        "Посмотрите, что изменится, и согласитесь или отклоните: согласие дают двое.",
+        "Look at what would change, then agree or reject; it takes two to agree.",
+    ),
+    "N_READ_FLIPS": Words(
+        "Посмотрите, что изменилось, сообщите кому нужно и отметьте.",
+        "Look at what has changed, tell whom it concerns, and note it.",
     ),
     "N_APPROVE_OR_DENY": Words("Одобрите или откажите.", "Approve or deny."),
     "N_TELL_RECIPIENT": Words(
