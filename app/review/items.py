@@ -260,16 +260,15 @@ class _Builder:
         found = queries.releases(self.session, ids)
         wishes = queries.wishes(self.session, ids)
         approvers = queries.approvers(self.session, ids)
-        first = {i: parts[0][0].recording_id for i, parts in wishes.items()}
-        calls = queries.calls(self.session, set(first.values()))
+        heard = {wish.recording_id for parts in wishes.values() for wish, _ in parts}
+        calls = queries.calls(self.session, heard)
         askers = queries.names(self.session, {r.requested_by for r in found.values()})
         contacts = queries.contacts(self.session, {r.contact_id for r in found.values()})
         items = []
         for row in rows:
             release, parts = found[row[0]], wishes.get(row[0], [])
-            codes = self._codes(release, parts, at=at)
+            codes, wish = self._codes(release, parts, at=at)
             why = [Why(code=c, subject=s or None) for c, _, s in (r.partition(":") for r in codes)]
-            wish = parts[0][0]
             items.append(
                 self._item(
                     row,
@@ -295,13 +294,19 @@ class _Builder:
         parts: Sequence[tuple[ReleaseWish, list[str]]],
         *,
         at: datetime,
-    ) -> list[str]:
-        """Return what is said of a release: now while it waits, else as it was said at last."""
-        if self.queue != Queue.RELEASES:
-            return sorted({reason for _, reasons in parts for reason in reasons})
-        asked = [wish for wish, _ in parts]
-        found = disclosing.standing(self.session, release, asked, at=at)
-        return sorted({reason.text for _, decision in found for reason in decision.reasons})
+    ) -> tuple[list[str], ReleaseWish]:
+        """Return what is said of a release, and the part to hear.
+
+        While it waits, it is said now, and the part is one that nobody has screened; else it is
+        what was said at last, and the first part.
+        """
+        said = [(wish, set(reasons)) for wish, reasons in parts]
+        if self.queue == Queue.RELEASES:
+            asked = [wish for wish, _ in parts]
+            found = disclosing.standing(self.session, release, asked, at=at)
+            said = [(wish, {reason.text for reason in d.reasons}) for wish, d in found]
+        unheard = [wish for wish, reasons in said if "S_SCREEN_REQUIRED" in reasons]
+        return sorted(set().union(*(reasons for _, reasons in said))), (unheard or [said[0][0]])[0]
 
     def _release_step(self, release: Release, codes: Sequence[str]) -> str:
         if self.queue == Queue.RELEASES:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
+from sqlalchemy.orm import Session
 
+from app.consent import queries as evidence
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.core.errors import Forbidden, NotFound, Refusal, TooLarge, Unauthenticated
 from app.core.problems import status_of
@@ -23,11 +27,13 @@ from app.review import pages, service, wording
 from app.review.pages import Frame
 from app.review.rules import Queue
 from app.review.schemas import ItemRead
+from app.review.service import ItemNotWaiting
 
 PUBLIC_PATHS: Final = frozenset({"/login", "/review/static/{name}"})
 """The routes here that need no permission."""
 
 FIRST_ITEMS = 20
+_PROPOSING = frozenset({Queue.UNKNOWN, Queue.MOBILE})
 _MOST_FORM_BYTES = 16 * 1024
 _HOME = "/review"
 _HEADERS: Final = {
@@ -95,7 +101,7 @@ def _html(around: Frame, body: str, status: int = 200) -> HTMLResponse:
 def _refused(call: Request, exc: Refusal) -> Response:
     around = _frame(call, call.query_params.get("lang"))
     if isinstance(exc, Unauthenticated):
-        onward = call.url.path if call.method == "GET" else _HOME
+        onward = _onward(f"{call.url.path}?{call.url.query}") if call.method == "GET" else _HOME
         return _html(around, pages.login(around, onward=onward, wrong=None), 401)
     lead = around.say["forbidden"] if isinstance(exc, PermissionMissing) else exc.title()
     if isinstance(exc, FormStale):
@@ -119,13 +125,20 @@ Form = Annotated[dict[str, str], Depends(_form)]
 
 def _onward(asked: str | None) -> str:
     """Return where to go after the log-in: a page of review, never another address."""
-    path = asked or _HOME
-    known = {_HOME, *(f"{_HOME}/{queue}" for queue in Queue)}
-    return path if path in known else _HOME
+    path, _, query = (asked or _HOME).partition("?")
+    known = {_HOME, f"{_HOME}/reasons", *(f"{_HOME}/{queue}" for queue in Queue)}
+    if path not in known:
+        return _HOME
+    try:
+        item = UUID(parse_qs(query, max_num_fields=5)["item"][0])
+    except (KeyError, ValueError):
+        return path
+    return f"{path}?item={item}"
 
 
 def _see(path: str, language: str) -> RedirectResponse:
-    return RedirectResponse(f"{path}?{urlencode({'lang': language})}", 303)
+    joint = "&" if "?" in path else "?"
+    return RedirectResponse(f"{path}{joint}{urlencode({'lang': language})}", 303)
 
 
 @router.get("/login")
@@ -200,24 +213,71 @@ def get_static(name: str) -> Response:
     body = pages.static(name)
     if body is None:
         raise PageMissing
-    headers = {"Cache-Control": "public, max-age=3600"}
+    headers = {"Cache-Control": "no-cache"}
     return Response(body, media_type=pages.STATIC[name], headers=headers)
 
 
+@router.get("/review/reasons")
+def show_reasons(call: Request, actor: CanRead, lang: Language = None) -> Response:
+    """Explain every reason."""
+    around = _frame(call, lang, actor=actor)
+    return _html(around, pages.reasons(around))
+
+
 @router.get("/review/{queue}")
-def show_desk(
+def show_desk(  # noqa: PLR0913 - which queue and item, for whom, and what the room needs.
     call: Request,
     queue: Queue,
     actor: CanRead,
     session: SessionDep,
     clock: ClockDep,
+    *,
     lang: Language = None,
+    item: UUID | None = None,
 ) -> Response:
-    """Show a queue, one item at a time."""
+    """Show a queue, one item at a time, beginning with the one that is named."""
     at = clock.now()
     around = _frame(call, lang, actor=actor)
     found = service.page(session, actor, queue, after=None, limit=FIRST_ITEMS, at=at)
-    items = [ItemRead.of(item, at=at, lang=around.language) for item in found.items]
-    count = service.count(session, actor, queue, at=at)
-    body = pages.desk(around, queue, items, count=count, next_cursor=found.next_cursor)
+    items = [ItemRead.of(one, at=at, lang=around.language) for one in found.items]
+    if item is not None and item not in {one.id for one in items}:
+        items += _asked_for(session, actor, queue, item, at=at, lang=around.language)
+    body = pages.desk(
+        around,
+        queue,
+        items,
+        count=service.count(session, actor, queue, at=at),
+        next_cursor=found.next_cursor,
+        start=item,
+        person=actor.id,
+        texts=_texts(session) if queue in _PROPOSING else [],
+    )
     return _html(around, body)
+
+
+def _asked_for(
+    session: Session, actor: Actor, queue: Queue, item_id: UUID, *, at: datetime, lang: str
+) -> list[ItemRead]:
+    """Return the named item, nothing if it has left the queue."""
+    try:
+        found = service.item(session, actor, queue, item_id, at=at)
+    except ItemNotWaiting:
+        return []
+    return [ItemRead.of(found, at=at, lang=lang)]
+
+
+def _texts(session: Session) -> list[dict[str, Any]]:
+    """Return the approved notice texts, by which somebody says what he heard."""
+    return [
+        {
+            "id": str(row.id),
+            "version": row.version,
+            "language": row.language,
+            "text": row.text,
+            "lines": row.lines,
+            "from": row.valid_from.isoformat(),
+            "to": row.valid_to.isoformat() if row.valid_to else None,
+        }
+        for row in evidence.notice_texts(session)
+        if row.approved_at is not None
+    ]

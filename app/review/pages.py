@@ -11,10 +11,13 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.consent.reasons import REASONS, REMEDIES, remedies_of
 from app.review import wording
+from app.review.reports import ReportName
 from app.review.rules import Queue
 from app.review.schemas import ItemRead
 from app.review.service import QueueState
@@ -23,6 +26,9 @@ _ROOM = Path(__file__).parent
 STATIC = {
     "review.css": "text/css; charset=utf-8",
     "review.js": "text/javascript; charset=utf-8",
+    "forms.js": "text/javascript; charset=utf-8",
+    "player.js": "text/javascript; charset=utf-8",
+    "flips.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 """The files that anybody may have, and what they are."""
@@ -71,6 +77,26 @@ class ListPage:
     frame: Frame
     title: str
     rows: tuple[QueueRow, ...]
+    reports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason code, what it means and what would help."""
+
+    code: str
+    title: str
+    text: str
+    helps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpPage:
+    """Every reason there is."""
+
+    frame: Frame
+    title: str
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +113,9 @@ class DeskPage:
     items: tuple[ItemRead, ...]
     count: int
     reasons: dict[str, str]
+    forms: dict[str, str]
+    purposes: dict[str, str]
+    receivers: dict[str, str]
     settings: str
 
 
@@ -172,9 +201,34 @@ def queues(around: Frame, found: list[QueueState], *, at: datetime) -> str:
         )
         for one in found
     )
-    return _render("queues.html", ListPage(frame=around, title=around.say["review"], rows=rows))
+    page = ListPage(
+        frame=around, title=around.say["review"], rows=rows, reports=tuple(map(str, ReportName))
+    )
+    return _render("queues.html", page)
 
 
+def reasons(around: Frame) -> str:
+    """Return the page that explains every reason, of the rules and of the queues."""
+    lang = around.language
+    told = [
+        Reason(
+            code=code,
+            title=said.title.of(lang),
+            text=said.meaning.of(lang),
+            helps=tuple(REMEDIES[remedy].of(lang) for remedy in remedies_of(code)),
+        )
+        for code, said in sorted(REASONS.items())
+    ]
+    told += [
+        Reason(code=code, title=text, text="", helps=())
+        for code, text in sorted(wording.words(wording.WHY, lang).items())
+    ]
+    page = HelpPage(frame=around, title=around.say["help_title"], reasons=tuple(told))
+    return _render("reasons.html", page)
+
+
+_NAMED = ("internal_quality", "internal_training", "dispute_client", "transcription")
+"""The purposes that are announced to people; the others need no announcement."""
 _VERBS = {
     Queue.SAMPLE: ("right", "wrong"),
     Queue.RELEASES: ("approve", "deny"),
@@ -183,8 +237,16 @@ _VERBS = {
 }
 
 
-def desk(
-    around: Frame, queue: Queue, items: list[ItemRead], *, count: int, next_cursor: str | None
+def desk(  # noqa: PLR0913 - what a desk shows, all named.
+    around: Frame,
+    queue: Queue,
+    items: list[ItemRead],
+    *,
+    count: int,
+    next_cursor: str | None,
+    start: UUID | None,
+    person: UUID | None,
+    texts: list[dict[str, Any]],
 ) -> str:
     """Return the page that clears one queue."""
     lang = around.language
@@ -194,6 +256,13 @@ def desk(
         "language": lang,
         "count": count,
         "cursor": next_cursor,
+        "start": str(start) if start else None,
+        "person": str(person) if person else None,
+        "texts": texts,
+        "counted": {what: forms[lang] for what, forms in wording.COUNTED.items()},
+        "outcomes": wording.words(wording.OUTCOMES, lang),
+        "purposes": wording.words(wording.PURPOSES, lang),
+        "forms": wording.words(wording.FORMS, lang),
         "say": around.say,
         "problems": wording.words(wording.PROBLEMS, lang),
         "items": [item.model_dump(mode="json") for item in items],
@@ -209,6 +278,9 @@ def desk(
         items=tuple(items),
         count=count,
         reasons=wording.words(wording.REJECTIONS, lang),
+        forms=wording.words(wording.FORMS, lang),
+        purposes={name: wording.PURPOSES[name].of(lang) for name in _NAMED},
+        receivers=wording.words(wording.RECEIVERS, lang),
         settings=json.dumps(settings, ensure_ascii=False),
     )
     return _render("desk.html", page)

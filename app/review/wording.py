@@ -99,7 +99,7 @@ EMPTY: dict[Queue, Words] = {
         "When a later search contradicts a verdict, the case appears here.",
     ),
 }
-_WHY: dict[str, Words] = {
+WHY: dict[str, Words] = {
     "W_MOBILE_OLD": Words(
         "Записано телефоном автоматически, и основания всё ещё нет.",
         "Recorded automatically by a telephone, and still without a ground.",
@@ -384,10 +384,129 @@ PAGE: dict[str, Words] = {
     "no_wave": Words("Рисунок звука ещё не готов.", "The picture of the sound is not ready."),
     "no_listening": Words("Звук не открыть: {why}", "The sound cannot be played: {why}"),
     "wave_of": Words("Рисунок звука, {length}. {marked}", "The sound, {length}. {marked}"),
-    "days": Words("{n} дн.", "{n} d"),
-    "hours": Words("{n} ч", "{n} h"),
-    "minutes": Words("{n} мин", "{n} min"),
+    "reports": Words("Отчёты (CSV)", "Reports (CSV)"),
+    "help": Words("Помощь и клавиши", "Help and keys"),
+    "help_title": Words("Причины и что поможет", "Reasons and what helps"),
+    "helps": Words("Что поможет", "What helps"),
+    "mine": Words("за вами до {until}", "yours until {until}"),
+    "theirs": Words("взял(а) {name} до {until}", "taken by {name} until {until}"),
+    "for_you": Words("ждёт вас", "waits for you"),
+    "for_others": Words("ждёт другого", "waits for another"),
+    "settled": Words("решено", "settled"),
+    "late": Words("просрочено", "overdue"),
+    "propose": Words("Что вы услышали", "What you heard"),
+    "missing": Words("Чего не хватает", "What is missing"),
+    "optional": Words("(если есть)", "(if any)"),
+    "heard_from": Words("Слышно с", "Heard from"),
+    "heard_to": Words("до", "until"),
+    "stayed_to": Words("Собеседник на линии до", "The other side stayed until"),
+    "question_from": Words("Вопрос с", "Question from"),
+    "question_quote": Words("Слова вопроса", "Words of the question"),
+    "answer_from": Words("Ответ с", "Answer from"),
+    "answer_quote": Words("Слова ответа", "Words of the answer"),
+    "searched_from": Words("Прослушано с", "Listened from"),
+    "whole_call": Words("Согласие дано на весь разговор", "The consent is for the whole call"),
+    "notice_text": Words("Какой текст звучит", "Which text is heard"),
+    "no_texts": Words(
+        "Утверждённых текстов на день звонка нет.", "No text was approved for the day of the call."
+    ),
+    "heard_quote": Words("Слова, как они слышны", "The words as they are heard"),
+    "reaction": Words("Что ответил собеседник", "What the other side did"),
+    "acknowledged": Words("подтвердил, что понял", "said that he understood"),
+    "continued": Words("продолжил разговор", "went on talking"),
+    "objected": Words("возразил", "objected"),
+    "identity_basis": Words("Откуда известно, кто говорит", "How it is known who speaks"),
+    "mandate_basis": Words(
+        "Откуда известно, что говорит от имени фирмы", "How it is known that he speaks for the firm"
+    ),
+    "announced": Words("Названные цели", "Purposes that were named"),
+    "receivers": Words("Названные получатели", "Recipients that were named"),
+    "scope": Words("От чего отказ", "What is refused"),
+    "screened": Words("Что в этом фрагменте", "What this part holds"),
+    "clear": Words("ничего личного и чужого", "nothing private or of others"),
+    "private": Words("личное", "private matters"),
+    "third_party_secret": Words("чужая тайна", "another's secret"),
+    "note": Words("Пояснение", "Note"),
+    "mark_here": Words("Отсюда", "From here"),
+    "mark_to_here": Words("Досюда", "To here"),
+    "key_marks": Words("Начало и конец услышанного", "Beginning and end of what you hear"),
+    "key_forms": Words("Предложить услышанное", "Propose what you heard"),
+    "key_claim": Words("Недостающее: фрагмент, получатель", "Missing: the part, the recipient"),
+    "form_send": Words("Записать", "Write down"),
+    "proposed_done": Words(
+        "Предложено и записано в журнал; проверит другой сотрудник.",
+        "Proposed and written into the ledger; another person will verify it.",
+    ),
+    "blocked_done": Words(
+        "Отказ записан и уже действует; его подтвердит другой сотрудник.",
+        "The refusal is written down and in effect; another person will confirm it.",
+    ),
+    "nothing_done": Words(
+        "Записано, что ничего не найдено; запись остаётся закрытой.",
+        "Written down that nothing was found; the recording stays closed.",
+    ),
+    "looked_done": Words("Записано в журнал.", "Written into the ledger."),
+    "wrong_time": Words("Время в виде 1:02,5.", "A time like 1:02.5."),
+    "wrong_order": Words("Конец позже начала.", "The end is after the beginning."),
+    "wrong_length": Words("Запись короче: {length}.", "The recording is shorter: {length}."),
+    "wrong_stay": Words(
+        "Нужно не меньше 3 с на линии после уведомления.",
+        "At least 3 s on the line after the notice are needed.",
+    ),
+    "wrong_empty": Words("Заполните.", "Fill this in."),
+    "wrong_choice": Words("Выберите хотя бы одно.", "Choose at least one."),
+    "wrong_objected": Words(
+        "Возражение — это отказ: предложите отказ (клавиша 4).",
+        "An objection is a refusal: propose a refusal (key 4).",
+    ),
+    "wrong_server": Words("Архив не принял это поле.", "The archive did not take this."),
+    "flips": Words("Что меняется", "What changes"),
+    "flips_would": Words("Если вступит в силу", "If it came into force"),
+    "flips_did": Words("После вступления в силу", "Since it came into force"),
+    "stricter": Words("Строже", "Stricter"),
+    "softer": Words("Мягче (только для новых запросов)", "Softer (for new requests alone)"),
+    "ended": Words("Закрытые передачи", "Releases that were closed"),
+    "looked_at": Words("Проверено: {n}.", "Looked at: {n}."),
+    "no_flips": Words("Ничего не меняется.", "Nothing changes."),
+    "more": Words("Ещё", "More"),
+    "was": Words("Было", "Before"),
+    "becomes": Words("Станет", "After"),
+    "still_open": Words("передача открыта и закроется", "the release is open and would close"),
+    "version": Words("Правила", "Rules"),
+    "effective": Words("Действуют с", "Effective from"),
+    "agree": Words("Согласиться", "Agree"),
+    "expired": Words("Сеанс окончен: войдите, и вы вернётесь сюда.", "The session has ended."),
+    "wait": Words("Секунду: это уже следующее.", "One moment: this is the next one."),
 }
+COUNTED: dict[str, dict[str, tuple[str, ...]]] = {
+    "days": {"ru": ("день", "дня", "дней"), "en": ("day", "days")},
+    "hours": {"ru": ("час", "часа", "часов"), "en": ("hour", "hours")},
+    "minutes": {"ru": ("минута", "минуты", "минут"), "en": ("minute", "minutes")},
+    "decisions": {"ru": ("решение", "решения", "решений"), "en": ("decision", "decisions")},
+}
+"""What is counted: in Russian one, few and many of it, in English one and several."""
+
+FORMS: dict[str, Words] = {
+    "ivr_notice": Words("Звучит уведомление", "A notice is played"),
+    "verbal_notice": Words("Предупредил сотрудник", "Our agent said it"),
+    "verbal_consent": Words("Собеседник согласился", "The other side agreed"),
+    "refusal": Words("Собеседник отказался", "The other side refused"),
+    "none": Words("Ничего не слышно", "Nothing is heard"),
+    "screen": Words("Проверить фрагмент", "Screen the part"),
+    "know": Words("Подтвердить получателя", "Confirm the recipient"),
+}
+"""What a person can say who has listened, in the order of the keys 1 to 5, then what Q4 lacks."""
+RECEIVERS: dict[str, Words] = {
+    "client_same_entity": Words("руководство его организации", "the management of his firm"),
+    "third_party": Words("третьи лица", "third parties"),
+}
+OUTCOMES: dict[str, Words] = {
+    "ALLOW": Words("✓ можно", "✓ allowed"),
+    "NEEDS_APPROVAL": Words("◐ нужно одобрение", "◐ needs approval"),
+    "REVIEW": Words("? нужна проверка", "? needs review"),
+    "DENY": Words("✕ нельзя", "✕ denied"),
+}
+_FEW_ENDS, _TEENS = range(2, 5), range(11, 15)
 
 
 PROBLEMS: dict[str, Words] = {
@@ -417,6 +536,28 @@ PROBLEMS: dict[str, Words] = {
     ),
     "nothing-to-undo": Words("Возвращать нечего.", "There is nothing to undo."),
     "claim-taken": Words("Это взял другой сотрудник.", "Somebody else has taken it."),
+    "item-not-waiting": Words(
+        "Это уже разобрано или ушло из очереди.", "It was settled meanwhile, or has left the queue."
+    ),
+    "proposer-activates": HINDRANCES["PROPOSED_IT"],
+    "proposer-only": HINDRANCES["PROPOSED_IT"],
+    "same-person-activates": HINDRANCES["GIVEN"],
+    "approver-needed": Words(
+        "Один из двух согласившихся должен быть approver.", "One of the two must be an approver."
+    ),
+    "pack-not-yet-effective": Words(
+        "Первый день этих правил ещё не наступил.", "The first day of these rules has not come."
+    ),
+    "pack-ended": Words("Предложение отозвано или отклонено.", "It was withdrawn or rejected."),
+    "pack-in-force": Words("Правила уже действуют.", "They are in force already."),
+    "party-unknown": Words(
+        "Такого участника в записи нет.", "No such party is heard in this recording."
+    ),
+    "names-too-much": Words(
+        "Названо больше, чем в тексте уведомления.", "More is claimed than the notice says."
+    ),
+    "recording-not-found": Words("Записи больше нет.", "The recording is gone."),
+    "validation-failed": Words("Проверьте поля.", "Look at the fields again."),
     "key-missing": Words("Войдите снова.", "Log in again."),
     "key-unknown": Words("Войдите снова.", "Log in again."),
 }
@@ -441,8 +582,8 @@ def language_of(asked: str | None, accepted: str | None) -> str:
 
 def why(code: str, lang: str) -> tuple[str, str]:
     """Return the title and the meaning of a reason to be in a queue."""
-    if code in _WHY:
-        return "", _WHY[code].of(lang)
+    if code in WHY:
+        return "", WHY[code].of(lang)
     said = REASONS.get(code)
     return (said.title.of(lang), said.meaning.of(lang)) if said else (code, "")
 
@@ -457,5 +598,19 @@ def length(of: timedelta, lang: str) -> str:
     seconds = max(0, int(of.total_seconds()))
     for name, unit in (("days", _DAY_S), ("hours", _HOUR_S)):
         if seconds >= unit:
-            return PAGE[name].of(lang).format(n=seconds // unit)
-    return PAGE["minutes"].of(lang).format(n=seconds // _MINUTE_S)
+            return counted(name, seconds // unit, lang)
+    return counted("minutes", seconds // _MINUTE_S, lang)
+
+
+def counted(what: str, number: int, lang: str) -> str:
+    """Return how many of something, in the form that the number asks for.
+
+    Source: the Unicode CLDR plural rules of Russian and English.
+    """
+    if lang != "ru":
+        return f"{number} {COUNTED[what]['en'][number != 1]}"
+    one, few, many = COUNTED[what]["ru"]
+    is_teen = number % 100 in _TEENS
+    if number % 10 == 1 and not is_teen:
+        return f"{number} {one}"
+    return f"{number} {few if number % 10 in _FEW_ENDS and not is_teen else many}"

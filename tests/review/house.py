@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ import psycopg
 from sqlalchemy import text
 
 from app.consent import notices, review
-from app.consent.models import Assertion, NoticeText
+from app.consent.models import Assertion, NoticeText, Verdict
 from app.consent.notices import NoticeWords, ReferenceAudio
-from app.consent.purposes import BLOCKS, Kind, Purpose
+from app.consent.packs import shipped
+from app.consent.purposes import BLOCKS, Kind, Purpose, ScreeningResult
 from app.consent.review import Proposal
+from app.consent.spans import WHOLE
 from app.core.clock import SetClock
 from app.core.db import APP_ROLE, Database
 from app.custody.ledger import DetailCipher
@@ -49,6 +52,14 @@ VERBAL = {
     "quote": "Разговор записывается.",
     "reaction": "continued",
 }
+
+
+AGREED = {
+    "question": {"from_ms": 500, "quote": "Можно передать запись вашему руководству?"},
+    "answer": {"from_ms": 2000, "quote": "Да."},
+    "identity_basis": "Назвал себя.",
+}
+ACKNOWLEDGED = {"act_number": "7", "act_version": "1", "signed_on": "2026-01-10", "log": "x"}
 
 
 @dataclass(kw_only=True)
@@ -158,6 +169,61 @@ class House:
             return notices.approve(
                 make.session, self.people["approver"], row.id, version=None, at=at
             )
+
+    def wanted(self, *, screened: bool = False, known: bool = False) -> str:
+        """Return a release that a manager asked for, of a client who agreed to the purpose."""
+        at = self.clock.now()
+        reviewer = self.people["reviewer"]
+        with self.making() as make:
+            client = make.client()
+            contact = make.contact(client)
+            make.contract(client)
+            recording = make.recording(client=client, body=wav(8.0), duration_ms=8000)
+            proposals = (
+                Proposal(kind=Kind.EMPLOYEE_ACK, evidence=ACKNOWLEDGED, party="own", wide=True),
+                Proposal(
+                    kind=Kind.VERBAL_CONSENT,
+                    evidence=AGREED,
+                    party="cli",
+                    from_ms=0,
+                    purposes=(Purpose.DISPUTE_CLIENT,),
+                    recipients=("client_same_entity",),
+                ),
+            )
+            for told in proposals:
+                row = review.propose(
+                    make.session, self.people["manager"], recording.id, told, at=at
+                )
+                review.decide(make.session, reviewer, row.id, Verdict.VERIFY, reason=None, at=at)
+            if screened:
+                clear = ScreeningResult.CLEAR
+                review.screen(make.session, reviewer, recording.id, WHOLE, clear, note=None, at=at)
+            if known:
+                review.verify_contact(
+                    make.session,
+                    reviewer,
+                    contact.id,
+                    identity_basis="Паспорт",
+                    mandate_basis="Устав",
+                    at=at,
+                )
+        body = {
+            "contact_id": str(contact.id),
+            "items": [{"recording_id": str(recording.id), "from_ms": 1000, "to_ms": 7000}],
+        }
+        answer = self.call("manager", "POST", "/v1/releases", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def propose_pack(self, who: str = "admin", **values: object) -> dict[str, Any]:
+        """Let somebody propose the Russian pack with other values in the fields named."""
+        body: dict[str, Any] = copy.deepcopy(dict(shipped()["RU"]))
+        del body["version"]
+        for name, value in values.items():
+            body["fields"][name] = {"value": value, "mark": "firm"}
+        answer = self.call(who, "POST", "/v1/packs", json=body)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
 
     def hear(self, notice: NoticeText, *, score: float, line: str | None = None) -> UUID:
         """Return evidence as the detector leaves it behind: verified, by nobody."""

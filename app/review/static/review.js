@@ -1,22 +1,19 @@
-"use strict";
-
 // Clears one queue by keyboard: shows an item, starts its sound where the evidence is, and sends
 // each verdict to the archive's own routes. Nothing is decided here.
 
-(() => {
-  const desk = document.getElementById("desk");
-  if (!desk) {
-    return;
-  }
+import { makeFlips } from "./flips.js";
+import { makeForms } from "./forms.js";
+import { makePlayer } from "./player.js";
+
+const FEW_LEFT = 5;
+const SHORTEST_REASON = 3;
+const READY_MS = 400; // A second press meant for the item before is no verdict on this one.
+const LETTERS = "review-letters";
+const SENT_OUT = 401;
+
+const start = (desk) => {
   const settings = JSON.parse(desk.dataset.settings);
-  const say = settings.say;
-  const queue = settings.queue;
-  const items = settings.items;
-  const SEEK_S = 5;
-  const FEW_LEFT = 5;
-  const POINTS = 800;
-  const SHORTEST_REASON = 3;
-  const sounds = new Map();
+  const { say, queue, items } = settings;
   const settled = new Map();
   const history = [];
   let place = 0;
@@ -24,42 +21,56 @@
   let waiting = settings.count;
   let isBusy = false;
   let isFetching = false;
+  let shownAt = 0;
 
   const at = (id) => document.getElementById(id);
+  const current = () => items[place];
   const fill = (text, values) =>
     text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
-  const moment = new Intl.DateTimeFormat(settings.language, {
-    dateStyle: "medium",
-    timeStyle: "short",
-  });
+  const format = (style) => new Intl.DateTimeFormat(settings.language, style);
+  const moment = format({ dateStyle: "medium", timeStyle: "short" });
+  const hour = format({ timeStyle: "short" });
+  const plural = new Intl.PluralRules(settings.language);
 
-  const clock = (ms) => {
-    const seconds = Math.floor(ms / 1000);
-    const rest = String(seconds % 60).padStart(2, "0");
-    const minutes = Math.floor(seconds / 60);
-    if (minutes < 60) {
-      return `${minutes}:${rest}`;
-    }
-    return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+  const counted = (what, n) => {
+    const forms = settings.counted[what];
+    const names = forms.length === 3 ? ["one", "few", "many"] : ["one", "other"];
+    const found = names.indexOf(plural.select(n));
+    return `${n} ${forms[found < 0 ? forms.length - 1 : found]}`;
   };
 
   const length = (seconds) => {
     if (seconds >= 86400) {
-      return fill(say.days, { n: Math.floor(seconds / 86400) });
+      return counted("days", Math.floor(seconds / 86400));
     }
     if (seconds >= 3600) {
-      return fill(say.hours, { n: Math.floor(seconds / 3600) });
+      return counted("hours", Math.floor(seconds / 3600));
     }
-    return fill(say.minutes, { n: Math.floor(seconds / 60) });
+    return counted("minutes", Math.floor(seconds / 60));
   };
 
-  const tell = (text) => {
+  const tell = (text, isProblem = false) => {
     at("status").textContent = text;
+    at("status").className = isProblem ? "late" : "";
   };
 
-  class Refused extends Error {}
+  class Refused extends Error {
+    constructor(message, slug = "", problem = null) {
+      super(message);
+      this.slug = slug;
+      this.problem = problem;
+    }
+  }
 
-  const ask = async (method, path, body) => {
+  // Whoever's session has ended logs in and comes back to the same item, with what he wrote.
+  const logInAgain = () => {
+    tell(say.expired, true);
+    forms.keep();
+    const onward = `/review/${queue}?item=${current().id}`;
+    window.location.assign(`/login?${new URLSearchParams({ lang: settings.language, onward })}`);
+  };
+
+  const ask = async (method, path, body, more = {}) => {
     let answer;
     try {
       answer = await fetch(path, {
@@ -67,6 +78,7 @@
         headers: body === undefined ? {} : { "Content-Type": "application/json" },
         body: body === undefined ? undefined : JSON.stringify(body),
         credentials: "same-origin",
+        ...more,
       });
     } catch {
       throw new Refused(say.offline);
@@ -78,165 +90,23 @@
     } catch {
       found = null;
     }
+    if (answer.status === SENT_OUT) {
+      logInAgain();
+      throw new Refused(say.expired);
+    }
     if (!answer.ok) {
       const slug = String(found?.type ?? "").replace("/problems/", "");
-      throw new Refused(settings.problems[slug] ?? found?.title ?? String(answer.status));
+      const words = settings.problems[slug] ?? found?.title ?? String(answer.status);
+      throw new Refused(words, slug, found);
     }
     return found;
   };
 
-  // --- Sound -----------------------------------------------------------------------------------
+  const failed = (error) => tell(fill(say.failed, { why: error.message }), true);
+  const player = makePlayer({ say, ask, at, fill, current });
+  const showFlips = makeFlips({ settings, say, ask, at, counted, moment, fill });
 
-  const soundOf = (item) => {
-    if (!item.sound) {
-      return null;
-    }
-    if (!sounds.has(item.id)) {
-      const audio = document.createElement("audio");
-      audio.controls = true;
-      audio.preload = "auto";
-      const start = item.sound.start_ms / 1000;
-      audio.addEventListener(
-        "loadedmetadata",
-        () => {
-          if (audio.currentTime < start) {
-            audio.currentTime = start;
-          }
-        },
-        { once: true },
-      );
-      audio.addEventListener("timeupdate", () => draw(item));
-      audio.addEventListener("seeked", () => draw(item));
-      audio.addEventListener("playing", () => follow(item));
-      audio.src = item.sound.audio;
-      sounds.set(item.id, { audio, wave: null, isAsked: false });
-    }
-    return sounds.get(item.id);
-  };
-
-  const forgetOthers = (kept) => {
-    for (const [id, sound] of sounds) {
-      if (!kept.has(id)) {
-        sound.audio.pause();
-        sound.audio.removeAttribute("src");
-        sound.audio.load();
-        sounds.delete(id);
-      }
-    }
-  };
-
-  const play = (sound) => {
-    // Browsers refuse to start a sound before the first key or click; the player stays in view.
-    sound.audio.play().catch(() => undefined);
-  };
-
-  const follow = (item) => {
-    const sound = sounds.get(item.id);
-    if (!sound || sound.audio.paused || current() !== item) {
-      return;
-    }
-    draw(item);
-    window.requestAnimationFrame(() => follow(item));
-  };
-
-  const loadWave = async (item) => {
-    const sound = soundOf(item);
-    if (!sound || sound.isAsked) {
-      return;
-    }
-    sound.isAsked = true;
-    try {
-      sound.wave = await ask("GET", `${item.sound.waveform}?points=${POINTS}`);
-    } catch {
-      sound.wave = null;
-    }
-    if (current() === item) {
-      draw(item);
-      describe(item);
-    }
-  };
-
-  const lengthOf = (item, sound) => {
-    if (item.call?.duration_ms) {
-      return item.call.duration_ms;
-    }
-    return Number.isFinite(sound.audio.duration) ? sound.audio.duration * 1000 : 0;
-  };
-
-  const marked = (item) => {
-    const span = item.sound.span;
-    if (span.to_ms === null) {
-      return span.from_ms ? fill(say.marked_from, { from: clock(span.from_ms) }) : "";
-    }
-    return fill(say.marked, { from: clock(span.from_ms), to: clock(span.to_ms) });
-  };
-
-  const describe = (item) => {
-    const sound = soundOf(item);
-    const text = fill(say.wave_of, { length: clock(lengthOf(item, sound)), marked: marked(item) });
-    at("wave").setAttribute("aria-label", text);
-    const missing = sound.isAsked && !sound.wave ? ` ${say.no_wave}` : "";
-    at("marked").textContent = marked(item) + missing;
-  };
-
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-
-  const draw = (item) => {
-    const sound = sounds.get(item.id);
-    if (!sound || current() !== item) {
-      return;
-    }
-    const canvas = at("wave");
-    const scale = window.devicePixelRatio || 1;
-    const width = Math.max(1, Math.round(canvas.clientWidth * scale));
-    const height = Math.max(1, Math.round(canvas.clientHeight * scale));
-    if (canvas.width !== width || canvas.height !== height) {
-      canvas.width = width;
-      canvas.height = height;
-    }
-    const pen = canvas.getContext("2d");
-    pen.clearRect(0, 0, width, height);
-    const total = lengthOf(item, sound);
-    if (!total) {
-      return;
-    }
-    const x = (ms) => (Math.min(Math.max(ms, 0), total) / total) * width;
-    const span = item.sound.span;
-    if (span.to_ms !== null || span.from_ms > 0) {
-      const left = x(span.from_ms);
-      const right = span.to_ms === null ? left : x(span.to_ms);
-      pen.fillStyle = colour("--mark");
-      pen.fillRect(left, 0, Math.max(right - left, 3 * scale), height);
-    }
-    if (sound.wave) {
-      drawWave(pen, sound.wave, { total, width, height });
-    }
-    pen.fillStyle = colour("--head");
-    pen.fillRect(x(sound.audio.currentTime * 1000), 0, 2 * scale, height);
-  };
-
-  const drawWave = (pen, wave, { width, height }) => {
-    const top = 2 ** (wave.bits - 1);
-    const middle = height / 2;
-    pen.fillStyle = colour("--wave");
-    for (let i = 0; i < wave.length; i += 1) {
-      let low = 0;
-      let high = 0;
-      for (let c = 0; c < wave.channels; c += 1) {
-        const where = 2 * (i * wave.channels + c);
-        low = Math.min(low, wave.data[where]);
-        high = Math.max(high, wave.data[where + 1]);
-      }
-      const up = (high / top) * middle;
-      const down = (low / top) * middle;
-      const step = width / wave.length;
-      pen.fillRect(i * step, middle - up, Math.max(step * 0.8, 1), Math.max(up - down, 1));
-    }
-  };
-
-  // --- An item ---------------------------------------------------------------------------------
-
-  const current = () => items[place];
+  // --- An item -----------------------------------------------------------------------------------
 
   const pair = (list, term, text) => {
     if (!text) {
@@ -254,7 +124,7 @@
   const facts = (item) => {
     const list = at("facts");
     list.replaceChildren();
-    const call = item.call;
+    const { call, evidence, asked, pack } = item;
     if (call) {
       pair(list, say.client, call.client ?? say.unknown_client);
       pair(list, say.event, call.event);
@@ -263,36 +133,57 @@
       pair(list, say.agent, call.agent);
       pair(list, say.line, call.line);
     }
-    const evidence = item.evidence;
     if (evidence) {
       pair(list, say.party, evidence.party);
       pair(list, say.purposes, evidence.purposes.join(", "));
       pair(list, say.proposed_by, evidence.proposed_by);
     }
-    if (item.asked) {
-      pair(list, say.purpose, item.asked.purpose_text);
-      pair(list, say.recipient, item.asked.client);
-      pair(list, say.requested_by, item.asked.requested_by);
+    if (asked) {
+      pair(list, say.purpose, asked.purpose_text);
+      pair(list, say.recipient, [asked.contact, asked.client].filter(Boolean).join(", "));
+      pair(list, say.requested_by, asked.requested_by);
+    }
+    if (pack) {
+      pair(list, say.version, `${pack.jurisdiction} ${pack.version}`);
+      pair(list, say.effective, pack.effective_from);
+      pair(list, say.proposed_by, pack.proposed_by);
     }
     pair(list, say.due, moment.format(new Date(item.due_at)));
-    pair(list, say.owner, item.owner?.name);
   };
 
-  const reasons = (item) => {
-    const list = at("why");
+  const reasons = (item, list) => {
     list.replaceChildren();
     for (const why of item.why) {
       const row = document.createElement("li");
-      const subject = why.subject ? ` (${why.subject})` : "";
-      if (why.title) {
-        const title = document.createElement("strong");
-        title.textContent = `${why.title}${subject}. `;
-        row.append(title, why.text);
-      } else {
-        row.append(`${why.text}${subject}`);
+      const link = document.createElement("a");
+      link.href = `/review/reasons?lang=${settings.language}#${why.code}`;
+      link.target = "_blank";
+      link.rel = "noopener";
+      link.textContent = why.title || why.text;
+      row.append(link, why.subject ? ` (${why.subject})` : "");
+      if (why.title && why.text) {
+        row.append(`: ${why.text}`);
       }
       list.append(row);
     }
+  };
+
+  // The archive names nobody whose time is over; this machine's clock is not asked.
+  const isOthers = (item) => Boolean(item.owner) && item.owner.id !== settings.person;
+
+  const state = (item) => {
+    const may = item.four_eyes.may_decide || item.links.propose;
+    const until = item.owner ? hour.format(new Date(item.owner.until)) : "";
+    let [word, type] = may ? [`● ${say.for_you}`, "mine"] : [`◐ ${say.for_others}`, "others"];
+    if (settled.has(item.id)) {
+      [word, type] = [`✓ ${say.settled}`, "settled"];
+    } else if (isOthers(item)) {
+      [word, type] = [`◑ ${fill(say.theirs, { name: item.owner.name, until })}`, "others"];
+    } else if (item.owner && may) {
+      word = `● ${fill(say.mine, { until })}`;
+    }
+    at("state").textContent = word;
+    at("state").className = `state ${type}`;
   };
 
   const eyes = (item) => {
@@ -303,80 +194,96 @@
     const hindered = four.text ? `${four.text} ${needed}` : "";
     at("eyes").textContent = hindered || (four.roles_text.length > 1 ? needed : "");
     at("eyes").hidden = !at("eyes").textContent;
-    const may = four.may_decide && !settled.has(item.id);
+    const may = four.may_decide && !settled.has(item.id) && !isOthers(item);
     at("do-verify").disabled = !(may && item.links.verify);
     at("do-reject").disabled = !(may && item.links.reject);
+    at("do-reject").hidden = !item.links.reject;
+    at("verdicts").hidden = !item.links.verify;
+    const isProposed = item.pack && !item.pack.activated_at;
+    at("verify-text").textContent = isProposed ? say.agree : verdict;
+    state(item);
   };
+  const verdict = at("verify-text").textContent;
 
-  const sound = (item, isPlayed) => {
-    at("sound").hidden = !item.sound;
-    at("no-sound").hidden = Boolean(item.sound);
-    const kept = new Set([item.id]);
-    for (const [id, other] of sounds) {
-      if (id !== item.id) {
-        other.audio.pause();
-      }
-    }
-    if (item.sound) {
-      const found = soundOf(item);
-      at("player").replaceChildren(found.audio);
-      describe(item);
-      draw(item);
-      loadWave(item);
-      if (isPlayed) {
-        play(found);
-      }
-    } else {
-      at("player").replaceChildren();
-    }
-    const ahead = items[nextOpen(place)];
-    if (ahead && ahead !== item) {
-      kept.add(ahead.id);
-      if (ahead.sound) {
-        soundOf(ahead);
-        loadWave(ahead);
-      }
-    }
-    forgetOthers(kept);
+  const titleOf = (item) => {
+    const pack = item.pack ? `${say.version} ${item.pack.jurisdiction} ${item.pack.version}` : "";
+    return item.evidence?.kind_text ?? item.asked?.purpose_text ?? (pack || item.call?.event) ?? "";
   };
 
   const show = (where, { isPlayed = true } = {}) => {
+    if (where !== place) {
+      letGo(current());
+    }
     place = where;
     const item = current();
+    item.isSettled = settled.has(item.id);
     at("list")?.remove();
     desk.hidden = false;
-    at("what").textContent = item.evidence?.kind_text ?? item.asked?.purpose_text ?? item.call?.event ?? "";
+    at("what").textContent = titleOf(item);
     const call = item.call;
     at("call").textContent = call
       ? [call.client ?? say.unknown_client, moment.format(new Date(call.started_at))].join(" · ")
       : "";
-    at("place").textContent = fill(say.item_of, { n: place + 1, of: Math.max(waiting + settled.size, items.length) });
-    at("age").textContent = `${say.age}: ${length(item.age_seconds)}`;
+    const all = Math.max(waiting + settled.size, items.length);
+    at("place").textContent = fill(say.item_of, { n: place + 1, of: all });
+    const late = item.is_overdue ? ` · ! ${say.late}` : "";
+    at("age").textContent = `${say.age} ${length(item.age_seconds)}${late}`;
     at("age").className = item.is_overdue ? "late" : "";
     at("quote").textContent = item.evidence?.quote ? `«${item.evidence.quote}»` : "";
     at("quote").hidden = !item.evidence?.quote;
     at("step").textContent = item.next_step.text;
     desk.dataset.item = item.id;
-    reasons(item);
+    reasons(item, at("why"));
     eyes(item);
     facts(item);
-    sound(item, isPlayed);
+    player.show(item, items[nextOpen(place)], isPlayed);
+    forms.show(item);
+    showFlips(item, () => current() === item);
+    ready();
     take(item);
     more();
   };
 
+  const ready = () => {
+    shownAt = performance.now();
+    delete desk.dataset.ready;
+    window.setTimeout(() => {
+      if (performance.now() - shownAt >= READY_MS) {
+        desk.dataset.ready = "yes";
+      }
+    }, READY_MS + 1);
+  };
+
+  // --- Whose item it is --------------------------------------------------------------------------
+
+  const claimOf = (item) => `/v1/review/${queue}/${item.id}/claim`;
+
   const take = async (item) => {
-    // Others see who works on it; where somebody else does, the message says so.
-    if (item.isTaken || item.four_eyes.hindrance === "READS_ONLY" || settled.has(item.id)) {
+    // Others see who works on it; where somebody else does, the item says so.
+    if (item.four_eyes.hindrance === "READS_ONLY" || settled.has(item.id)) {
       return;
     }
-    item.isTaken = true;
     try {
-      await ask("POST", `/v1/review/${queue}/${item.id}/claim`);
+      const taken = await ask("POST", claimOf(item));
+      item.owner = { id: settings.person, name: "", until: taken.until };
     } catch (error) {
-      if (error instanceof Refused && current() === item) {
-        tell(error.message);
+      if (error.slug === "claim-taken") {
+        item.owner = { id: "", name: error.problem.owner, until: error.problem.until };
       }
+      if (current() === item && error.message !== say.expired) {
+        tell(error.message, true);
+      }
+    }
+    if (current() === item) {
+      eyes(item);
+    }
+  };
+
+  const letGo = (item) => {
+    const isMine = item.owner?.id === settings.person;
+    if (isMine && !settled.has(item.id)) {
+      item.owner = null;
+      ask("DELETE", claimOf(item), undefined, { keepalive: true }).catch(() => undefined);
     }
   };
 
@@ -392,9 +299,20 @@
       items.push(...found.items.filter((item) => !known.has(item.id)));
       cursor = found.next_cursor;
     } catch (error) {
-      tell(fill(say.failed, { why: error.message }));
+      failed(error);
     } finally {
       isFetching = false;
+    }
+  };
+
+  const again = async (item) => {
+    const where = items.indexOf(item);
+    try {
+      const query = new URLSearchParams({ lang: settings.language });
+      items[where] = await ask("GET", `/v1/review/${queue}/${item.id}?${query}`);
+      show(where, { isPlayed: false });
+    } catch (error) {
+      failed(error);
     }
   };
 
@@ -423,18 +341,21 @@
   };
 
   const finish = () => {
-    sounds.forEach((one) => one.audio.pause());
+    player.pauseAll();
     desk.hidden = true;
     at("empty").hidden = false;
+    at("main").focus();
   };
 
-  // --- Verdicts --------------------------------------------------------------------------------
+  // --- Verdicts ----------------------------------------------------------------------------------
 
-  const bodyOf = (isYes, reason) => {
+  const isPack = (item) => item.pack && !item.pack.activated_at;
+
+  const bodyOf = (item, isYes, reason) => {
     if (queue === "sample") {
       return isYes ? { verdict: "right" } : { verdict: "wrong", reason };
     }
-    if (queue === "policy") {
+    if (queue === "policy" && !isPack(item)) {
       return { note: say.note_reason };
     }
     if (queue === "differs") {
@@ -450,8 +371,11 @@
     if (answer?.link?.url) {
       return fill(say.link_once, { url: answer.link.url });
     }
-    const isOpen = answer?.status === "proposed" || (answer?.release && !answer.link);
-    if (isOpen && queue !== "policy" && queue !== "sample") {
+    const isOpen =
+      answer?.status === "proposed" ||
+      answer?.state === "approved" ||
+      (answer?.release && !answer.link);
+    if (isOpen && queue !== "sample") {
       const roles = item.four_eyes.roles_text.slice(1);
       return fill(say.done_second, { roles: roles.join(", ") || say.nobody });
     }
@@ -462,32 +386,49 @@
     if (settled.has(item.id)) {
       return say.done;
     }
+    if (isOthers(item)) {
+      return at("state").textContent;
+    }
     if (item.four_eyes.text) {
       return at("eyes").textContent;
     }
     return say.no_verdict;
   };
 
+  const isHindered = (item, path) =>
+    !path || !item.four_eyes.may_decide || settled.has(item.id) || isOthers(item);
+
+  const settle = (item, entry, words) => {
+    settled.set(item.id, true);
+    waiting -= 1;
+    history.push(entry);
+    tell(words);
+    next();
+  };
+
   const give = async (isYes, reason) => {
     const item = current();
     const path = isYes ? item.links.verify : item.links.reject;
-    if (!path || !item.four_eyes.may_decide || settled.has(item.id)) {
+    if (isHindered(item, path)) {
       tell(hindrance(item));
+      if (isOthers(item)) {
+        take(item);
+      }
       return;
     }
     if (isBusy) {
       return;
     }
+    if (isYes && performance.now() - shownAt < READY_MS) {
+      tell(say.wait);
+      return;
+    }
     isBusy = true;
     try {
-      const answer = await ask("POST", path, bodyOf(isYes, reason));
-      settled.set(item.id, true);
-      waiting -= 1;
-      history.push({ assertion: item.assertion_id, place });
-      tell(outcome(answer, item));
-      next();
+      const answer = await ask("POST", path, bodyOf(item, isYes, reason));
+      settle(item, { assertion: item.assertion_id }, outcome(answer, item));
     } catch (error) {
-      tell(fill(say.failed, { why: error.message }));
+      failed(error);
     } finally {
       isBusy = false;
     }
@@ -507,17 +448,30 @@
       history.pop();
       tell(answer.status === "verified" ? say.undo_second : say.undone);
     } catch (error) {
-      tell(fill(say.failed, { why: error.message }));
+      failed(error);
     } finally {
       isBusy = false;
     }
   };
 
-  // --- Dialogs ---------------------------------------------------------------------------------
+  // What was written down about an item: a proposal leaves it to others, the rest is looked at anew.
+  const done = (item, kind) => {
+    if (item.links.propose) {
+      const told = { refusal: say.blocked_done, none: say.nothing_done }[kind];
+      settle(item, { assertion: null }, told ?? say.proposed_done);
+    } else {
+      tell(say.looked_done);
+      again(item);
+    }
+  };
+
+  const forms = makeForms({ settings, say, ask, at, fill, tell, current, player, done });
+
+  // --- Dialogs -----------------------------------------------------------------------------------
 
   const askReason = () => {
     const item = current();
-    if (!item.links.reject || !item.four_eyes.may_decide || settled.has(item.id)) {
+    if (isHindered(item, item.links.reject)) {
       tell(hindrance(item));
       return;
     }
@@ -549,7 +503,11 @@
   });
   at("ask-cancel").addEventListener("click", () => at("ask").close());
 
-  const LETTERS = "review-letters";
+  const help = () => {
+    reasons(current(), at("map-why"));
+    at("map").showModal();
+  };
+
   try {
     at("letters").checked = window.localStorage.getItem(LETTERS) !== "off";
   } catch {
@@ -563,34 +521,7 @@
     }
   });
 
-  // --- Keys ------------------------------------------------------------------------------------
-
-  const toggle = () => {
-    const found = current().sound ? soundOf(current()) : null;
-    if (!found) {
-      return;
-    }
-    if (found.audio.paused) {
-      play(found);
-    } else {
-      found.audio.pause();
-    }
-  };
-
-  const seek = (seconds) => {
-    const found = current().sound ? soundOf(current()) : null;
-    if (found) {
-      found.audio.currentTime = Math.max(0, found.audio.currentTime + seconds);
-    }
-  };
-
-  const toMark = () => {
-    const found = current().sound ? soundOf(current()) : null;
-    if (found) {
-      found.audio.currentTime = current().sound.start_ms / 1000;
-      play(found);
-    }
-  };
+  // --- Keys --------------------------------------------------------------------------------------
 
   // By the place of the key, so that they work on a Russian layout too.
   const KEYS = {
@@ -599,12 +530,21 @@
     KeyN: next,
     KeyP: previous,
     KeyU: undo,
-    Space: toggle,
-    ArrowLeft: () => seek(-SEEK_S),
-    ArrowRight: () => seek(SEEK_S),
-    Home: toMark,
+    KeyS: () => forms.open("screen"),
+    KeyI: () => forms.open("know"),
+    Space: player.toggle,
+    ArrowLeft: () => player.seek(-1),
+    ArrowRight: () => player.seek(1),
+    Home: player.toStart,
+    BracketLeft: () => forms.markAt("from"),
+    BracketRight: () => forms.markAt("to"),
   };
-  const LETTER = /^Key/;
+  const SINGLE = /^(Key|Digit|Bracket)/;
+
+  const actOf = (event) => {
+    const digit = /^(?:Digit|Numpad)([1-5])$/.exec(event.code);
+    return digit ? () => forms.openByPlace(Number(digit[1])) : KEYS[event.code];
+  };
 
   document.addEventListener("keydown", (event) => {
     const target = event.target;
@@ -614,7 +554,7 @@
     }
     // The focus stays in a dialog for a moment after it was closed; its keys are the desk's again.
     const isInClosed = target.closest("dialog:not([open])");
-    if (target.closest("input, textarea, select, audio") && !isInClosed) {
+    if (target.closest("input, textarea, select, audio, .scroll") && !isInClosed) {
       return;
     }
     if (event.code === "Space" && target.closest("button, a, summary")) {
@@ -622,14 +562,11 @@
     }
     if (event.key === "?") {
       event.preventDefault();
-      at("map").showModal();
+      help();
       return;
     }
-    const act = KEYS[event.code];
-    if (!act || event.repeat && LETTER.test(event.code)) {
-      return;
-    }
-    if (LETTER.test(event.code) && !at("letters").checked) {
+    const act = event.shiftKey ? null : actOf(event);
+    if (!act || (SINGLE.test(event.code) && (event.repeat || !at("letters").checked))) {
       return;
     }
     event.preventDefault();
@@ -641,11 +578,19 @@
   at("do-next").addEventListener("click", next);
   at("do-previous").addEventListener("click", previous);
   at("do-undo").addEventListener("click", undo);
-  at("do-keys").addEventListener("click", () => at("map").showModal());
-  window.addEventListener("resize", () => draw(current()));
+  at("do-keys").addEventListener("click", help);
+  window.addEventListener("pagehide", () => letGo(current()));
+  window.addEventListener("resize", player.redraw);
   window
     .matchMedia("(prefers-color-scheme: dark)")
-    .addEventListener("change", () => draw(current()));
+    .addEventListener("change", player.redraw);
 
-  show(0);
-})();
+  const first = items.findIndex((item) => item.id === settings.start);
+  show(Math.max(first, 0));
+  forms.restore();
+};
+
+const desk = document.getElementById("desk");
+if (desk) {
+  start(desk);
+}
