@@ -17,7 +17,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.consent.reasons import REASONS, REMEDIES, remedies_of
 from app.review import wording
-from app.review.reports import ReportName
 from app.review.rules import Queue
 from app.review.schemas import ItemRead
 from app.review.service import QueueState
@@ -77,7 +76,7 @@ class ListPage:
     frame: Frame
     title: str
     rows: tuple[QueueRow, ...]
-    reports: tuple[str, ...]
+    reports: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +201,10 @@ def queues(around: Frame, found: list[QueueState], *, at: datetime) -> str:
         for one in found
     )
     page = ListPage(
-        frame=around, title=around.say["review"], rows=rows, reports=tuple(map(str, ReportName))
+        frame=around,
+        title=around.say["review"],
+        rows=rows,
+        reports=wording.words(wording.REPORTS, lang),
     )
     return _render("queues.html", page)
 

@@ -45,9 +45,10 @@ HELP: dict[Queue, Words] = {
         "Who asked needs a second pair of eyes. Listen to what would leave, then approve or deny.",
     ),
     Queue.POLICY: Words(
-        "Что было разрешено, а теперь нет. Доступ уже закрыт: сообщите получателю и отметьте.",
-        "What was allowed and is not any more. Access is closed already: tell the recipient and "
-        "note it.",
+        "Правила, которые предложены или вступили в силу, и передачи, которые они закрыли. "
+        "Сообщите получателю и отметьте.",
+        "Rules that are proposed or have come into force, and the releases that they closed. Tell "
+        "the recipient and note it.",
     ),
     Queue.SAMPLE: Words(
         "Случайная выборка того, что программа проверила сама. Верно ли она услышала?",
@@ -83,8 +84,9 @@ EMPTY: dict[Queue, Words] = {
         "Managers' requests to hand recordings to clients appear here.",
     ),
     Queue.POLICY: Words(
-        "Когда новые правила или факты отменят разрешённую передачу, она появится здесь.",
-        "When new rules or facts undo a release that was allowed, it appears here.",
+        "Здесь появятся предложенные правила, а когда новые правила или факты отменят передачу — "
+        "и она.",
+        "Proposed rules appear here, and releases that new rules or facts undo.",
     ),
     Queue.SAMPLE: Words(
         "Зерно выборки публикуется в журнале заранее, поэтому выбрать удобное нельзя.",
@@ -167,8 +169,8 @@ STEPS: dict[str, Words] = {
         "Erase the recordings or record a ground before it is due.",
     ),
     "N_LOOK_FIRST": Words(
-        "Сначала восполните недостающее ниже, затем решает одобряющий.",
-        "First supply below what is missing; then an approver decides.",
+        "Сначала восполните недостающее, затем решает одобряющий.",
+        "First supply what is missing; then an approver decides.",
     ),
     "N_AGREE_OR_REJECT": Words(
         "Посмотрите, что изменится, и согласитесь или отклоните: согласие дают двое.",
@@ -472,6 +474,7 @@ PAGE: dict[str, Words] = {
     "was": Words("Было", "Before"),
     "becomes": Words("Станет", "After"),
     "still_open": Words("передача открыта и закроется", "the release is open and would close"),
+    "recording": Words("Запись", "Recording"),
     "version": Words("Правила", "Rules"),
     "effective": Words("Действуют с", "Effective from"),
     "agree": Words("Согласиться", "Agree"),
@@ -496,6 +499,13 @@ FORMS: dict[str, Words] = {
     "know": Words("Подтвердить получателя", "Confirm the recipient"),
 }
 """What a person can say who has listened, in the order of the keys 1 to 5, then what Q4 lacks."""
+REPORTS: dict[str, Words] = {
+    "coverage": Words("охват уведомлениями", "coverage by notices"),
+    "samples": Words("ошибки выборки", "errors of the sample"),
+    "refusals": Words("отказы и отзывы", "refusals and withdrawals"),
+    "queues": Words("возраст очередей", "age of the queues"),
+    "times": Words("время решений", "time to a verdict"),
+}
 RECEIVERS: dict[str, Words] = {
     "client_same_entity": Words("руководство его организации", "the management of his firm"),
     "third_party": Words("третьи лица", "third parties"),

@@ -358,6 +358,29 @@ def test_versions_of_a_text_follow_each_other(world: World, session: Session) ->
     assert world.approver.post(f"/v1/notice-texts/{new_id()}/approve").status_code == 404
 
 
+def test_a_draft_of_a_text_is_withdrawn_by_its_writer_or_rejected_by_another(
+    world: World, acts: Acts
+) -> None:
+    first = world.notice(approved=False)
+    why = {"reason": "Опечатка"}
+    other = world.approver.post(f"/v1/notice-texts/{first}/withdraw", json=why)
+    assert other.status_code == 403
+    done = world.admin.post(f"/v1/notice-texts/{first}/withdraw", json=why).json()
+    assert (done["ended"]["how"], done["approved_at"]) == ("withdrawn", None)
+    late = world.approver.post(f"/v1/notice-texts/{first}/approve")
+    assert (late.status_code, late.json()["type"]) == (409, "/problems/notice-text-ended")
+    assert acts(UUID(first))[-1] == "notice_text.withdrawn"
+    second = world.notice(id=first, approved=False)
+    done = world.approver.post(f"/v1/notice-texts/{second}/reject", json=why).json()
+    assert (done["version"], done["ended"]["how"]) == (2, "rejected")
+    assert acts(UUID(first))[-1] == "notice_text.rejected"
+    listed = world.manager.get("/v1/notice-texts").json()["items"]
+    assert [n["ended"]["how"] for n in listed] == ["withdrawn", "rejected"]
+    approved = world.notice()
+    told = world.approver.post(f"/v1/notice-texts/{approved}/reject", json=why)
+    assert (told.status_code, told.json()["type"]) == (409, "/problems/notice-text-approved")
+
+
 def test_a_notice_text_is_written_by_an_admin_with_real_audio(world: World) -> None:
     told = {"language": "ru", "text": TEXT, "purposes": ["internal_quality"]}
     told |= {"valid_from": "2026-01-01T00:00:00Z"}

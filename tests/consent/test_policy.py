@@ -282,6 +282,76 @@ def test_only_activation_makes_decisions_stale(session: Session, make: Make) -> 
     assert stamp(session, recording.id) != before
 
 
+def test_a_proposal_is_taken_back_by_its_proposer_alone(make: Make, as_: As, acts: Acts) -> None:
+    as_(make.admin).post("/v1/packs", json=only("contract_disclosure"))
+    as_(make.approver).post("/v1/packs/RU/2/activate")
+    path, why = "/v1/packs/RU/2/withdraw", {"reason": "Ошибка"}
+    assert as_(make.admin).post(path, json={}).status_code == 422
+    other = as_(make.legal).post(path, json=why)
+    assert (other.status_code, other.json()["type"]) == (403, "/problems/proposer-only")
+    done = as_(make.admin).post(path, json=why).json()
+    assert (done["state"], done["ended"]["reason"]) == ("withdrawn", "Ошибка")
+    again = as_(make.admin).post(path, json=why)
+    assert (again.status_code, again.json()["how"]) == (409, "withdrawn")
+    late = as_(make.legal).post("/v1/packs/RU/2/activate")
+    assert (late.status_code, late.json()["type"]) == (409, "/problems/pack-ended")
+    listed = as_(make.auditor).get("/v1/packs").json()["items"]
+    assert [p["version"] for p in listed if p["jurisdiction"] == "RU"] == [1]
+    assert as_(make.auditor).get("/v1/packs/RU/2").json()["state"] == "withdrawn"
+    row = make.session.query(PolicyPackRow).one()
+    assert acts(row.id) == ["policy.proposed", "policy.approved", "policy.withdrawn"]
+    following = as_(make.admin).post("/v1/packs", json=only("contract_disclosure")).json()
+    assert following["version"] == 3
+
+
+def test_a_proposal_is_rejected_by_another_who_may_agree(make: Make, as_: As, acts: Acts) -> None:
+    as_(make.legal).post("/v1/packs", json=only("contract_disclosure"))
+    path, why = "/v1/packs/RU/2/reject", {"reason": "Слишком строго"}
+    assert as_(make.legal).post(path, json=why).json()["type"] == "/problems/proposer-only"
+    assert as_(make.reviewer).post(path, json=why).status_code == 403
+    assert as_(make.approver).post(path, json=why).json()["state"] == "rejected"
+    row = make.session.query(PolicyPackRow).one()
+    assert acts(row.id)[-1] == "policy.rejected"
+    entry = make.session.query(CustodyEntry).filter_by(act="policy.rejected").one()
+    assert "reason" not in entry.facts
+
+
+def test_what_is_in_force_is_not_put_aside(make: Make, as_: As) -> None:
+    as_(make.admin).post("/v1/packs", json=only("contract_disclosure"))
+    as_(make.approver).post("/v1/packs/RU/2/activate")
+    as_(make.legal).post("/v1/packs/RU/2/activate")
+    told = as_(make.approver).post("/v1/packs/RU/2/reject", json={"reason": "Поздно"})
+    assert (told.status_code, told.json()["type"]) == (409, "/problems/pack-in-force")
+    assert (
+        as_(make.approver).post("/v1/packs/RU/1/reject", json={"reason": "Нет"}).status_code == 409
+    )
+
+
+SET_ASIDE = (
+    "INSERT INTO policy_packs_set_aside (pack_id, how, set_by, reason, at)"
+    " VALUES (:pack, :how, :by, 'x', now())"
+)
+
+
+def test_the_database_lets_nobody_else_put_a_pack_aside_nor_take_it_up_again(
+    make: Make, session: Session
+) -> None:
+    at = make.clock.now()
+    policy.propose(session, make.admin, body_of("JP"), at=at)
+    pack = session.query(PolicyPackRow).one().id
+    for how, by in (
+        ("withdrawn", make.legal),
+        ("rejected", make.admin),
+        ("rejected", make.reviewer),
+    ):
+        said = refused(session, SET_ASIDE, pack=pack, how=how, by=by.id)
+        assert "withdrawn by who" in said or "rejected by an approver" in said
+    session.execute(text(SET_ASIDE), {"pack": pack, "how": "rejected", "by": make.legal.id})
+    agree = "UPDATE policy_packs SET activated_by = :by, first_at = now() WHERE id = :pack"
+    assert "set aside" in refused(session, agree, pack=pack, by=make.approver.id)
+    refused(session, "DELETE FROM policy_packs_set_aside WHERE pack_id = :pack", pack=pack)
+
+
 ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
 
 

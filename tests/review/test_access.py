@@ -29,8 +29,8 @@ READY = (
 def axe() -> str:
     if not AXE.exists():
         if IS_CI:
-            pytest.fail("axe-core is missing: run scripts/setup --with-tests.")
-        pytest.skip("axe-core is missing: run scripts/setup --with-tests where npm is.")
+            pytest.fail("axe-core is missing: run scripts/setup --with-browser where npm is.")
+        pytest.skip("axe-core is missing: run scripts/setup --with-browser where npm is.")
     return AXE.read_text(encoding="utf-8")
 
 

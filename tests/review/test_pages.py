@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from app.consent.reasons import REASONS
 from app.identity.authenticator import SESSION_COOKIE
+from app.review import wording
 from tests.review.house import PASSWORD, House
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -79,6 +82,13 @@ def test_the_log_in_never_leads_elsewhere(browser: httpx.Client) -> None:
     for onward in ("https://elsewhere.example/", "//elsewhere.example", "/review/../x"):
         form = {"name": "reviewer", "password": PASSWORD, "onward": onward}
         assert browser.post("/login", data=form).headers["location"] == "/review?lang=ru"
+    item = "00000000-0000-7000-8000-000000000000"
+    for onward, leads in (
+        (f"/review/blocks?item={item}", f"/review/blocks?item={item}&lang=ru"),
+        ("/review/blocks?item=//elsewhere.example", "/review/blocks?lang=ru"),
+    ):
+        form = {"name": "reviewer", "password": PASSWORD, "onward": onward}
+        assert browser.post("/login", data=form).headers["location"] == leads
     form = {"name": "reviewer", "password": PASSWORD, "onward": "/review/blocks"}
     assert browser.post("/login", data=form).headers["location"] == "/review/blocks?lang=ru"
 
@@ -135,7 +145,39 @@ def test_an_empty_queue_teaches_and_a_full_one_is_listed(
 
 
 def test_only_the_files_of_the_pages_are_given(browser: httpx.Client) -> None:
-    for name in ("review.css", "review.js", "icon.svg"):
+    for name in ("review.css", "review.js", "forms.js", "player.js", "flips.js", "icon.svg"):
         assert browser.get(f"/review/static/{name}").status_code == 200
     for name in ("..%2Fpages.py", "pages.py", "%2e%2e"):
         assert browser.get(f"/review/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("number", "ru", "en"),
+    [
+        (1, "1 день", "1 day"),
+        (2, "2 дня", "2 days"),
+        (5, "5 дней", "5 days"),
+        (11, "11 дней", "11 days"),
+        (14, "14 дней", "14 days"),
+        (21, "21 день", "21 days"),
+        (24, "24 дня", "24 days"),
+        (112, "112 дней", "112 days"),
+    ],
+)
+def test_what_is_counted_has_the_form_of_its_number(number: int, ru: str, en: str) -> None:
+    assert (wording.counted("days", number, "ru"), wording.counted("days", number, "en")) == (
+        ru,
+        en,
+    )
+    assert wording.length(timedelta(days=number), "ru") == ru
+
+
+def test_every_reason_has_its_place_on_the_page_of_help_in_both_languages(
+    browser: httpx.Client,
+) -> None:
+    _log_in(browser)
+    for lang, words in (("ru", "Что поможет"), ("en", "What helps")):
+        page = browser.get(f"/review/reasons?lang={lang}")
+        assert page.status_code == 200
+        assert words in page.text
+        assert all(f'id="{code}"' in page.text for code in {*REASONS, *wording.WHY})

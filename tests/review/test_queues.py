@@ -14,8 +14,9 @@ import pytest
 from app.consent import review
 from app.consent.models import DecisionRow, Verdict
 from app.consent.purposes import Kind
-from app.core.ids import new_id
+from app.core.ids import ReleaseId, new_id
 from app.recordings.models import Capture, Recording
+from app.releases import service as releases
 from app.releases.models import Release, ReleaseWish
 from tests.review.house import House
 
@@ -184,17 +185,96 @@ def _release(house: House, outcome: str) -> UUID:
 
 
 def test_a_release_waits_for_an_approver_and_starts_where_the_part_begins(house: House) -> None:
-    release_id = _release(house, "NEEDS_APPROVAL")
+    release_id = house.wanted(screened=True, known=True)
     (item,) = _items(house, "releases")
-    assert item["release_id"] == str(release_id)
+    assert item["release_id"] == release_id
     assert [why["code"] for why in item["why"]] == ["A_COMPLIANCE_1"]
-    assert item["sound"]["span"] == {"from_ms": 4000, "to_ms": 7000}
+    assert item["sound"]["span"] == {"from_ms": 1000, "to_ms": 7000}
     assert item["four_eyes"]["hindrance"] == "ROLE"
+    assert (item["lacks"], item["links"]["screen"], item["links"]["know"]) == ([], None, None)
     (item,) = _items(house, "releases", who="legal")
     assert item["four_eyes"]["may_decide"]
     assert item["links"]["verify"] == f"/v1/releases/{release_id}/approve"
     assert house.call("legal", "POST", item["links"]["reject"]).status_code == 200
     assert _items(house, "releases") == []
+    gone = house.call("legal", "GET", f"/v1/review/releases/{release_id}")
+    assert (gone.status_code, gone.json()["type"]) == (404, "/problems/item-not-waiting")
+
+
+def test_a_release_that_lacks_what_compliance_finds_waits_and_cannot_be_approved(
+    house: House,
+) -> None:
+    release_id = house.wanted()
+    (item,) = _items(house, "releases")
+    assert item["lacks"] == ["RCPT_UNVERIFIED", "S_SCREEN_REQUIRED"]
+    assert item["next_step"]["code"] == "N_LOOK_FIRST"
+    (seen,) = _items(house, "releases", who="auditor")
+    assert (seen["links"]["screen"], seen["links"]["know"]) == (None, None)
+    early = house.call("approver", "POST", f"/v1/releases/{release_id}/approve", json={})
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/release-refused")
+    clear = {**item["sound"]["span"], "result": "clear"}
+    assert house.call("reviewer", "POST", item["links"]["screen"], json=clear).status_code == 201
+    (item,) = _items(house, "releases")
+    assert item["lacks"] == ["RCPT_UNVERIFIED"]
+
+
+def test_a_recording_offers_its_parties_for_what_was_heard(house: House) -> None:
+    recording = house.recording()
+    (item,) = _items(house, "unknown")
+    assert item["links"]["propose"] == f"/v1/recordings/{recording.id}/assertions"
+    assert [(one["label"], one["side"]) for one in item["parties"]] == [
+        ("cli", "client"),
+        ("own", "own"),
+    ]
+    (seen,) = _items(house, "unknown", who="auditor")
+    assert seen["links"]["propose"] is None
+
+
+def test_a_pack_is_listed_with_its_flips_before_and_after_and_noted_away(house: House) -> None:
+    house.wanted(screened=True, known=True)
+    granted = house.wanted(screened=True, known=True)
+    given = house.call("approver", "POST", f"/v1/releases/{granted}/approve", json={})
+    assert given.json()["release"]["state"] == "granted", given.text
+    house.propose_pack(disclosure_grounds=[])
+    (item,) = _items(house, "policy", who="approver")
+    assert [why["code"] for why in item["why"]] == ["W_PACK_PROPOSED"]
+    assert item["four_eyes"]["roles_needed"] == ["approver", "approver|legal"]
+    path = f"/v1/review/policy/{item['id']}/note"
+    assert house.call("approver", "POST", path, json={"note": "Да."}).status_code == 409
+    would = house.call("reviewer", "GET", item["links"]["flips"]).json()
+    assert not would["is_in_force"]
+    assert {flip["after"] for flip in would["found"]["stricter"]} >= {"DENY"}
+    assert [f["release_id"] for f in would["found"]["stricter"] if f["release_id"]] == [granted]
+    assert would["ended"] == []
+    assert house.call("legal", "POST", item["links"]["verify"]).status_code == 200
+    (mine,) = _items(house, "policy", who="legal")
+    assert mine["four_eyes"]["hindrance"] == "GIVEN"
+    house.clock.advance(timedelta(minutes=1))
+    assert house.call("approver", "POST", item["links"]["verify"]).status_code == 200
+    with house.database.transaction() as session:
+        releases.reconsider(session, ReleaseId(UUID(granted)), at=house.clock.now())
+    found = {one["pack"] is not None: one for one in _items(house, "policy")}
+    assert found[False]["release_id"] == granted
+    assert [why["code"] for why in found[True]["why"]] == ["W_PACK_IN_FORCE"]
+    did = house.call("reviewer", "GET", found[True]["links"]["flips"]).json()
+    assert did["is_in_force"]
+    assert [one["release_id"] for one in did["ended"]] == [granted]
+    assert {flip["before"] for flip in did["found"]["stricter"]} == {"NEEDS_APPROVAL"}
+    assert did["found"]["softer"] == []
+    noted = house.call("reviewer", "POST", found[True]["links"]["verify"], json={"note": "Да."})
+    assert noted.status_code == 204
+    assert [one["release_id"] for one in _items(house, "policy")] == [granted]
+    assert house.acts(item["id"])[-1] == "review.noted"
+
+
+def test_a_pack_that_was_rejected_leaves_the_queue(house: House) -> None:
+    house.propose_pack("legal", disclosure_grounds=[])
+    (own,) = _items(house, "policy", who="legal")
+    assert own["four_eyes"]["hindrance"] == "PROPOSED_IT"
+    (item,) = _items(house, "policy", who="approver")
+    told = house.call("approver", "POST", item["links"]["reject"], json={"reason": "Слишком"})
+    assert told.json()["state"] == "rejected"
+    assert _items(house, "policy", who="approver") == []
 
 
 def test_a_decision_that_flipped_is_listed_until_somebody_notes_it(house: House) -> None:

@@ -24,7 +24,7 @@ export const makeFlips = ({ settings, say, ask, at, counted, moment, fill }) => 
     const section = make("section", "", type);
     const grid = document.createElement("table");
     const head = document.createElement("thead");
-    const titles = [say.event, say.purpose, say.was, say.becomes];
+    const titles = [say.recording, say.purpose, say.was, say.becomes];
     head.append(row(titles.map((text) => Object.assign(make("th", text), { scope: "col" }))));
     const body = document.createElement("tbody");
     grid.append(head, body);

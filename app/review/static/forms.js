@@ -111,6 +111,7 @@ export const makeForms = ({ settings, say, ask, at, fill, tell, current, player,
     at("form-title").textContent = settings.forms[asked];
     prepare(item);
     form.hidden = false;
+    at("offers").hidden = true;
     const first = form.querySelector(
       "[data-for]:not([hidden]) :is(select, input, textarea):not(:disabled)",
     );
@@ -122,6 +123,7 @@ export const makeForms = ({ settings, say, ask, at, fill, tell, current, player,
   const close = () => {
     form.hidden = true;
     kind = null;
+    at("offers").hidden = false;
     at("heard").querySelector("button:not([hidden])")?.focus({ preventScroll: true });
   };
 

@@ -172,7 +172,8 @@ const start = (desk) => {
   const isOthers = (item) => Boolean(item.owner) && item.owner.id !== settings.person;
 
   const state = (item) => {
-    const may = item.four_eyes.may_decide || item.links.propose;
+    const { propose, screen, know } = item.links;
+    const may = item.four_eyes.may_decide || propose || screen || know;
     const until = item.owner ? hour.format(new Date(item.owner.until)) : "";
     let [word, type] = may ? [`● ${say.for_you}`, "mine"] : [`◐ ${say.for_others}`, "others"];
     if (settled.has(item.id)) {
