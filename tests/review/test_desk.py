@@ -249,13 +249,22 @@ def test_a_double_press_gives_one_verdict_and_leaves_the_next_item(
     log_in(page)
     page.goto("/review/proposed?lang=ru")
     wait_for_item(page, first)
-    for _ in range(2):
-        page.evaluate(
-            "() => document.body.dispatchEvent("
-            "new KeyboardEvent('keydown', {code: 'KeyV', key: 'v', bubbles: true}))"
-        )
+    # One press more while the first is on its way, and one in the moment the next item is shown.
+    page.evaluate(
+        """() => {
+          const press = () => document.body.dispatchEvent(
+            new KeyboardEvent("keydown", { code: "KeyV", key: "v", bubbles: true }));
+          new MutationObserver(press).observe(
+            document.querySelector("#desk"), { attributeFilter: ["data-item"] });
+          press();
+          press();
+        }"""
+    )
+    page.wait_for_function(
+        "item => document.querySelector('#desk').dataset.item === item", arg=second
+    )
+    expect(page.locator("#status")).to_contain_text("это уже следующее")
     wait_for_item(page, second)
-    page.evaluate("() => 0")
     assert house.assertion(first).status == "verified"
     assert house.assertion(second).status == "proposed"
     assert house.acts(house.assertion(first).recording_id).count("assertion.verified") == 1
