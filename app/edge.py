@@ -21,7 +21,9 @@ from app.core import problems
 from app.core.errors import Refusal, TooLarge, Unavailable
 from app.identity.authenticator import Authenticator
 
-UPLOADS: Final = frozenset({"/v1/recordings", "/v1/screenshots", "/v1/notice-texts"})
+UPLOADS: Final = frozenset(
+    {"/v1/recordings", "/v1/screenshots", "/v1/notice-texts", "/v1/documents"}
+)
 """Their routes read the body themselves, piece by piece, once they know the caller."""
 
 MOST_BODY_BYTES: Final = 1024 * 1024

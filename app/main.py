@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,16 +20,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clients.routes import router as clients
 from app.consent.policy_routes import router as policy
+from app.consent.processing_routes import router as processing
 from app.consent.routes import router as consent
+from app.consent.staff_routes import router as staff
 from app.consent.template_routes import router as templates
 from app.core import problems
 from app.core.ids import new_id
 from app.custody.refusals import Denials
 from app.disputes.routes import router as disputes
+from app.documents.ingest import DocumentTools
+from app.documents.routes import router as documents
 from app.edge import Gate
 from app.identity.authenticator import Authenticator
 from app.identity.routes import router as identity
-from app.inspection import detection
+from app.inspection import detection, papers
 from app.inspection.examiner import examiner
 from app.inspection.routes import router as searches
 from app.playback.routes import router as playback
@@ -55,9 +60,12 @@ ROUTERS = (
     identity,
     clients,
     recordings,
+    documents,
     consent,
     templates,
     searches,
+    staff,
+    processing,
     policy,
     playback,
     disputes,
@@ -117,6 +125,13 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     app.state.public_url = public_url
     app.state.notices_of = detection.notices_of
     app.state.examine_reference = examiner(tools)
+    app.state.documents = DocumentTools(
+        database=tools.database,
+        store=tools.archive,
+        clock=tools.clock,
+        examine=partial(papers.examine, sandbox=tools.sandbox),
+        spool=settings.spool_dir,
+    )
     app.state.copier = Copier(
         database=tools.database,
         archive=tools.archive,

@@ -118,8 +118,11 @@ class Settings(BaseSettings):
     max_screenshot_bytes: Annotated[int, Field(ge=65536)] = Field(
         default=32 * MEBIBYTE, description="Largest screenshot taken, in bytes."
     )
+    max_document_bytes: Annotated[int, Field(ge=65536)] = Field(
+        default=64 * MEBIBYTE, description="Largest document taken, in bytes."
+    )
     max_pixels: Annotated[int, Field(ge=1)] = Field(
-        default=50_000_000, description="Most pixels a screenshot may declare."
+        default=50_000_000, description="Most pixels a screenshot or document may declare."
     )
     upload_idle_seconds: Annotated[int, Field(ge=1)] = Field(
         default=30, description="Longest silence of a sender in the middle of a body."

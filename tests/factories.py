@@ -24,6 +24,7 @@ from app.clients.models import (
 )
 from app.core.clock import SetClock
 from app.core.ids import new_id
+from app.documents.models import Document
 from app.identity import queries as people
 from app.identity import service as identity
 from app.identity.actor import Actor
@@ -170,6 +171,29 @@ class Make:
         self.session.flush()
         return contact
 
+    def document(
+        self, body: bytes = b"%PDF-1.7 paper", *, role: str = "other", by: Actor | None = None
+    ) -> Document:
+        """Keep `body` as a document, as if it had been uploaded."""
+        sealed = self.session.get_one(SealedRow, self.sealed(body))
+        document = Document(
+            id=new_id(),
+            upload_id=f"u-{next(_count)}",
+            role=role,
+            title="Документ",
+            kind="pdf",
+            media_type="application/pdf",
+            object_id=sealed.object_id,
+            sha256=sealed.sha256,
+            examined=["header"],
+            oddities=[],
+            uploaded_by=(by or self.manager).id,
+            uploaded_at=self.clock.now(),
+        )
+        self.session.add(document)
+        self.session.flush()
+        return document
+
     def contract(
         self,
         client: Client,
@@ -180,14 +204,20 @@ class Make:
         purposes: Sequence[str] = ("dispute_client",),
         recipients: Sequence[str] = ("client_same_entity",),
     ) -> Contract:
-        """Return a running contract; with a `scope`, it has the clause 7.2 of that scope."""
+        """Return a running contract; with a `scope`, it has the clause 7.2 of that scope.
+
+        Its document is kept where it has a clause.
+        """
+        paper = f"contract {next(_count)}".encode()
+        if scope:
+            self.document(paper, role="contract")
         contract = Contract(
             id=new_id(),
             client_id=client.id,
             number=f"Д-{next(_count)}",
             signed_on=(self.clock.now() - 365 * DAY).date(),
             our_entity="ООО «Сервис»",
-            document_sha256=hashlib.sha256(b"contract").digest(),
+            document_sha256=hashlib.sha256(paper).digest(),
             signature_kind="ukep",
             valid_from=valid_from or self.clock.now() - 365 * DAY,
             valid_to=valid_to,

@@ -142,9 +142,13 @@ class Screened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorContract:
-    """A contract by which somebody works on recordings for us, and for which purposes."""
+    """A contract by which somebody works on recordings for us, and for which purposes.
+
+    `processor` is his tax number; a recipient of the class is the one that the question names.
+    """
 
     id: UUID
+    processor: str
     valid_from: datetime
     valid_to: datetime | None
     purposes: frozenset[str]
@@ -188,11 +192,15 @@ class CaseFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Who would hear it. `verified`: a person checked identity and mandate; `left`: he left."""
+    """Who would hear it. `verified`: a person checked identity and mandate; `left`: he left.
+
+    `processor` is the tax number of one who works on recordings for us.
+    """
 
     recipient_class: RecipientClass
     contact_id: UUID | None = None
     client_id: UUID | None = None
+    processor: str | None = None
     verified: bool = False
     left: bool = False
 

@@ -137,7 +137,8 @@ def _by_processing(case: CaseFile, question: Question, at: datetime) -> list[Fou
     return [
         Found(ground=Ground.PROCESSOR_CONTRACT, ends_at=contract.valid_to)
         for contract in case.processors
-        if question.purpose in contract.purposes
+        if question.recipient.processor == contract.processor
+        and question.purpose in contract.purposes
         and contract.valid_from <= at
         and (contract.valid_to is None or at < contract.valid_to)
     ]

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     CheckConstraint,
+    FetchedValue,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -44,6 +45,7 @@ class Verdict(StrEnum):
     VERIFY = "verify"
     REJECT = "reject"
     INVALIDATE = "invalidate"
+    RETRACT = "retract"
 
 
 class SetAside(StrEnum):
@@ -166,7 +168,8 @@ class Assertion(Base):
         ),
         CheckConstraint(
             "status = 'proposed' OR (decided_at IS NOT NULL"
-            " AND (decided_by IS NOT NULL OR proposed_service = 'detector'))",
+            " AND (decided_by IS NOT NULL OR status = 'retracted'"
+            " OR proposed_service = 'detector'))",
             name="decided",
         ),
         CheckConstraint(
@@ -247,7 +250,11 @@ class Screening(Base):
 
 
 class ContactVerification(Base):
-    """How a person knew who a recipient is and that he speaks for his firm. Inserted only."""
+    """How a person knew who a recipient is and that he speaks for his firm. Inserted only.
+
+    `contact_sha256` is of what was looked at, set by the database: of another name, position,
+    address, number or firm nobody has verified anything.
+    """
 
     __tablename__ = "contact_verifications"
     __table_args__ = (
@@ -261,6 +268,9 @@ class ContactVerification(Base):
     client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id"))
     identity_basis: Mapped[str]
     mandate_basis: Mapped[str]
+    contact_sha256: Mapped[bytes | None] = mapped_column(
+        LargeBinary(32), server_default=FetchedValue()
+    )
     verified_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     at: Mapped[datetime]
 
@@ -313,6 +323,39 @@ class PackSetAside(Base):
     set_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     reason: Mapped[str]
     at: Mapped[datetime]
+
+
+class ProcessingContract(Base):
+    """A contract by which somebody works on recordings for us; it counts once it is approved.
+
+    `processor` is his tax number, by which a question names him. Approved once and ended once,
+    else never changed.
+    """
+
+    __tablename__ = "processing_contracts"
+    __table_args__ = (
+        CheckConstraint(_all_of("purposes", Purpose), name="purposes"),
+        CheckConstraint("cardinality(purposes) > 0", name="names_a_purpose"),
+        CheckConstraint("valid_to > valid_from", name="validity"),
+        CheckConstraint("approved_by <> created_by", name="four_eyes"),
+        CheckConstraint("num_nonnulls(approved_by, approved_at) IN (0, 2)", name="approval"),
+        Index("uq_processing_contracts_number", "processor", "number", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    processor: Mapped[str]
+    name: Mapped[str]
+    number: Mapped[str]
+    signed_on: Mapped[date]
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id"))
+    purposes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime | None]
+    terminated_at: Mapped[datetime | None]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime]
+    approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    approved_at: Mapped[datetime | None]
 
 
 class ConsentEpoch(Base):

@@ -16,6 +16,7 @@ from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
+from app.identity import service as identity
 from app.identity.actor import Actor
 
 SEARCH_TEXT = "inspection.search_text"
@@ -158,7 +159,9 @@ def approve(
         NoticeTextEnded: it was withdrawn or rejected.
         WriterApproves: the actor wrote it.
         LawyerNotNamed: it came with the product, and nobody is said to have reviewed it.
+        NoLongerHere: he was shut out a moment ago.
     """
+    identity.must_be_here(session, actor)
     row = _draft(session, text_id, version)
     if row.created_by == person(actor):
         raise WriterApproves

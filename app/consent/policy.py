@@ -19,6 +19,7 @@ from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
+from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.models import User
 from app.identity.permissions import Role
@@ -253,7 +254,9 @@ def activate(
         SamePersonActivates: the actor agreed before.
         FirstPersonGone: who agreed before is no longer an approver or legal.
         ApproverNeeded: neither is an approver.
+        NoLongerHere: he was shut out a moment ago.
     """
+    identity.must_be_here(session, actor)
     queries.lock_packs(session)
     row = _waiting(session, jurisdiction, version)
     _must_not_be_outdated(session, row)

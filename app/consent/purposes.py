@@ -105,6 +105,7 @@ class Status(StrEnum):
     VERIFIED = "verified"
     REJECTED = "rejected"
     INVALIDATED = "invalidated"
+    RETRACTED = "retracted"
 
 
 class Side(StrEnum):

@@ -20,6 +20,7 @@ from app.consent.models import (
     NoticeTextSetAside,
     PackSetAside,
     PolicyPackRow,
+    ProcessingContract,
     Screening,
 )
 from app.core.paging import Cursor
@@ -115,6 +116,16 @@ def clause(
     return (row[0], row[1]) if row else None
 
 
+def processors(session: Session) -> Sequence[ProcessingContract]:
+    """Return the approved contracts with those who work on recordings for us."""
+    return session.scalars(
+        select(ProcessingContract)
+        .where(ProcessingContract.approved_at.is_not(None))
+        .order_by(ProcessingContract.id)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def screenings(session: Session, recording_id: UUID) -> Sequence[Screening]:
     return session.scalars(
         select(Screening).where(Screening.recording_id == recording_id).order_by(Screening.at)
@@ -193,12 +204,13 @@ def recent(
 
 
 def contact(session: Session, contact_id: UUID) -> tuple[Contact, bool] | None:
-    """Return a contact, and whether a person has verified him for the firm he is now of."""
+    """Return a contact, and whether a person has verified him as he now is."""
     verified = (
         select(ContactVerification.id)
         .where(
             ContactVerification.contact_id == Contact.id,
             ContactVerification.client_id == Contact.client_id,
+            ContactVerification.contact_sha256 == func.contact_looks(Contact.id),
         )
         .exists()
     )

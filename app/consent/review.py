@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.clients.models import Contact
-from app.consent import evidence, queries, service
+from app.consent import evidence, papers, queries, service
 from app.consent.models import (
     Assertion,
     AssertionVote,
@@ -82,6 +82,10 @@ class NamesTooMuch(Invalid):
 
 class ProposerDecides(Forbidden):
     """Who proposed a piece of evidence does not decide on it; another person must."""
+
+
+class NotTheProposer(Forbidden):
+    """A proposal is taken back by who made it; others reject it."""
 
 
 class RoleCannotSettle(Forbidden):
@@ -161,6 +165,7 @@ def propose(
         EvidenceIncomplete: `missing` says what its kind must carry.
         EvidenceUnfit: it is too large or cannot be kept.
         NamesTooMuch: it claims more than the notice or clause says.
+        DocumentNotKept, DocumentNotSeparate, AcknowledgementUnknown: it rests on what is not here.
         PermissionMissing: anything but a refusal or withdrawal needs `assertion:propose`.
     """
     is_service = actor.kind == "system"
@@ -169,8 +174,13 @@ def propose(
     recording = recordings.find(session, actor, recording_id)
     segment = _segment(proposal)
     evidence.canonical(proposal.evidence)
-    evidence.require(proposal.kind, proposal.evidence, from_ms=segment.from_ms)
-    draft = _complete(session, recording, proposal)
+    party = _party(recording, proposal)
+    draft = _complete(session, recording, proposal, party, from_ms=segment.from_ms)
+    agent = party.agent if party else None
+    papers.must_be_kept(session, proposal.kind, draft.evidence, agent=agent)
+    papers.must_be_nameable(proposal.kind, draft.purposes, draft.recipients)
+    ends_at = _ends_at(proposal)
+    papers.must_hold(proposal.kind, ends_at, proposed_at=at)
     row = Assertion(
         id=new_id(),
         kind=proposal.kind,
@@ -183,7 +193,7 @@ def propose(
         from_ms=segment.from_ms,
         to_ms=segment.to_ms,
         valid_from=proposal.valid_from or _day(proposal, Kind.EMPLOYEE_ACK, "signed_on"),
-        valid_to=proposal.valid_to or _day(proposal, Kind.OTHER_GROUND, "expires_on"),
+        valid_to=ends_at,
         purposes=draft.purposes,
         recipients=draft.recipients,
         evidence=draft.evidence,
@@ -210,7 +220,7 @@ def verify_by_rule(session: Session, actor: Actor, row: Assertion, *, at: dateti
     row.status = Status.VERIFIED
     row.decided_at = at
     session.flush()
-    facts: dict[str, str | bool] = {"verdict": str(Verdict.VERIFY), "settled": True}
+    facts: dict[str, str | bool | int] = {"verdict": str(Verdict.VERIFY), "settled": True}
     _write(
         session,
         actor,
@@ -244,16 +254,37 @@ def _day(proposal: Proposal, kind: Kind, name: str) -> datetime | None:
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
-def _complete(session: Session, recording: Recording, proposal: Proposal) -> _Draft:
+def _ends_at(proposal: Proposal) -> datetime | None:
+    """Return when it ends; an assessment never later than it says itself."""
+    expires = _day(proposal, Kind.OTHER_GROUND, "expires_on")
+    ends = [end for end in (proposal.valid_to, expires) if end is not None]
+    return min(ends, default=None)
+
+
+def _complete(
+    session: Session,
+    recording: Recording,
+    proposal: Proposal,
+    party: Party | None,
+    *,
+    from_ms: int,
+) -> _Draft:
+    purposes: list[str] = sorted(proposal.purposes)
+    scope = {
+        "party": proposal.party or "everybody",
+        "wide": proposal.wide,
+        "purposes": purposes or "all",
+    }
     draft = _Draft(
-        evidence=dict(proposal.evidence),
-        purposes=sorted(proposal.purposes),
+        evidence=papers.filled(proposal.kind, proposal.evidence, party, scope=scope),
+        purposes=purposes,
         recipients=sorted(proposal.recipients),
     )
-    party = _party(recording, proposal)
     if proposal.kind == Kind.CONTRACT_CLAUSE:
+        evidence.require_named(draft.evidence, "contract_id", "clause_ref")
         _from_clause(session, recording, draft)
         return draft
+    evidence.require(proposal.kind, draft.evidence, from_ms=from_ms)
     if proposal.kind == Kind.IVR_NOTICE:
         _from_notice(session, draft)
     draft.about = _about(recording, party, proposal)
@@ -332,7 +363,7 @@ def _from_clause(session: Session, recording: Recording, draft: _Draft) -> None:
         "contract_id": str(contract.id),
         "wording": service.wording(contract, clause),
         "scope": sorted(clause.scope),
-    }
+    } | papers.of_contract(session, contract)
     draft.about = _About(client_id=contract.client_id)
 
 
@@ -345,7 +376,7 @@ def allowed_verdicts(row: Assertion) -> list[Verdict]:
     return []
 
 
-def decide(
+def decide(  # noqa: PLR0913 - a verdict has these parts, all but four named.
     session: Session,
     actor: Actor,
     assertion_id: UUID,
@@ -353,17 +384,21 @@ def decide(
     *,
     reason: str | None,
     at: datetime,
+    in_batch: bool = False,
 ) -> Assertion:
     """Write down a person's verdict; the status follows once all whose it needs agree.
 
     Rejecting a refusal or withdrawal, invalidating, an assessed ground and the first use of a
-    contract need two people.
+    contract need two people. Of a batch (`in_batch`) the part that the archive picked was opened,
+    so that not each piece must have been heard.
 
     Raises:
         AssertionNotFound: there is none.
         NoLongerHere, ProposerDecides, RoleCannotSettle: this person may not.
         TransitionRefused: `allowed` lists what is possible.
-        NoticeNotApproved, EvidenceIncomplete: it cannot be verified as it is.
+        NoticeNotApproved, EvidenceIncomplete, DocumentNotKept, AssessmentOver: it cannot be
+            verified as it is.
+        NotListened: on spoken words nobody decides who has not heard them.
         ReasonMissing, VerdictRepeated: as they say.
     """
     row = queries.assertion(session, assertion_id, lock=True)
@@ -371,7 +406,9 @@ def decide(
         raise AssertionNotFound
     voter = person(actor)
     identity.must_be_here(session, actor)
-    _may_decide(session, actor, row, verdict, reason)
+    _may_decide(session, actor, row, verdict, reason, at=at)
+    if not in_batch:
+        papers.must_have_listened(session, voter, row, verdict)
     voted = queries.votes(session, row.id, verdict)
     if any(vote.voter_id == voter for vote in voted):
         raise VerdictRepeated
@@ -396,7 +433,13 @@ def decide(
 
 
 def _may_decide(
-    session: Session, actor: Actor, row: Assertion, verdict: Verdict, reason: str | None
+    session: Session,
+    actor: Actor,
+    row: Assertion,
+    verdict: Verdict,
+    reason: str | None,
+    *,
+    at: datetime,
 ) -> None:
     if row.recording_id is not None:
         recordings.find(session, actor, row.recording_id)
@@ -414,7 +457,7 @@ def _may_decide(
         if not (reason or "").strip():
             raise ReasonMissing
         return
-    evidence.require(Kind(row.kind), row.evidence, from_ms=row.from_ms)
+    papers.must_be_verifiable(session, row, reason=reason, at=at)
     if row.kind == Kind.IVR_NOTICE and row.recording_id is not None:
         _must_be_approved(session, row)
 
@@ -467,10 +510,65 @@ def _tell(  # noqa: PLR0913 - what the ledger tells of a verdict.
     at: datetime,
 ) -> None:
     act = _act(Kind(row.kind), verdict) if settled else Act.ASSERTION_VOTED
-    facts: dict[str, str | bool] = {"verdict": str(verdict), "settled": settled}
-    detail = {"reason": reason} if reason else None
+    facts: dict[str, str | bool | int] = {"verdict": str(verdict), "settled": settled}
+    detail: dict[str, Any] = {"reason": reason} if reason else {}
+    if verdict == Verdict.INVALIDATE:
+        shares = papers.affected_shares(session, row.id)
+        facts["affected_shares"] = len(shares)
+        detail["affected_shares"] = sorted({str(share.release_id) for share in shares})
     _write(session, actor, act, row, recording_id=row.recording_id, at=at, facts=facts, more=detail)
     _changed(session, row, at=at)
+
+
+def retract(
+    session: Session, actor: Actor, assertion_id: UUID, *, reason: str, at: datetime
+) -> Assertion:
+    """Take back what the actor himself has proposed and nobody has settled.
+
+    A refusal or withdrawal stays: what blocks is put aside by two others alone.
+
+    Raises:
+        AssertionNotFound: there is none.
+        NotTheProposer: somebody else proposed it.
+        TransitionRefused: it is settled already, or blocks.
+    """
+    row = queries.assertion(session, assertion_id, lock=True)
+    if row is None:
+        raise AssertionNotFound
+    voter = person(actor)
+    identity.must_be_here(session, actor)
+    if row.recording_id is not None:
+        recordings.find(session, actor, row.recording_id)
+    if row.proposed_by != voter:
+        raise NotTheProposer
+    if row.status != Status.PROPOSED or row.kind in BLOCKS:
+        raise TransitionRefused(f"It is {row.status}.", status=row.status, allowed=[])
+    session.add(
+        AssertionVote(
+            id=new_id(),
+            assertion_id=row.id,
+            verdict=Verdict.RETRACT,
+            voter_id=voter,
+            voter_role=str(actor.role),
+            reason=reason,
+            at=at,
+        )
+    )
+    session.flush()
+    row.status, row.decided_at, row.reason = Status.RETRACTED, at, reason
+    session.flush()
+    _write(
+        session,
+        actor,
+        Act.ASSERTION_RETRACTED,
+        row,
+        recording_id=row.recording_id,
+        at=at,
+        facts={},
+        more={"reason": reason},
+    )
+    _changed(session, row, at=at)
+    return row
 
 
 def _act(kind: Kind, verdict: Verdict) -> Act:
@@ -489,7 +587,7 @@ def _write(  # noqa: PLR0913 - what the ledger tells of a piece of evidence.
     *,
     recording_id: UUID | None,
     at: datetime,
-    facts: dict[str, str | bool],
+    facts: dict[str, str | bool | int],
     more: dict[str, Any] | None = None,
 ) -> None:
     about = ("recording", recording_id) if recording_id else ("assertion", row.id)
@@ -529,6 +627,7 @@ def screen(  # noqa: PLR0913 - a screening has these parts.
         RecordingNotFound: there is none that `actor` may see.
     """
     recordings.find(session, actor, recording_id)
+    identity.must_be_here(session, actor)
     row = Screening(
         id=new_id(),
         recording_id=recording_id,
@@ -571,6 +670,7 @@ def verify_contact(
     contact = session.get(Contact, contact_id)
     if contact is None:
         raise service.RecipientUnknown
+    identity.must_be_here(session, actor)
     row = ContactVerification(
         id=new_id(),
         contact_id=contact_id,

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 
-from app.consent import notices, queries, review, service
+from app.consent import notices, papers, queries, review, service
 from app.consent.evidence import EvidenceIncomplete, EvidenceUnfit, SupersededUnknown
 from app.consent.models import Assertion, SetAside, Verdict
 from app.consent.notices import NoticeWords
@@ -34,9 +34,12 @@ from app.consent.schemas import (
     ReasonRead,
     ReasonSaid,
     RemedySaid,
+    Retraction,
     ScreeningCreate,
     ScreeningRead,
     SegmentRead,
+    ShareList,
+    ShareRead,
     VerdictWrite,
 )
 from app.consent.spans import Segment, SegmentInvalid
@@ -44,10 +47,12 @@ from app.core.deps import ClockDep, SessionDep
 from app.core.errors import TooLarge, UnsupportedMedia
 from app.core.moments import Milliseconds
 from app.core.problems import problems
+from app.core.text import Searched
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.identity.service import NoLongerHere
 from app.recordings import service as recordings
 from app.recordings.ingest import StoreAway
 from app.recordings.media import AudioRecogniser
@@ -168,6 +173,7 @@ def list_notice_texts(_: CanReadNotice, session: SessionDep) -> NoticeTextList:
         notices.NoticeTextEnded,
         notices.WriterApproves,
         notices.LawyerNotNamed,
+        NoLongerHere,
     ),
 )
 def approve_notice_text(
@@ -256,6 +262,9 @@ def _assertion(row: Assertion) -> AssertionRead:
         review.NamesTooMuch,
         review.PersonNeeded,
         SupersededUnknown,
+        papers.DocumentNotKept,
+        papers.DocumentNotSeparate,
+        papers.AcknowledgementUnknown,
     ),
 )
 def propose_assertion(
@@ -313,6 +322,12 @@ _VERDICT_REFUSALS = problems(
     review.NoticeNotApproved,
     review.ReasonMissing,
     review.VerdictRepeated,
+    papers.DocumentNotKept,
+    papers.DocumentNotSeparate,
+    papers.AcknowledgementUnknown,
+    papers.AssessmentOver,
+    papers.NotListened,
+    NoLongerHere,
 )
 
 
@@ -358,6 +373,41 @@ def invalidate_assertion(
         session, actor, assertion_id, Verdict.INVALIDATE, reason=body.reason, at=clock.now()
     )
     return _assertion(row)
+
+
+@router.post(
+    "/assertions/{assertion_id}/retract",
+    responses=problems(
+        *GUARDED,
+        RecordingNotFound,
+        review.AssertionNotFound,
+        review.NotTheProposer,
+        review.TransitionRefused,
+        NoLongerHere,
+    ),
+)
+def retract_assertion(
+    assertion_id: UUID,
+    body: Retraction,
+    actor: CanBlock,
+    session: SessionDep,
+    clock: ClockDep,
+) -> AssertionRead:
+    """Take one's own proposal back before anybody settles it; what blocks stays."""
+    row = review.retract(session, actor, assertion_id, reason=body.reason, at=clock.now())
+    return _assertion(row)
+
+
+@router.get(
+    "/assertions/{assertion_id}/shares",
+    responses=problems(*GUARDED, review.AssertionNotFound),
+)
+def list_affected_shares(assertion_id: UUID, _: CanDecide, session: SessionDep) -> ShareList:
+    """List the releases, open or over, of recordings of which a piece of evidence speaks."""
+    if queries.assertion(session, assertion_id) is None:
+        raise review.AssertionNotFound
+    found = papers.affected_shares(session, assertion_id)
+    return ShareList(items=[ShareRead.model_validate(share) for share in found])
 
 
 @router.post(
@@ -419,6 +469,7 @@ def explain_decision(
     purpose: Purpose,
     recipient: RecipientClass | None = None,
     contact: UUID | None = None,
+    processor: Searched | None = None,
     from_ms: Milliseconds = 0,
     to_ms: Milliseconds | None = None,
     lang: Lang = "en",
@@ -430,6 +481,7 @@ def explain_decision(
         purpose=purpose,
         recipient_class=recipient,
         contact_id=contact,
+        processor=processor,
         segment=Segment(from_ms, to_ms),
         requested_by=review.person(actor),
         recording_id=recording_id,

@@ -258,6 +258,25 @@ class VerdictWrite(_Told):
     reason: Prose | None = None
 
 
+class Retraction(_Told):
+    """Why a proposal is taken back."""
+
+    reason: Prose
+
+
+class ShareRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    release_id: UUID
+    recording_id: UUID
+    state: str
+    granted_at: AwareDatetime
+
+
+class ShareList(BaseModel):
+    items: list[ShareRead]
+
+
 class ScreeningCreate(_Told):
     from_ms: Milliseconds = 0
     to_ms: Milliseconds | None = None

@@ -19,12 +19,19 @@ from app.consent.casefile import (
     CaseFile,
     Clause,
     Heard,
+    ProcessorContract,
     Question,
     Recipient,
     Screened,
     Sound,
 )
-from app.consent.models import Assertion, DecisionRow, PolicyPackRow, Screening
+from app.consent.models import (
+    Assertion,
+    DecisionRow,
+    PolicyPackRow,
+    ProcessingContract,
+    Screening,
+)
 from app.consent.packs import Pack, for_places, parse, shipped_packs
 from app.consent.purposes import (
     ClauseScope,
@@ -64,6 +71,7 @@ def question(  # noqa: PLR0913 - a question has these parts, all named.
     purpose: Purpose,
     recipient_class: RecipientClass | None = None,
     contact_id: UUID | None = None,
+    processor: str | None = None,
     segment: Segment | None = None,
     requested_by: UUID,
     approvals: Sequence[Approval] = (),
@@ -79,7 +87,7 @@ def question(  # noqa: PLR0913 - a question has these parts, all named.
     if contact_id is not None:
         recipient = _contact(session, purpose, contact_id, recording_id)
     elif recipient_class is not None:
-        recipient = Recipient(recipient_class=recipient_class)
+        recipient = Recipient(recipient_class=recipient_class, processor=processor)
     else:
         raise RecipientUnknown
     return Question(
@@ -175,11 +183,24 @@ def case_file(
             Sound(leg=leg, sha256=sha256.hex(), received_at=received_at)
             for leg, sha256, received_at in queries.sounds(session, recording_id)
         ),
+        processors=tuple(_processor(row) for row in queries.processors(session)),
         client_id=client_id,
         duration_ms=recording.duration_ms,
         erased=recording.erased_at is not None,
         integrity_failed=recording.integrity_failed_at is not None,
         restricted=recording.restricted_at is not None,
+        held_only=recording.kept_only_by_hold,
+    )
+
+
+def _processor(row: ProcessingContract) -> ProcessorContract:
+    ends = [end for end in (row.valid_to, row.terminated_at) if end is not None]
+    return ProcessorContract(
+        id=row.id,
+        processor=row.processor,
+        valid_from=row.valid_from,
+        valid_to=min(ends, default=None),
+        purposes=frozenset(row.purposes),
     )
 
 

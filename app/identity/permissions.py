@@ -21,6 +21,14 @@ class Permission(StrEnum):
     ASSERTION_PROPOSE = "assertion:propose"
     ASSERTION_BLOCK = "assertion:block"
     ASSERTION_DECIDE = "assertion:decide"
+    DOCUMENT_ADD = "document:add"
+    DOCUMENT_READ = "document:read"
+    DOCUMENT_OPEN = "document:open"
+    PROCESSOR_READ = "processor:read"
+    PROCESSOR_PROPOSE = "processor:propose"
+    PROCESSOR_APPROVE = "processor:approve"
+    LOCAL_ACT_WRITE = "local_act:write"
+    ACKNOWLEDGEMENT_READ = "acknowledgement:read"
     SCREENING_RECORD = "screening:record"
     CONTACT_VERIFY = "contact:verify"
     DECISION_READ = "decision:read"
@@ -63,6 +71,11 @@ _COMPLIANCE = _EVERYBODY | {
     _P.NOTICE_READ,
     _P.ASSERTION_PROPOSE,
     _P.ASSERTION_DECIDE,
+    _P.DOCUMENT_ADD,
+    _P.DOCUMENT_READ,
+    _P.DOCUMENT_OPEN,
+    _P.PROCESSOR_READ,
+    _P.ACKNOWLEDGEMENT_READ,
     _P.SCREENING_RECORD,
     _P.CONTACT_VERIFY,
     _P.DECISION_READ,
@@ -87,6 +100,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.EVENT_WRITE,
             _P.NOTICE_READ,
             _P.ASSERTION_PROPOSE,
+            _P.DOCUMENT_ADD,
+            _P.DOCUMENT_READ,
+            _P.ACKNOWLEDGEMENT_READ,
             _P.DECISION_READ,
             _P.DISPUTE_READ,
             _P.DISPUTE_WRITE,
@@ -97,10 +113,18 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.REVIEWER: frozenset(_COMPLIANCE),
     Role.APPROVER: frozenset(
-        _COMPLIANCE | {_P.NOTICE_APPROVE, _P.POLICY_ACTIVATE, _P.RELEASE_APPROVE}
+        _COMPLIANCE
+        | {_P.NOTICE_APPROVE, _P.POLICY_ACTIVATE, _P.PROCESSOR_APPROVE, _P.RELEASE_APPROVE}
     ),
     Role.LEGAL: frozenset(
-        _COMPLIANCE | {_P.POLICY_PROPOSE, _P.POLICY_ACTIVATE, _P.RELEASE_APPROVE}
+        _COMPLIANCE
+        | {
+            _P.POLICY_PROPOSE,
+            _P.POLICY_ACTIVATE,
+            _P.PROCESSOR_PROPOSE,
+            _P.LOCAL_ACT_WRITE,
+            _P.RELEASE_APPROVE,
+        }
     ),
     Role.ADMIN: frozenset(
         _EVERYBODY
@@ -110,6 +134,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.EVENT_WRITE,
             _P.NOTICE_READ,
             _P.NOTICE_WRITE,
+            _P.ACKNOWLEDGEMENT_READ,
             _P.POLICY_READ,
             _P.POLICY_PROPOSE,
             _P.JOB_READ,
@@ -124,6 +149,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.RECORDING_READ,
             _P.CLIENT_READ,
             _P.NOTICE_READ,
+            _P.DOCUMENT_READ,
+            _P.PROCESSOR_READ,
+            _P.ACKNOWLEDGEMENT_READ,
             _P.DECISION_READ,
             _P.POLICY_READ,
             _P.REVIEW_READ,

@@ -23,7 +23,7 @@ from app.consent.review import Proposal
 from app.core.ids import new_id
 from app.identity.actor import Actor
 from app.inspection.models import NoticeHit, NoticeSearch
-from app.inspection.notice.checks import METHOD_VERSION, Verdict
+from app.inspection.notice.checks import METHOD_VERSION, Thresholds, Verdict
 from app.inspection.notice.hits import Hit
 from app.inspection.references import NoticeAudio, ref_of
 from app.recordings.models import Party, Recording, SealedRow
@@ -254,6 +254,7 @@ def _propose_one(
                     "ref_sha256": hit.reference_sha256.hex(),
                     "offset_ms": hit.start_ms,
                     "score": f"{hit.score:.3f}",
+                    "threshold": f"share {Thresholds().complete_share:g}",
                     "matched_share": f"{hit.share:.3f}",
                 },
             },

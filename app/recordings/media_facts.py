@@ -29,6 +29,7 @@ class Container(StrEnum):
     PNG = "png"
     JPEG = "jpeg"
     WEBP = "webp"
+    PDF = "pdf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

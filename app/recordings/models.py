@@ -72,7 +72,8 @@ class Recording(Base):
     """One call as it was captured: one or more legs, tied to exactly one event.
 
     `consent_epoch` grows with every change that a consent decision on this recording could
-    depend on; a decision made in an earlier epoch proves nothing.
+    depend on; a decision made in an earlier epoch proves nothing. `kept_only_by_hold` is set where
+    its time is over and nothing but a hold keeps it.
     """
 
     __tablename__ = "recordings"
@@ -115,6 +116,7 @@ class Recording(Base):
     restricted_at: Mapped[datetime | None]
     integrity_failed_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
+    kept_only_by_hold: Mapped[bool] = mapped_column(server_default=text("false"))
 
     legs: Mapped[list[Leg]] = relationship(lazy="raise", order_by="Leg.received_at")
     parties: Mapped[list[Party]] = relationship(lazy="raise", order_by="Party.label")

@@ -18,7 +18,7 @@ from fastapi import Request
 from app.core.errors import TooLarge, Unavailable
 from app.recordings.digests import Compared
 from app.recordings.ingest import Arrived
-from app.recordings.media import AudioRecogniser, ImageRecogniser
+from app.recordings.media_facts import MediaFacts
 from app.recordings.multipart import MAX_METADATA_BYTES, FilePart, Upload, boundary_of
 from app.recordings.stages import Stage, Stages, in_stage
 
@@ -46,6 +46,13 @@ class Ingest(Protocol[Answer_co]):
     def discard(self) -> None: ...
 
 
+class Recogniser(Protocol):
+    """Tells from the bytes as they pass what a file is, and refuses what is not kept."""
+
+    def feed(self, chunk: memoryview, /) -> None: ...
+    def finish(self) -> MediaFacts: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reception(Generic[Answer]):
     """How one kind of upload is received.
@@ -54,7 +61,7 @@ class Reception(Generic[Answer]):
     """
 
     begin: Callable[[bytes], Ingest[Answer]]
-    recognise: Callable[[FilePart], AudioRecogniser | ImageRecogniser]
+    recognise: Callable[[FilePart], Recogniser]
     max_file_bytes: int
     idle_seconds: int
     stages: Stages
@@ -75,7 +82,7 @@ class _Taking(Generic[Answer]):
         self._compared = Compared(field) if field else None
         self._idempotency_key = request.headers.get("idempotency-key")
         self._ingest: Ingest[Answer] | None = None
-        self._recogniser: AudioRecogniser | ImageRecogniser | None = None
+        self._recogniser: Recogniser | None = None
         self._part = FilePart(name=None, declared_type=None)
 
     def metadata(self, raw: bytes) -> None:

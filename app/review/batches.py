@@ -22,6 +22,7 @@ from app.core.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
+from app.identity import service as identity
 from app.identity.actor import Actor
 from app.recordings.models import Recording
 from app.recordings.queries import visible_to
@@ -329,6 +330,7 @@ def decide(
         ReasonMissing: a rejection needs a reason.
     """
     found = state(session, actor, batch_id, lock=True)
+    identity.must_be_here(session, actor)
     if found.batch.decided_at is not None:
         raise BatchSettled
     if found.missing:
@@ -342,7 +344,13 @@ def decide(
         try:
             with session.begin_nested():
                 row = consent.decide(
-                    session, actor, item.assertion_id, Verdict(verdict), reason=reason, at=at
+                    session,
+                    actor,
+                    item.assertion_id,
+                    Verdict(verdict),
+                    reason=reason,
+                    at=at,
+                    in_batch=True,
                 )
         except Refusal as exc:
             skipped.append(Skipped(assertion_id=item.assertion_id, why=exc.slug))
@@ -384,6 +392,7 @@ def undo(
     """
     found = state(session, actor, batch_id, lock=True)
     batch = found.batch
+    identity.must_be_here(session, actor)
     if batch.decided_at is None:
         raise BatchNotDecided
     if batch.undone_at is not None and batch.verdict == BatchVerdict.REJECT:

@@ -192,7 +192,7 @@ ROWS: dict[str, tuple[World, str, str]] = {
             )
         )
         .asking(purpose=Purpose.TRANSCRIPTION)
-        .to(RecipientClass.PROCESSOR),
+        .to(RecipientClass.PROCESSOR, processor="7701234567"),
         "ALLOW",
         "",
     ),
