@@ -256,8 +256,8 @@ BEGIN
         RAISE EXCEPTION 'no way leads from % to %', OLD.status, NEW.status
             USING ERRCODE = 'restrict_violation';
     END IF;
-{complete}    IF wanted = 'verify' AND verified_by_rule(NEW) THEN
-        RETURN NEW;
+{retracted}    IF wanted = 'verify' AND verified_by_rule(NEW) THEN
+{by_rule}        RETURN NEW;
     END IF;
     IF NOT assertion_votes_enough(NEW.id, wanted)
        OR NOT EXISTS (SELECT FROM assertion_votes v WHERE v.assertion_id = NEW.id
@@ -267,12 +267,12 @@ BEGIN
                            AND v.verdict = wanted AND v.voter_id = NEW.second_by)) THEN
         RAISE EXCEPTION 'the verdicts that this needs are not there' USING ERRCODE = 'check_violation';
     END IF;
-    RETURN NEW;
+{complete}    RETURN NEW;
 END $$
 """
 _WAYS = """        WHEN OLD.status = 'proposed' AND NEW.status = 'retracted' THEN 'retract'
 """
-_COMPLETE = """    IF wanted = 'retract' THEN
+_RETRACTED = """    IF wanted = 'retract' THEN
         IF NEW.decided_by IS NOT NULL OR NEW.second_by IS NOT NULL
            OR NOT EXISTS (SELECT FROM assertion_votes v WHERE v.assertion_id = NEW.id
                           AND v.verdict = 'retract' AND v.voter_id = NEW.proposed_by) THEN
@@ -280,7 +280,10 @@ _COMPLETE = """    IF wanted = 'retract' THEN
         END IF;
         RETURN NEW;
     END IF;
-    IF wanted = 'verify' THEN
+"""
+_BY_RULE = """        PERFORM must_be_verifiable(NEW);
+"""
+_COMPLETE = """    IF wanted = 'verify' THEN
         PERFORM must_be_verifiable(NEW);
     END IF;
 """
@@ -446,7 +449,7 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER contact_verifications_insert_guard ON contact_verifications")
     op.execute("DROP TRIGGER contact_phones_consent_epoch ON contact_phones")
     _watch_contacts(0)
-    op.execute(GUARD.format(ways="", complete=""))
+    op.execute(GUARD.format(ways="", retracted="", by_rule="", complete=""))
     op.execute(VOTE_GUARD.format(retracting="", reasoned=""))
     op.execute(BEGINS.format(proposer=""))
     op.execute(RECORDING_EPOCH.format(new="", old=""))
@@ -491,7 +494,7 @@ def watch() -> None:
     for function in (VERIFIABLE, LISTENED, LOOKS, LOOKED_AT, BEGIN_DOCUMENT, PROCESSOR_GUARD):
         op.execute(function)
     op.execute(AFFECTED)
-    op.execute(GUARD.format(ways=_WAYS, complete=_COMPLETE))
+    op.execute(GUARD.format(ways=_WAYS, retracted=_RETRACTED, by_rule=_BY_RULE, complete=_COMPLETE))
     op.execute(VOTE_GUARD.format(retracting=_RETRACTING, reasoned=_REASONED))
     op.execute(BEGINS.format(proposer=_PROPOSER))
     held = ", {}.kept_only_by_hold"

@@ -21,6 +21,8 @@ from app.consent.spans import Segment
 from app.core.clock import SetClock
 from app.core.db import Database
 from app.core.ids import new_id
+from app.custody import ledger
+from app.custody.ledger import Act
 from app.recordings.models import Recording
 from tests.conftest import Acts
 from tests.consent.conftest import As, Client
@@ -85,6 +87,17 @@ class World:
         answer = self.propose(self.manager, "employee_ack", evidence, party="own", wide=True)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
+
+    def listen(self) -> None:
+        """Let everybody of compliance hear the recording."""
+        for who in (self.make.reviewer, self.make.approver, self.make.legal):
+            ledger.append(
+                self.session,
+                who,
+                Act.MEDIA_PLAYED,
+                ("recording", self.recording.id),
+                at=self.clock.now(),
+            )
 
     def verify(self, by: Client, assertion_id: str, verdict: str = "verify") -> Any:  # noqa: ANN401
         body = {"reason": "Прослушано."}
@@ -185,6 +198,9 @@ def test_a_refusal_by_an_agent_blocks_at_once_and_two_put_it_aside(world: World)
     assert world.flag() == "refusal_proposed"
     assert "C_REFUSAL_PROPOSED:cli" in world.codes(world.make.approver.id)
     refusal = said.json()["id"]
+    unheard = world.verify(world.reviewer, refusal, "reject")
+    assert (unheard.status_code, unheard.json()["type"]) == (409, "/problems/not-listened")
+    world.listen()
     assert world.verify(world.reviewer, refusal, "reject").json()["status"] == "proposed"
     again = world.verify(world.reviewer, refusal, "reject")
     assert (again.status_code, again.json()["type"]) == (409, "/problems/verdict-repeated")

@@ -13,8 +13,11 @@ from sqlalchemy.orm import Session
 from app.consent.models import Assertion, AssertionVote, NoticeText, PolicyPackRow, Screening
 from app.consent.purposes import STRENGTH, Kind
 from app.core.ids import new_id
+from app.custody import ledger
+from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.recordings.models import Party, Recording
+from tests.consent.evidences import complete
 from tests.factories import DAY, Make
 
 
@@ -60,8 +63,9 @@ def assertion(
         from_ms=0,
         purposes=["dispute_client"] if kind != Kind.REFUSAL else [],
         recipients=["client_same_entity"],
-        evidence={"quote": "да"},
+        evidence=complete(make, kind),
         evidence_sha256=hashlib.sha256(b"evidence").digest(),
+        valid_to=make.clock.now() + 300 * DAY if kind == Kind.OTHER_GROUND else None,
         proposed_by=proposer.id,
         proposed_at=make.clock.now(),
         status="proposed",
@@ -79,10 +83,24 @@ def vote(make: Make, row: Assertion, voter: Actor, verdict: str = "verify") -> N
             verdict=verdict,
             voter_id=voter.id,
             voter_role=voter.role,
+            reason="Проверено.",
             at=make.clock.now(),
         )
     )
     make.session.flush()
+
+
+def listen(make: Make, row: Assertion, *listeners: Actor) -> None:
+    """Write down, as the door of the sound does, that people have heard the recording."""
+    assert row.recording_id is not None
+    for listener in listeners:
+        ledger.append(
+            make.session,
+            listener,
+            Act.MEDIA_PLAYED,
+            ("recording", row.recording_id),
+            at=make.clock.now(),
+        )
 
 
 SETTLE = """
@@ -138,6 +156,9 @@ def test_a_role_cannot_be_borrowed_for_a_verdict(session: Session, make: Make) -
 def test_a_refusal_is_put_aside_by_two_and_by_an_approver(session: Session, make: Make) -> None:
     row = assertion(make, make.recording(), Kind.REFUSAL)
     other = make.user(make.reviewer.role)  # type: ignore[arg-type]  # a person has a role.
+    with pytest.raises(DatabaseError, match="has listened"), session.begin_nested():
+        vote(make, row, make.reviewer, "reject")
+    listen(make, row, make.reviewer, make.approver, other)
     vote(make, row, make.reviewer, "reject")
     values = {"status": "rejected", "first": make.reviewer.id, "id": row.id}
     assert "verdicts" in refused(session, SETTLE, second=None, **values)
@@ -242,7 +263,7 @@ def test_nothing_empty_is_verified(session: Session, make: Make) -> None:
     session.execute(text(copy), {"new": new, "id": row.id})
     vote(make, session.get_one(Assertion, empty), make.reviewer)
     values = {"status": "verified", "first": make.reviewer.id, "second": None, "id": empty}
-    assert "ck_assertions_evidence" in refused(session, SETTLE, **values)
+    assert "lacks" in refused(session, SETTLE, **values)
 
 
 def notice(make: Make) -> NoticeText:

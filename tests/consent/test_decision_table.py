@@ -185,6 +185,7 @@ ROWS: dict[str, tuple[World, str, str]] = {
             processors=(
                 ProcessorContract(
                     id=uid("vendor"),
+                    processor="7701234567",
                     valid_from=CALLED - DAY,
                     valid_to=None,
                     purposes=frozenset({"transcription"}),
