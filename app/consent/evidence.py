@@ -170,9 +170,10 @@ def _is_digest(value: object) -> bool:
 
 def _share(value: object) -> Decimal:
     try:
-        return Decimal(str(value))
+        share = Decimal(str(value))
     except InvalidOperation:
         return Decimal(0)
+    return share if share.is_finite() else Decimal(0)
 
 
 def _ivr(evidence: Mapping[str, Any], from_ms: int) -> list[str]:

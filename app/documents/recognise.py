@@ -120,8 +120,8 @@ class DocumentRecogniser:
             told = int.from_bytes(self._head[4:8], "little") + 8
             if told + told % 2 == self._size or told == self._size:
                 return ()
-            return ("truncated",) if told > self._size else ("data_after_end",)
+            return ("no_end_marker",) if told > self._size else ("data_after_end",)
         _, end, after = self._tail.rpartition(_ENDS[kind])
         if not end:
-            return ("truncated",)
+            return ("no_end_marker",)
         return ("data_after_end",) if after.strip(b"\r\n\x00 \t") else ()
