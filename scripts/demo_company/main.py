@@ -147,7 +147,8 @@ def _send(stage: Stage) -> int:
 
 def _gather(stage: Stage) -> None:
     people.tell_what_was_found(stage)
-    people.acknowledge(stage)
+    papers = people.keep_papers(stage)
+    people.acknowledge(stage, papers["acknowledgement"])
     people.assert_clauses(stage)
     people.gather(stage)
     people.screen(stage)

@@ -13,6 +13,7 @@ from demo_company.stage import Stage
 from demo_company.story import FOLDER, Call
 
 Json = dict[str, Any]
+_PAPERS = {"contract": "contract-17-2026.pdf", "acknowledgement": "acknowledged-3-zp.pdf"}
 
 
 def post_notice(stage: Stage) -> None:
@@ -26,14 +27,27 @@ def post_notice(stage: Stage) -> None:
     say(f"The administrator posts the announcement, which announces {announced}; it is approved.")
 
 
-def acknowledge(stage: Stage) -> None:
+def keep_papers(stage: Stage) -> dict[str, Json]:
+    """Let the manager upload the papers that evidence rests on; return them by their use."""
+    kept: dict[str, Json] = {}
+    for role, name in _PAPERS.items():
+        told = {"upload_id": name, "role": role, "title": name}
+        kept[role] = stage.api.must_upload(
+            "manager", "/v1/documents", told, FOLDER / "papers" / name
+        )
+    say(f"The manager uploads {len(kept)} papers: a contract, and who was told of recording.")
+    return kept
+
+
+def acknowledge(stage: Stage, signed: Json) -> None:
     """Write down, once per employee, that he was told that he is recorded."""
     by_agent: dict[str, Call] = {}
     for call in stage.story.calls:
         if call.ask:
             by_agent.setdefault(call.told["agent"], call)
     for agent, call in by_agent.items():
-        evidence = stage.story.company["staff"] | {"signature": f"подпись: {agent}"}
+        signature = {"document_id": signed["id"], "document_sha256": signed["sha256"]}
+        evidence = stage.story.company["staff"] | {"signature": signature}
         said = {"kind": "employee_ack", "party": "own", "wide": True, "evidence": evidence}
         _verified(stage, _propose(stage, "manager", call, said))
     say(f"The acknowledgements of {', '.join(sorted(by_agent))} are written down and verified.")
@@ -76,6 +90,8 @@ def gather(stage: Stage) -> None:
         for one in call.evidence:
             said = {k: v for k, v in one.items() if k not in {"proposed_by", "verdict", "reason"}}
             found = _propose(stage, one["proposed_by"], call, said)
+            if one["verdict"] is not None:
+                _listen(stage, call)
             if one["verdict"] == "verify":
                 _verified(stage, found)
             elif one["verdict"] == "reject":
@@ -112,6 +128,13 @@ def withdraw(stage: Stage, call: Call) -> None:
     evidence = {"received_at": call.told["started_at"], "channel": "письмо"}
     said = {"kind": "withdrawal", "party": "cli", "evidence": evidence}
     _propose(stage, "reviewer", call, said)
+
+
+def _listen(stage: Stage, call: Call) -> None:
+    """Let the reviewer hear a call before he decides on what was said in it."""
+    path = f"/v1/recordings/{stage.recordings[call.id]}/audio"
+    answer = stage.api.ask("reviewer", "GET", path)
+    stage.report.expect(f"the reviewer hears {call.id}", 200, answer.status_code)
 
 
 def _propose(stage: Stage, who: str, call: Call, said: Json) -> Json:

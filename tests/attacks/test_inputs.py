@@ -55,13 +55,20 @@ HEARD = {
 }
 ASSESSED: dict[str, Any] = {
     "code": "legal_claims",
+    "document_id": NOBODY,
     "document_sha256": "0" * 64,
     "author": "А. Б.",
     "matter": "А40-1/2026",
     "expires_on": "2027-01-10",
 }
 SAID = {"from_ms": 0, "to_ms": 10, "speaker": "own", "quote": "Запись.", "reaction": "continued"}
-ACKNOWLEDGED = {"act_number": "7", "act_version": "1", "signed_on": "2026-01-10", "log": "x"}
+ACKNOWLEDGED = {
+    "act_number": "7",
+    "act_version": "1",
+    "employee": "106",
+    "signed_on": "2026-01-10",
+    "log": "x",
+}
 
 
 class _Told(BaseModel):

@@ -1,4 +1,4 @@
-"""Each kind of evidence: whole it can be verified; without one of its parts by nobody and nothing."""
+"""Each kind of evidence: whole it can be verified, without one of its parts by nobody."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_missing_part_is_named_and_the_database_verifies_nothing_without_it(
     ways = next((path for path in REQUIRED[kind] if field in path.replace("[]", "")), field)
     assert named in ([field], [f"{field}[]"], [ways])
     row = put(make, make.recording(), kind, told)
-    with pytest.raises(DatabaseError, match="lacks|not kept"), session.begin_nested():
+    with pytest.raises(DatabaseError, match=r"lacks|not kept"), session.begin_nested():
         verify_by_sql(session, make, row)
 
 
@@ -429,9 +429,8 @@ def test_the_database_lets_nobody_retract_for_another_nor_what_blocks(
 def test_t7_t10_any_staff_blocks_at_once(desk: Desk, kind: Kind, role: str) -> None:
     blocked = text("SELECT consent_blocked(:r, 'dispute_client')")
     assert desk.session.scalar(blocked, {"r": desk.recording.id}) is False
-    told = (
-        {"quote": "нет"} if kind == Kind.REFUSAL else {"received_at": "2026-11-20", "channel": "x"}
-    )
+    asked = {"received_at": "2026-11-20", "channel": "x"}
+    told = {"quote": "нет"} if kind == Kind.REFUSAL else asked
     desk.propose(kind, told, by=getattr(desk.make, role))
     assert desk.session.scalar(blocked, {"r": desk.recording.id}) is True
 
@@ -493,5 +492,5 @@ def test_t14_no_other_way_leads_anywhere(desk: Desk, status: str, to: str) -> No
         desk.invalidated(row)
     assert row.status == status
     change = "UPDATE assertions SET status = :to WHERE id = :id"
-    with pytest.raises(DatabaseError, match="no way leads|verdicts"), desk.session.begin_nested():
+    with pytest.raises(DatabaseError, match=r"no way leads|verdicts"), desk.session.begin_nested():
         desk.session.execute(text(change), {"to": to, "id": row.id})

@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx
 import psycopg
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from app.consent import notices, review
 from app.consent.models import Assertion, NoticeText, Verdict
@@ -24,7 +25,8 @@ from app.consent.review import Proposal
 from app.consent.spans import WHOLE
 from app.core.clock import SetClock
 from app.core.db import APP_ROLE, Database
-from app.custody.ledger import DetailCipher
+from app.custody import ledger
+from app.custody.ledger import Act, DetailCipher
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.models import User
@@ -41,6 +43,7 @@ from app.tools import Tools
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
+from tests.consent.evidences import MATCHED
 from tests.factories import Make, wav
 from tests.live import running
 
@@ -144,10 +147,24 @@ class House:
             row = review.propose(
                 session, self.people[who], recording_id, proposal, at=self.clock.now()
             )
+            self._listened(session, recording_id)
         return row.id
+
+    def _listened(self, session: Session, recording_id: UUID) -> None:
+        """Write down that all of compliance have heard the recording a minute ago."""
+        for person in self.people.values():
+            if person.role in {Role.REVIEWER, Role.APPROVER, Role.LEGAL}:
+                ledger.append(
+                    session,
+                    person,
+                    Act.MEDIA_PLAYED,
+                    ("recording", recording_id),
+                    at=self.clock.now() - timedelta(minutes=1),
+                )
 
     def withdraw(self, recording_id: UUID, *, received_at: datetime) -> UUID:
         evidence = {"received_at": received_at.isoformat(), "channel": "phone"}
+        evidence["identity_check"] = "Паспорт."
         return self.propose(recording_id, Kind.WITHDRAWAL, evidence=evidence)
 
     def notice(self) -> NoticeText:
@@ -232,7 +249,7 @@ class House:
             "notice": {"id": str(notice.id), "version": notice.version},
             "played_ms": [1000, 3000],
             "stayed_after_ms": 5000,
-            "match": {"score": score},
+            "match": MATCHED | {"score": score},
         }
         found = self.propose(recording.id, Kind.IVR_NOTICE, evidence=evidence)
         # The rule by which the detector verifies belongs to another room; here only its mark.
