@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, selectinload
 
 from app.clients.models import Client, Contact, Contract, Event
@@ -24,6 +24,14 @@ def contacts_of(session: Session, client_id: UUID) -> Sequence[Contact]:
         .options(selectinload(Contact.phones))
         .order_by(Contact.name, Contact.id)
     ).all()
+
+
+def looks_of(session: Session, client_id: UUID) -> dict[UUID, str]:
+    """Return by contact the digest of all that a person looks at who verifies him."""
+    rows = session.execute(
+        select(Contact.id, func.contact_looks(Contact.id)).where(Contact.client_id == client_id)
+    )
+    return {contact_id: looks.hex() for contact_id, looks in rows}
 
 
 def contracts_of(session: Session, client_id: UUID) -> Sequence[Contract]:

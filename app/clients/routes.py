@@ -116,6 +116,7 @@ def list_triage(
 
 
 def _client_read(session: Session, client: Client) -> ClientRead:
+    looks = queries.looks_of(session, client.id)
     return ClientRead(
         id=client.id,
         external_id=client.external_id,
@@ -123,13 +124,15 @@ def _client_read(session: Session, client: Client) -> ClientRead:
         tax_id=client.tax_id,
         jurisdiction=client.jurisdiction,
         contacts=[
-            _contact_read(c) for c in queries.contacts_of(session, client.id) if c.left_at is None
+            _contact_read(c, looks[c.id])
+            for c in queries.contacts_of(session, client.id)
+            if c.left_at is None
         ],
         contracts=[_contract_read(c) for c in queries.contracts_of(session, client.id)],
     )
 
 
-def _contact_read(contact: Contact) -> ContactRead:
+def _contact_read(contact: Contact, looks: str) -> ContactRead:
     return ContactRead(
         id=contact.id,
         external_id=contact.external_id,
@@ -138,6 +141,7 @@ def _contact_read(contact: Contact) -> ContactRead:
         email=contact.email,
         phones=[p.number for p in contact.phones],
         is_management=contact.is_management,
+        looks=looks,
     )
 
 

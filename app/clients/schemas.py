@@ -101,6 +101,8 @@ class ClientWrite(_Told):
 
 
 class ContactRead(BaseModel):
+    """A person of the client; `looks` is the digest of all that is told of him here."""
+
     id: UUID
     external_id: str | None
     name: str
@@ -108,6 +110,7 @@ class ContactRead(BaseModel):
     email: str | None
     phones: list[str]
     is_management: bool
+    looks: str
 
 
 class ClauseRead(BaseModel):

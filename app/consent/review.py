@@ -104,6 +104,10 @@ class VerdictRepeated(Conflict):
     """You have given this verdict already; another person must give his."""
 
 
+class ContactChanged(Conflict):
+    """The contact was changed after you looked at him; look again."""
+
+
 class PersonNeeded(Forbidden):
     """Only a person can do this."""
 
@@ -653,7 +657,7 @@ def screen(  # noqa: PLR0913 - a screening has these parts.
     return row
 
 
-def verify_contact(
+def verify_contact(  # noqa: PLR0913 - a verification has these parts, all but three named.
     session: Session,
     actor: Actor,
     contact_id: UUID,
@@ -661,11 +665,15 @@ def verify_contact(
     identity_basis: str,
     mandate_basis: str,
     at: datetime,
+    looks: str | None = None,
 ) -> ContactVerification:
     """Write down how a person knew who a recipient is and that he speaks for his firm.
 
+    It holds for the contact as he is now; `looks` says how he was when somebody looked.
+
     Raises:
         RecipientUnknown: there is no such contact.
+        ContactChanged: he is another than was looked at.
     """
     contact = session.get(Contact, contact_id)
     if contact is None:
@@ -682,6 +690,8 @@ def verify_contact(
     )
     session.add(row)
     session.flush()
+    if looks is not None and (row.contact_sha256 or b"").hex() != looks:
+        raise ContactChanged
     ledger.append(
         session,
         actor,

@@ -433,7 +433,7 @@ def screen_recording(
 @router.post(
     "/contacts/{contact_id}/verify",
     status_code=201,
-    responses=problems(*GUARDED, service.RecipientUnknown),
+    responses=problems(*GUARDED, service.RecipientUnknown, review.ContactChanged, NoLongerHere),
 )
 def verify_contact(
     contact_id: UUID,
@@ -449,6 +449,7 @@ def verify_contact(
         contact_id,
         identity_basis=body.identity_basis,
         mandate_basis=body.mandate_basis,
+        looks=body.looks,
         at=clock.now(),
     )
     return ContactVerified.model_validate(row, from_attributes=True)

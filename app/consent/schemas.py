@@ -294,10 +294,14 @@ class ScreeningRead(BaseModel):
 
 
 class ContactVerify(_Told):
-    """How the person was known, and how it was known that he speaks for the firm."""
+    """How the person was known, and how it was known that he speaks for the firm.
+
+    `looks` is that of the contact as it was read; another one by now is refused.
+    """
 
     identity_basis: Prose
     mandate_basis: Prose
+    looks: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class ContactVerified(BaseModel):

@@ -45,7 +45,7 @@ def acknowledge(stage: Stage, signed: Json) -> None:
     for call in stage.story.calls:
         if call.ask:
             by_agent.setdefault(call.told["agent"], call)
-    for agent, call in by_agent.items():
+    for call in by_agent.values():
         signature = {"document_id": signed["id"], "document_sha256": signed["sha256"]}
         evidence = stage.story.company["staff"] | {"signature": signature}
         said = {"kind": "employee_ack", "party": "own", "wide": True, "evidence": evidence}

@@ -398,11 +398,15 @@ def test_a_proposal_is_taken_back_by_who_made_it_and_by_nobody_else(
 ) -> None:
     at = desk.make.clock.now()
     row = desk.propose(Kind.VERBAL_CONSENT)
+    desk.session.refresh(desk.recording)
+    assert desk.recording.flag == "pending"
     with pytest.raises(review.NotTheProposer):
         review.retract(session, desk.make.reviewer, row.id, reason="x", at=at)
     assert review.retract(session, desk.make.manager, row.id, reason="Ошибка.", at=at).status == (
         Status.RETRACTED
     )
+    desk.session.refresh(desk.recording)
+    assert desk.recording.flag == "unknown"
     with pytest.raises(review.TransitionRefused):
         review.retract(session, desk.make.manager, row.id, reason="x", at=at)
     with pytest.raises(review.TransitionRefused):

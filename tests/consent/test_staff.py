@@ -331,6 +331,27 @@ def test_nobody_says_what_was_looked_at_but_the_database(session: Session, make:
     assert looks in {bytes(one) for one in session.scalars(kept)}
 
 
+def test_who_was_changed_since_somebody_looked_is_looked_at_again(live: Live) -> None:
+    def contact(**changes: object) -> Any:  # noqa: ANN401 - JSON.
+        told = {"name": "Директор", "phones": ["+74950008414"], "is_management": True} | changes
+        body = {"name": "ООО «Ромашка»", "contacts": [told]}
+        answer = live.call("PUT", "/v1/clients/C-1", who="manager", json=body)
+        return answer.json()["contacts"][0]
+
+    seen = contact()
+    assert contact()["looks"] == seen["looks"]
+    path = f"/v1/contacts/{seen['id']}/verify"
+    basis = {"identity_basis": "Паспорт.", "mandate_basis": "Устав."}
+    changed = contact(email="other@example.org")
+    refusal = post(live, "reviewer", path, **basis, looks=seen["looks"])
+    assert (refusal.status_code, refusal.json()["type"]) == (409, "/problems/contact-changed")
+    with live.tools.database.transaction() as session:
+        found = queries.contact(session, UUID(seen["id"]))
+        assert found is not None
+        assert not found[1]
+    assert post(live, "reviewer", path, **basis, looks=changed["looks"]).status_code == 201
+
+
 # Who was shut out a moment ago binds nobody any more.
 
 

@@ -10,8 +10,10 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from app.consent.models import Assertion
+from app.consent.papers import affected_shares
 from app.core.db import Database
 from app.core.ids import new_id
 from app.identity.permissions import Role
@@ -103,6 +105,29 @@ def test_who_is_heard_does_not_approve(house: House) -> None:
     answer = house.approve(release["id"], who="heard")
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/approver-involved")
     assert house.approve(release["id"]).json()["link"] is not None
+
+
+def test_evidence_that_proves_wrong_names_what_it_let_out(house: House) -> None:
+    recording, other = house.recording(), house.recording()
+    release = house.ask(recording.id).json()
+
+    def let_out() -> dict[str, list[tuple[str, str]]]:
+        with house.database.transaction() as session:
+            return {
+                row.kind: [(str(s.release_id), s.state) for s in affected_shares(session, row.id)]
+                for row in session.scalars(select(Assertion))
+                if row.recording_id in {None, recording.id}
+            }
+
+    assert let_out()["verbal_consent"] == []
+    house.approve(release["id"])
+    assert let_out() == {
+        "verbal_consent": [(release["id"], "granted")],
+        "employee_ack": [(release["id"], "granted")],
+    }
+    with house.database.transaction() as session:
+        of_other = session.scalars(select(Assertion).where(Assertion.recording_id == other.id))
+        assert affected_shares(session, of_other.one().id) == []
 
 
 def test_a_refusal_tells_why_and_what_would_help(house: House) -> None:
