@@ -137,11 +137,12 @@ def device() -> None:
 
 @device.command("add")
 @click.argument("name")
+@click.option("--exchange", is_flag=True, help="A telephone exchange, whose log is evidence.")
 @click.option("--json", "as_json", is_flag=True)
-def device_add(name: str, *, as_json: bool) -> None:
+def device_add(name: str, *, exchange: bool, as_json: bool) -> None:
     """Make a device known; its key is the last line, shown this once."""
     with _tools() as tools, tools.database.transaction() as session:
-        key = identity.add_device(session, _ACTOR, name, at=tools.clock.now())
+        key = identity.add_device(session, _ACTOR, name, is_exchange=exchange, at=tools.clock.now())
     _print(as_json, {"device": name, "key": key}, key)
 
 

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.clients.routes import router as clients
 from app.consent.policy_routes import router as policy
 from app.consent.processing_routes import router as processing
+from app.consent.proved import proofs_of
 from app.consent.routes import router as consent
 from app.consent.staff_routes import router as staff
 from app.consent.template_routes import router as templates
@@ -37,6 +38,7 @@ from app.inspection import detection, papers
 from app.inspection.examiner import examiner
 from app.inspection.routes import router as searches
 from app.playback.routes import router as playback
+from app.recordings.call_routes import router as calls
 from app.recordings.ingest import IngestTools
 from app.recordings.routes import ReceivingTools
 from app.recordings.routes import router as recordings
@@ -61,6 +63,7 @@ ROUTERS = (
     clients,
     recordings,
     documents,
+    calls,
     consent,
     templates,
     searches,
@@ -124,6 +127,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     public_url = settings.public_url or f"http://{settings.host}:{settings.port + 1}"
     app.state.public_url = public_url
     app.state.notices_of = detection.notices_of
+    app.state.proofs_of = partial(proofs_of, clock=tools.clock)
     app.state.examine_reference = examiner(tools)
     app.state.documents = DocumentTools(
         database=tools.database,

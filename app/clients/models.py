@@ -115,7 +115,10 @@ class ContactPhone(Base):
 
 
 class Contract(Base):
-    """A contract with a client. All dates are half-open: valid until before `valid_to`."""
+    """A contract with a client. All dates are half-open: valid until before `valid_to`.
+
+    `jurisdiction` is the place of the client's address in it, as a pack's code.
+    """
 
     __tablename__ = "contracts"
     __table_args__ = (
@@ -133,6 +136,7 @@ class Contract(Base):
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime | None]
     terminated_at: Mapped[datetime | None]
+    jurisdiction: Mapped[str | None]
 
     clauses: Mapped[list[ContractClause]] = relationship(
         lazy="raise", cascade="all, delete-orphan", order_by="ContractClause.clause_ref"

@@ -25,6 +25,10 @@ Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Email = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
 
 
+Place = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Za-z]+){0,4}$")]
+"""A place as the packs name it: `RU`, `DE`, `US-CA`."""
+
+
 class _Told(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -72,6 +76,7 @@ class ContractWrite(_Told):
     valid_from: Moment
     valid_to: Moment | None = None
     terminated_at: Moment | None = None
+    jurisdiction: Place | None = None
     clauses: list[ClauseWrite] = Field(default_factory=list, max_length=100)
 
     @model_validator(mode="after")
@@ -85,9 +90,7 @@ class ClientWrite(_Told):
 
     name: Text
     tax_id: Text | None = None
-    jurisdiction: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Za-z]+){0,4}$")] | None
-    ) = None
+    jurisdiction: Place | None = None
     contacts: list[ContactWrite] | None = Field(default=None, max_length=1000)
     contracts: list[ContractWrite] | None = Field(default=None, max_length=200)
 

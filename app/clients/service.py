@@ -160,6 +160,7 @@ def _write_contracts(
         contract.valid_from = one.valid_from
         contract.valid_to = one.valid_to
         contract.terminated_at = one.terminated_at
+        contract.jurisdiction = one.jurisdiction
         changed = _changed(contract)
         clauses = _write_clauses(contract, one.clauses)
         session.flush()

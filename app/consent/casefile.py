@@ -16,10 +16,13 @@ import rfc8785
 from app.consent.packs import Pack
 from app.consent.purposes import (
     BLOCKS,
+    PROOF,
     STRENGTH,
     ClauseScope,
     GroundCode,
     Kind,
+    PlaceBy,
+    ProofClass,
     Purpose,
     RecipientClass,
     ScreeningResult,
@@ -34,6 +37,7 @@ from app.consent.spans import WHOLE, Segment
 class Heard:
     """Somebody heard, from where to where. `place` is a pack's code, null where nobody knows.
 
+    `hint` is a place that is too weak to be relied on and can only make an answer stricter.
     `user_id` is set for an own employee who has an account here.
     """
 
@@ -46,6 +50,8 @@ class Heard:
     agent: str | None = None
     user_id: UUID | None = None
     place: str | None = None
+    place_by: PlaceBy = PlaceBy.NOBODY
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +84,8 @@ class Asserted:
     """One piece of evidence, bound to a recording's party or to a client, contact or agent.
 
     One that is bound to the recording and to no party speaks of everybody in it if it blocks,
-    and of nobody if it permits. `code` and `matter` belong to other grounds.
+    and of nobody if it permits. `code` and `matter` belong to other grounds. `proved` is what
+    its evidence amounts to; without it the kind alone tells.
     """
 
     id: UUID
@@ -99,6 +106,11 @@ class Asserted:
     code: GroundCode | None = None
     matter: str | None = None
     supersedes: UUID | None = None
+    proved: ProofClass | None = None
+
+    @property
+    def proof(self) -> ProofClass:
+        return self.proved or PROOF[self.kind]
 
     @property
     def strength(self) -> Strength:

@@ -176,6 +176,12 @@ def _share(value: object) -> Decimal:
     return share if share.is_finite() else Decimal(0)
 
 
+def _is_before(evidence: Mapping[str, Any]) -> bool:
+    """Say whether only the log of the exchange tells of it, for the recording begins after it."""
+    is_told = evidence.get("log_only") is True and _has(evidence, "pbx.row_sha256")
+    return is_told and evidence["played_ms"][1] <= 0
+
+
 def _ivr(evidence: Mapping[str, Any], from_ms: int) -> list[str]:
     played, stayed = evidence["played_ms"], evidence["stayed_after_ms"]
     version = evidence["notice"]["version"]
@@ -184,7 +190,7 @@ def _ivr(evidence: Mapping[str, Any], from_ms: int) -> list[str]:
         wrong.append("notice.version")
     if not (isinstance(played, list) and list(map(_whole, played)) == [True, True]):
         wrong.append("played_ms")
-    elif not 0 <= played[0] < played[1] <= from_ms:
+    elif not played[0] < played[1] <= from_ms or (played[0] < 0 and not _is_before(evidence)):
         wrong.append("played_ms")  # What is covered begins where the telling ended.
     if not _whole(stayed) or stayed < MIN_STAY_MS:
         wrong.append("stayed_after_ms")

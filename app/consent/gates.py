@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.consent import grounds
-from app.consent.casefile import CaseFile, Heard, Question, Screened
+from app.consent.casefile import Asserted, CaseFile, Heard, Question, Screened
 from app.consent.packs import DEFAULT, Demands, Training, strictest
 from app.consent.purposes import (
     Ground,
@@ -91,6 +91,7 @@ CODES = frozenset(_SEVERITY) | {
     "C_WITHDRAWN",
     "C_SEGMENT_UNCOVERED",
     "C_TOO_WEAK",
+    "C_PROOF_TOO_WEAK",
     "C_PURPOSE_NOT_ANNOUNCED",
     "C_STAFF_UNACKNOWLEDGED",
     "G_NONE",
@@ -214,7 +215,9 @@ def _places(case: CaseFile, outside: list[Heard]) -> tuple[Demands, bool]:
     """Return the strictest demands of the office and of all places, and if one is unknown."""
     known = [p.place for p in outside if p.place is not None and p.place in case.packs]
     unknown = len(known) < len(outside)
-    codes = {case.establishment, *known} | ({DEFAULT} if unknown else set())
+    # A weak hint is heard beside the strictest rules, never in their stead.
+    hints = [p.hint for p in outside if p.hint is not None and p.hint in case.packs]
+    codes = {case.establishment, *known, *hints} | ({DEFAULT} if unknown else set())
     return strictest(case.packs[code].demands for code in sorted(codes)), unknown
 
 
@@ -252,6 +255,12 @@ def _is_announced(stand: Standing, question: Question, needed: Segment, demands:
     return covered(needed, spans_of(naming))
 
 
+def _proving(enough: list[Asserted], question: Question, demands: Demands) -> list[Asserted]:
+    """Return what of the evidence is proved well enough for this purpose in all places."""
+    accepted = demands.proof_for(question.purpose)
+    return [a for a in enough if a.proof in accepted]
+
+
 def _outside_reasons(
     stand: Standing,
     question: Question,
@@ -277,6 +286,8 @@ def _outside_reasons(
     found = []
     if not covered(needed, spans_of(enough)):
         found.append(Reason("C_TOO_WEAK", label))
+    elif not covered(needed, spans_of(_proving(enough, question, demands))):
+        found.append(Reason("C_PROOF_TOO_WEAK", label))
     if not has_ground and not _is_announced(stand, question, needed, demands):
         found.append(Reason("C_PURPOSE_NOT_ANNOUNCED", label))
     return found

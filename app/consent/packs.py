@@ -23,10 +23,13 @@ from typing import Any
 
 import rfc8785
 
-from app.consent.purposes import Ground, Strength
+from app.consent.purposes import Ground, ProofClass, Purpose, Strength
 
 DEFAULT = "DEFAULT"
 """The pack of a place that nobody knows."""
+
+PROVING = frozenset(ProofClass) - {ProofClass.NONE}
+"""Every class that proves anything."""
 
 MAX_PACK_BYTES = 64 * 1024
 _PLACE = re.compile(r"[A-Z]{2}(-[A-Za-z]+){0,4}", re.ASCII)
@@ -78,9 +81,9 @@ class Training(StrEnum):
 class Demands:
     """What is asked for, of one pack or of the strictest of several.
 
-    Null: no limit is known. Zero days: without undue delay. The last three stand only in packs
-    that ask for more than others: the least consent that can carry a disclosure, a review by a
-    person whatever else is true, and how long recordings must be kept.
+    Null: no limit is known. Zero days: without undue delay. The last four need not be said: the
+    least consent that can carry a disclosure, a review by a person whatever else is true, how
+    long recordings must be kept, and by purpose which classes of proof suffice.
     """
 
     record_outside_min: Strength
@@ -101,6 +104,11 @@ class Demands:
     disclosure_consent_min: Strength = Strength.NONE
     always_review: bool = False
     retention_min_days: int | None = None
+    proof: tuple[tuple[Purpose, frozenset[ProofClass]], ...] = ()
+
+    def proof_for(self, purpose: Purpose) -> frozenset[ProofClass]:
+        """Return the classes of proof that suffice; where nothing is said, all that prove."""
+        return dict(self.proof).get(purpose, PROVING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +165,20 @@ def _of(known: type[StrEnum]) -> Callable[[Any], StrEnum]:
     return read
 
 
+def _proof(value: Any) -> tuple[tuple[Purpose, frozenset[ProofClass]], ...]:  # noqa: ANN401 - JSON, checked here.
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{value!r} is no object of purposes.")  # noqa: TRY004 - one kind of fault.
+    read = {
+        Purpose(_of(Purpose)(purpose)): frozenset(
+            ProofClass(_of(ProofClass)(word)) for word in _words(classes)
+        )
+        for purpose, classes in value.items()
+    }
+    if any(ProofClass.NONE in classes for classes in read.values()):
+        raise ValueError("F is no proof.")
+    return tuple(sorted(read.items()))
+
+
 _READ: dict[str, Callable[[Any], Any]] = {
     "record_outside_min": _of(Strength),
     "record_own_min": _of(Strength),
@@ -178,6 +200,7 @@ _READ_MORE: dict[str, Callable[[Any], Any]] = {
     "disclosure_consent_min": _of(Strength),
     "always_review": _truth,
     "retention_min_days": _number_or_none,
+    "proof": _proof,
 }
 _READ_ALL = _READ | _READ_MORE
 
@@ -424,6 +447,15 @@ def _strongest(values: Iterable[Strength]) -> Strength:
     return max(values, key=lambda strength: strength.rank)
 
 
+def _common_proof(all_of: list[Demands]) -> tuple[tuple[Purpose, frozenset[ProofClass]], ...]:
+    """Return for each purpose that one of them names the classes that suffice for all."""
+    named = {purpose for d in all_of for purpose, _ in d.proof}
+    return tuple(
+        (purpose, frozenset.intersection(*(d.proof_for(purpose) for d in all_of)))
+        for purpose in sorted(named)
+    )
+
+
 def strictest(several: Iterable[Demands]) -> Demands:
     """Return the strictest of each field: grounds that all allow, the shortest of the clocks.
 
@@ -453,4 +485,5 @@ def strictest(several: Iterable[Demands]) -> Demands:
         disclosure_consent_min=_strongest(d.disclosure_consent_min for d in all_of),
         always_review=any(d.always_review for d in all_of),
         retention_min_days=_most(d.retention_min_days for d in all_of),
+        proof=_common_proof(all_of),
     )

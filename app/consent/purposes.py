@@ -98,6 +98,51 @@ NOTICES = frozenset({Kind.IVR_NOTICE, Kind.VERBAL_NOTICE, Kind.BEEP})
 CONSENTS = frozenset({Kind.DTMF_CONSENT, Kind.VERBAL_CONSENT, Kind.WRITTEN_CONSENT})
 
 
+class ProofClass(StrEnum):
+    """How it is proved that somebody was told, from best to worst."""
+
+    HEARD = "A"  # Heard in the recording.
+    PLAYED = "B"  # Played by the exchange on this call, told by its log.
+    SAID = "C"  # Said by the agent.
+    WRITTEN = "D"  # In a contract or document from before the call.
+    AFTERWARDS = "E"  # Given after the call.
+    NONE = "F"
+
+    @property
+    def rank(self) -> int:
+        return list(ProofClass).index(self)
+
+
+PROOF: dict[Kind, ProofClass] = {
+    Kind.IVR_NOTICE: ProofClass.HEARD,
+    Kind.BEEP: ProofClass.HEARD,
+    Kind.DTMF_CONSENT: ProofClass.PLAYED,
+    Kind.VERBAL_NOTICE: ProofClass.SAID,
+    Kind.VERBAL_CONSENT: ProofClass.HEARD,
+    Kind.CONTRACT_CLAUSE: ProofClass.WRITTEN,
+    Kind.WRITTEN_CONSENT: ProofClass.WRITTEN,
+    Kind.EMPLOYEE_ACK: ProofClass.WRITTEN,
+    Kind.OTHER_GROUND: ProofClass.WRITTEN,
+    Kind.LEGAL_DEMAND: ProofClass.NONE,
+    Kind.REFUSAL: ProofClass.NONE,
+    Kind.WITHDRAWAL: ProofClass.NONE,
+    Kind.NONE: ProofClass.NONE,
+}
+"""The best class that evidence of a kind can have."""
+
+
+class PlaceBy(StrEnum):
+    """How the place of a party was found, from surest to none."""
+
+    PERSON = "person"  # Two people said it of this party.
+    OFFICE = "office"  # Our own people are where the office is.
+    CARD = "card"
+    CONTRACT = "contract"
+    NUMBER = "number"  # The prefix of a fixed line.
+    MOBILE = "mobile"  # The prefix of a number that moves: a weak hint, no place.
+    NOBODY = "unknown"
+
+
 class Status(StrEnum):
     """How far people have come with a piece of evidence."""
 

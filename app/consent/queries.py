@@ -74,6 +74,26 @@ def parties(
     return [(party, place, user) for party, place, user in rows]
 
 
+def addresses(session: Session, clients: set[UUID], called_at: datetime) -> dict[UUID | None, str]:
+    """Return the places in the contracts of these clients that ran at the call, where they agree.
+
+    Two that name different places tell nothing.
+    """
+    rows = session.execute(
+        select(Contract.client_id, func.min(Contract.jurisdiction))
+        .where(
+            Contract.client_id.in_(clients),
+            Contract.jurisdiction.is_not(None),
+            Contract.valid_from <= called_at,
+            or_(Contract.valid_to.is_(None), Contract.valid_to > called_at),
+            or_(Contract.terminated_at.is_(None), Contract.terminated_at > called_at),
+        )
+        .group_by(Contract.client_id)
+        .having(func.count(Contract.jurisdiction.distinct()) == 1)
+    )
+    return {client: place for client, place in rows if place is not None}
+
+
 def about(session: Session, recording_id: UUID, heard: Sequence[Party]) -> Sequence[Assertion]:
     """Return every assertion on the recording or on anybody heard in it."""
     return session.scalars(

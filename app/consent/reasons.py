@@ -200,6 +200,13 @@ REASONS: dict[str, Explained] = {
             "The rules of the party's place ask for a stronger consent.",
         ),
     ),
+    "C_PROOF_TOO_WEAK": Explained(
+        Words("Доказательство слишком слабое", "The proof is too weak"),
+        Words(
+            "Участник уведомлён, но для этой цели место требует доказательства другого класса.",
+            "The party was told, but for this purpose his place asks for a better class of proof.",
+        ),
+    ),
     "C_PURPOSE_NOT_ANNOUNCED": Explained(
         Words("Цель не была названа", "The purpose was not announced"),
         Words(

@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 
-from app.consent import notices, papers, queries, review, service
+from app.consent import notices, papers, proved, queries, review, service
 from app.consent.evidence import EvidenceIncomplete, EvidenceUnfit, SupersededUnknown
 from app.consent.models import Assertion, SetAside, Verdict
 from app.consent.notices import NoticeWords
-from app.consent.purposes import Purpose, RecipientClass
+from app.consent.purposes import Purpose, RecipientClass, Side
 from app.consent.reasons import REASONS, REMEDIES, remedies_of
 from app.consent.reference import MAX_REFERENCE_BYTES, ReferenceIngest, ReferenceTools
 from app.consent.rules import Decision
@@ -30,6 +30,7 @@ from app.consent.schemas import (
     NoticeTextList,
     NoticeTextRead,
     NoticeTextTold,
+    PartySaid,
     ReasonList,
     ReasonRead,
     ReasonSaid,
@@ -56,6 +57,7 @@ from app.identity.service import NoLongerHere
 from app.recordings import service as recordings
 from app.recordings.ingest import StoreAway
 from app.recordings.media import AudioRecogniser
+from app.recordings.models import Proof
 from app.recordings.multipart import MetadataInvalid, MultipartBroken, PartsWrong, parse_metadata
 from app.recordings.receive import Reception, receive
 from app.recordings.routes import Receiving
@@ -487,10 +489,34 @@ def explain_decision(
         requested_by=review.person(actor),
         recording_id=recording_id,
     )
-    return _decision(service.decide(session, recording_id, question, at=clock.now()), lang)
+    at = clock.now()
+    decision = service.decide(session, recording_id, question, at=at)
+    return _decision(decision, _parties(session, decision, at=at), lang)
 
 
-def _decision(decision: Decision, lang: str) -> DecisionRead:
+def _parties(session: Session, decision: Decision, *, at: datetime) -> list[PartySaid]:
+    """Return who is heard and what proves it; nobody, where the case could not be judged."""
+    if not decision.inputs_digest:
+        return []
+    case = service.case_file(session, decision.recording_id, at=at)
+    proofs = proved.explain(session, case, decision.question.purpose, at=at)
+    return [
+        PartySaid(
+            label=party.label,
+            side=party.side,
+            present_from_ms=party.present.from_ms,
+            present_to_ms=party.present.to_ms,
+            place=party.place,
+            place_by=party.place_by,
+            hint=party.hint,
+            proof=proofs[party.id],
+        )
+        for party in case.parties
+    ]
+
+
+def _decision(decision: Decision, parties: list[PartySaid], lang: str) -> DecisionRead:
+    outside = [party.proof.proof_class for party in parties if party.side != Side.OWN]
     return DecisionRead(
         outcome=decision.outcome,
         allowed=decision.allowed,
@@ -509,6 +535,8 @@ def _decision(decision: Decision, lang: str) -> DecisionRead:
             SegmentRead(from_ms=s.from_ms, to_ms=s.to_ms) for s in decision.allowed_segments
         ],
         grounds=list(decision.grounds),
+        proof=max(outside, default=Proof.NONE),
+        parties=parties,
         inputs_digest=decision.inputs_digest,
         policy_sha256=decision.policy_sha256,
         valid_until=decision.valid_until,

@@ -23,15 +23,19 @@ from app.consent.policy import Kept, PackState
 from app.consent.purposes import (
     Kind,
     Outcome,
+    PlaceBy,
     Purpose,
     RecipientClass,
     ScreeningResult,
+    Side,
     Status,
     Strength,
 )
 from app.consent.shipped import Template, TemplateKind
 from app.core.moments import Milliseconds, Moment, Version
 from app.core.text import LongText, Text
+from app.recordings.models import Proof
+from app.recordings.schemas import ProofRead
 
 Prose = Annotated[LongText, StringConstraints(min_length=3)]
 
@@ -328,8 +332,27 @@ class SegmentRead(BaseModel):
     to_ms: int | None
 
 
+class PartySaid(BaseModel):
+    """Who is heard, where he is and how that is known, and what proves that he was told.
+
+    `hint` is a place that only made the answer stricter.
+    """
+
+    label: str
+    side: Side
+    present_from_ms: int
+    present_to_ms: int | None
+    place: str | None
+    place_by: PlaceBy
+    hint: str | None
+    proof: ProofRead
+
+
 class DecisionRead(BaseModel):
-    """What the rules say now; `inputs_digest` is what an approval is bound to."""
+    """What the rules say now; `inputs_digest` is what an approval is bound to.
+
+    `proof` is the worst class of the outside parties, none of whom is known where it is F.
+    """
 
     outcome: Outcome
     allowed: bool
@@ -338,6 +361,8 @@ class DecisionRead(BaseModel):
     obligations: list[str]
     allowed_segments: list[SegmentRead]
     grounds: list[str]
+    proof: Proof
+    parties: list[PartySaid]
     inputs_digest: str
     policy_sha256: str
     valid_until: AwareDatetime | None

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from app.clients.models import Contract, ContractClause
-from app.consent import queries, rules, states
+from app.consent import proof, queries, rules, states
 from app.consent.casefile import (
     Approval,
     Asserted,
@@ -33,10 +33,12 @@ from app.consent.models import (
     Screening,
 )
 from app.consent.packs import Pack, for_places, parse, shipped_packs
+from app.consent.places import Located, locate
 from app.consent.purposes import (
     ClauseScope,
     GroundCode,
     Kind,
+    PlaceBy,
     Purpose,
     RecipientClass,
     ScreeningResult,
@@ -167,7 +169,10 @@ def case_file(
         key: _clause(contract, clause)
         for key, (contract, clause) in queries.clauses(session, clients).items()
     }
-    parties = tuple(_heard(p, place, user, establishment) for p, place, user in rows)
+    addresses = queries.addresses(session, clients, recording.started_at)
+    parties = tuple(
+        _heard(p, card, addresses.get(p.client_id), user, establishment) for p, card, user in rows
+    )
     packs = in_force(session) if packs is None else packs
     return CaseFile(
         recording_id=recording_id,
@@ -176,7 +181,8 @@ def case_file(
         packs=for_places(packs, places_of(establishment, parties)),
         parties=parties,
         assertions=tuple(
-            _asserted(a, clauses) for a in queries.about(session, recording_id, heard)
+            _asserted(a, clauses, recording.started_at)
+            for a in queries.about(session, recording_id, heard)
         ),
         screenings=tuple(_screened(s) for s in queries.screenings(session, recording_id)),
         sounds=tuple(
@@ -231,11 +237,19 @@ def unaltered(row: PolicyPackRow) -> Pack:
 
 def places_of(establishment: str, parties: Sequence[Heard]) -> set[str]:
     """Return the places whose packs matter: the office's and those of the outside parties."""
-    return {establishment} | {p.place for p in parties if p.side != Side.OWN and p.place}
+    outside = [p for p in parties if p.side != Side.OWN]
+    places = {establishment, *(p.place for p in outside), *(p.hint for p in outside)}
+    return {place for place in places if place}
 
 
-def _heard(party: Party, place: str | None, user_id: UUID | None, establishment: str) -> Heard:
+def _heard(
+    party: Party, card: str | None, contract: str | None, user_id: UUID | None, establishment: str
+) -> Heard:
     side = Side(party.side)
+    if side == Side.OWN and party.jurisdiction is None:
+        found = Located(place=establishment, by=PlaceBy.OFFICE)
+    else:
+        found = locate(said=party.jurisdiction, card=card, contract=contract, number=party.number)
     return Heard(
         id=party.id,
         label=party.label,
@@ -245,7 +259,9 @@ def _heard(party: Party, place: str | None, user_id: UUID | None, establishment:
         contact_id=party.contact_id,
         agent=party.agent,
         user_id=user_id,
-        place=party.jurisdiction or (establishment if side == Side.OWN else place),
+        place=found.place,
+        place_by=found.by,
+        hint=found.hint,
     )
 
 
@@ -274,7 +290,7 @@ def wording(contract: Contract, clause: ContractClause) -> str:
     return " ".join(parts)
 
 
-def _asserted(row: Assertion, clauses: Clauses) -> Asserted:
+def _asserted(row: Assertion, clauses: Clauses, called_at: datetime) -> Asserted:
     evidence = row.evidence
     clause = None
     if row.kind == Kind.CONTRACT_CLAUSE:
@@ -301,6 +317,13 @@ def _asserted(row: Assertion, clauses: Clauses) -> Asserted:
         code=GroundCode(evidence["code"]) if ground else None,
         matter=str(evidence["matter"]) if ground else None,
         supersedes=row.supersedes,
+        proved=proof.class_of(
+            Kind(row.kind),
+            evidence,
+            in_recording=row.recording_id is not None,
+            since=row.valid_from or row.proposed_at,
+            called_at=called_at,
+        ),
     )
 
 
@@ -381,12 +404,16 @@ def permit_for(
 
 
 def refresh_flag(session: Session, recording_id: UUID, *, at: datetime) -> str:
-    """Compute the flag of a recording anew and keep it; return it."""
-    flag = states.flag_of(case_file(session, recording_id, at=at), at=at)
+    """Compute the flag and the class of proof of a recording anew, keep them; return the flag."""
+    case = case_file(session, recording_id, at=at)
+    flag, proved = states.flag_of(case, at=at), proof.of_case(case, None, at=at)
     session.execute(
         update(Recording)
-        .where(Recording.id == recording_id, Recording.flag != flag)
-        .values(flag=flag)
+        .where(
+            Recording.id == recording_id,
+            or_(Recording.flag != flag, Recording.proof.is_distinct_from(proved.value)),
+        )
+        .values(flag=flag, proof=proved.value)
         .execution_options(synchronize_session="fetch")
     )
     return flag

@@ -71,7 +71,10 @@ class LoginAttempt(Base):
 
 
 class Device(Base):
-    """A softphone, telephone exchange or import that sends; it can do nothing else."""
+    """A softphone, telephone exchange or import that sends; it can do nothing else.
+
+    What `is_exchange` tells of a call counts as evidence; what other devices tell is a claim.
+    """
 
     __tablename__ = "devices"
 
@@ -79,6 +82,7 @@ class Device(Base):
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    is_exchange: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class DeviceKey(Base):

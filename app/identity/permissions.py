@@ -12,6 +12,8 @@ class Permission(StrEnum):
     RECORDING_READ = "recording:read"
     RECORDING_LISTEN = "recording:listen"
     RECORDING_RELINK = "recording:relink"
+    PARTY_WRITE = "party:write"
+    PARTY_CONFIRM = "party:confirm"
     CLIENT_READ = "client:read"
     CLIENT_WRITE = "client:write"
     EVENT_WRITE = "event:write"
@@ -67,6 +69,8 @@ _P = Permission
 _EVERYBODY = {_P.SESSION_SELF, _P.RECORDING_READ, _P.ASSERTION_BLOCK}
 _COMPLIANCE = _EVERYBODY | {
     _P.RECORDING_LISTEN,
+    _P.PARTY_WRITE,
+    _P.PARTY_CONFIRM,
     _P.CLIENT_READ,
     _P.NOTICE_READ,
     _P.ASSERTION_PROPOSE,
@@ -95,6 +99,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         | {
             _P.RECORDING_LISTEN,
             _P.RECORDING_RELINK,
+            _P.PARTY_WRITE,
             _P.CLIENT_READ,
             _P.CLIENT_WRITE,
             _P.EVENT_WRITE,

@@ -197,13 +197,17 @@ def must_be_here(session: Session, actor: Actor) -> None:
         raise NoLongerHere
 
 
-def add_device(session: Session, actor: Actor, name: str, *, at: datetime) -> str:
+def add_device(
+    session: Session, actor: Actor, name: str, *, is_exchange: bool = False, at: datetime
+) -> str:
     """Make a device known and return its key, shown this once.
+
+    What an exchange tells of calls counts as evidence.
 
     Raises:
         NameTaken: there is such a device already.
     """
-    device = Device(id=new_id(), name=_checked(name), created_at=at)
+    device = Device(id=new_id(), name=_checked(name), created_at=at, is_exchange=is_exchange)
     session.add(device)
     try:
         session.flush()
@@ -215,7 +219,7 @@ def add_device(session: Session, actor: Actor, name: str, *, at: datetime) -> st
         Act.CONFIG_CHANGED,
         ("device", device.id),
         at=at,
-        facts={"change": "device.added"},
+        facts={"change": "exchange.added" if is_exchange else "device.added"},
     )
     return _new_device_key(session, device, at)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.consent import queries as consent_queries
 from app.consent import review
 from app.consent.evidence import MIN_STAY_MS
 from app.consent.models import Assertion, NoticeText
@@ -22,9 +22,11 @@ from app.consent.purposes import Kind, Status
 from app.consent.review import Proposal
 from app.core.ids import new_id
 from app.identity.actor import Actor
+from app.inspection import played
 from app.inspection.models import NoticeHit, NoticeSearch
 from app.inspection.notice.checks import METHOD_VERSION, Thresholds, Verdict
 from app.inspection.notice.hits import Hit
+from app.inspection.played import Played
 from app.inspection.references import NoticeAudio, ref_of
 from app.recordings.models import Party, Recording, SealedRow
 from app.recordings.schemas import NoticeFound, NoticeNotSearched, NoticesRead
@@ -193,12 +195,17 @@ def standing_hits(session: Session, recording_id: UUID) -> list[NoticeHit]:
 
 
 def propose(
-    session: Session, recording: Recording, hits: Sequence[NoticeHit], *, at: datetime
+    session: Session,
+    recording: Recording,
+    hits: Sequence[NoticeHit],
+    told: Sequence[Played] = (),
+    *,
+    at: datetime,
 ) -> None:
     """Assert each complete playing for every outside party that was on the line and stayed.
 
-    It is verified at once where its text is approved and still clears calls by itself; otherwise
-    it waits for a person.
+    What the exchange has `told` of it stands beside. It is verified at once where its text is
+    approved and still clears calls by itself; otherwise it waits for a person.
     """
     complete = [hit for hit in hits if hit.complete]
     for party in recording.parties:
@@ -206,7 +213,7 @@ def propose(
             continue
         for hit in complete:
             if _was_there(party, hit) and not _is_known(session, recording, party, hit):
-                _propose_one(session, recording, party, hit, at=at)
+                _propose_one(session, recording, party, hit, played.beside(told, party, hit), at=at)
 
 
 def _was_there(party: Party, hit: NoticeHit) -> bool:
@@ -232,7 +239,13 @@ def _is_known(session: Session, recording: Recording, party: Party, hit: NoticeH
 
 
 def _propose_one(
-    session: Session, recording: Recording, party: Party, hit: NoticeHit, *, at: datetime
+    session: Session,
+    recording: Recording,
+    party: Party,
+    hit: NoticeHit,
+    beside: dict[str, Any] | None,
+    *,
+    at: datetime,
 ) -> None:
     stayed_until = party.present_to_ms or recording.duration_ms or 0
     if stayed_until - hit.end_ms < MIN_STAY_MS:
@@ -257,13 +270,14 @@ def _propose_one(
                     "threshold": f"share {Thresholds().complete_share:g}",
                     "matched_share": f"{hit.share:.3f}",
                 },
-            },
+            }
+            | ({"pbx": beside} if beside else {}),
         ),
         at=at,
     )
     if row.status != Status.PROPOSED:
         return
-    if _clears(session, hit) and not _was_put_aside(session, row, hit):
+    if played.is_by_rule(session, row) and not _was_put_aside(session, row, hit):
         review.verify_by_rule(session, DETECTOR, row, at=at)
 
 
@@ -282,10 +296,3 @@ def _was_put_aside(session: Session, row: Assertion, hit: NoticeHit) -> bool:
         )
     )
     return any(one.evidence["notice"]["id"] == str(hit.text_id) for one in said_no)
-
-
-def _clears(session: Session, hit: NoticeHit) -> bool:
-    """Say whether this version of the text clears calls without a person."""
-    text = session.get(NoticeText, (hit.text_id, hit.text_version))
-    stopped = consent_queries.auto_verify_off_at(session, hit.text_id, hit.text_version)
-    return text is not None and text.approved_at is not None and stopped is None

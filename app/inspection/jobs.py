@@ -18,7 +18,7 @@ from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
-from app.inspection import detection, measured
+from app.inspection import detection, measured, played
 from app.inspection.decode import Inspection, Limits, inspect_audio
 from app.inspection.detection import Searched
 from app.inspection.levels import Samples
@@ -27,6 +27,7 @@ from app.inspection.notice.detector import Detector
 from app.inspection.references import Shelf, Taken, spooled
 from app.inspection.sandbox import DecodeFailed, DecodeLimit, Sandbox
 from app.inspection.sound import Sound, SoundMeter, talk_to_bytes
+from app.recordings import call_events
 from app.recordings.media_facts import Container, MediaFacts
 from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
 from app.settings import Settings
@@ -82,8 +83,11 @@ def inspect(tools: InspectionTools, recording_id: str) -> None:
     """
     wanted = UUID(recording_id)
     with tools.database.transaction() as session:
+        recording = call_events.locked(session, wanted)
+        if recording is not None:
+            region = tools.settings.region
+            call_events.place(session, recording, region=region, at=tools.clock.now())
         waiting = _waiting(session, wanted)
-        recording = session.get(Recording, wanted)
         texts = detection.texts_for(session, recording) if recording else []
         joins = _joins(session, wanted)
     taken = tools.shelf.take(texts) if waiting else Taken.nothing()
@@ -101,7 +105,16 @@ def inspect(tools: InspectionTools, recording_id: str) -> None:
         with tools.database.transaction() as session:
             _write_down(session, wanted, leg, found, searched, at=tools.clock.now())
     with tools.database.transaction() as session:
-        _complete(session, wanted, at=tools.clock.now())
+        _complete(session, wanted, region=tools.settings.region, at=tools.clock.now())
+
+
+def follow_call(tools: InspectionTools, recording_id: str) -> None:
+    """Let the evidence of an inspected recording follow what is told of its call since."""
+    with tools.database.transaction() as session:
+        recording = call_events.locked(session, UUID(recording_id))
+        if recording is None or recording.inspection_state == InspectionState.PENDING:
+            return  # The inspection does it at its end.
+        _assert(session, recording, region=tools.settings.region, at=tools.clock.now())
 
 
 def _joins(session: Session, recording_id: UUID) -> list[int]:
@@ -258,7 +271,7 @@ def _sealed_row(kept: SealedObject, at: datetime) -> SealedRow:
     )
 
 
-def _complete(session: Session, recording_id: UUID, *, at: datetime) -> None:
+def _complete(session: Session, recording_id: UUID, *, region: str, at: datetime) -> None:
     """Sum the legs up, unless another one came meanwhile and waits; assert what was heard."""
     recording = session.scalar(
         select(Recording)
@@ -275,10 +288,18 @@ def _complete(session: Session, recording_id: UUID, *, at: datetime) -> None:
     recording.inspection_reason = "; ".join(reasons) or None
     recording.duration_ms = max((leg.duration_ms or 0 for leg in legs), default=None)
     session.flush()
-    hits = session.scalars(
-        select(NoticeHit).where(NoticeHit.recording_id == recording_id).order_by(NoticeHit.start_ms)
-    ).all()
-    detection.propose(session, recording, hits, at=at)
-    consent.refresh_flag(session, recording_id, at=at)
+    _assert(session, recording, region=region, at=at)
     if failed:
         _log.info("inspection.failed", recording_id=str(recording_id))
+
+
+def _assert(session: Session, recording: Recording, *, region: str, at: datetime) -> None:
+    """Assert what was heard, with the word of the exchange, and what that alone tells."""
+    hits = session.scalars(
+        select(NoticeHit).where(NoticeHit.recording_id == recording.id).order_by(NoticeHit.start_ms)
+    ).all()
+    known = call_events.of_recording(session, recording, region=region)
+    told = played.played(session, recording, known)
+    detection.propose(session, recording, hits, told, at=at)
+    played.follow(session, recording, told, at=at)
+    consent.refresh_flag(session, recording.id, at=at)

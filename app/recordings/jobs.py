@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.core.clock import Clock
 from app.core.db import Database
-from app.recordings import service
+from app.recordings import call_events, service
 from app.recordings.models import SealedRow
 from app.settings import Settings
 from storage.sealed import SealedReaper
@@ -47,6 +47,15 @@ def adopt(tools: RecordingTools, event_id: str | None = None, client_id: str | N
         if client_id is not None:
             taken = service.adopt_by_client(session, UUID(client_id), at=tools.clock.now())
             _log.info("recordings.identified", client_id=client_id, count=taken)
+
+
+def place_parties(tools: RecordingTools, call_id: str) -> None:
+    """Let the parties of a call's recordings follow its events, where both came at one time."""
+    with tools.database.transaction() as session:
+        for recording in call_events.matching(session, call_id):
+            call_events.place(
+                session, recording, region=tools.settings.region, at=tools.clock.now()
+            )
 
 
 def sweep(tools: RecordingTools, *, older_than: datetime) -> int:

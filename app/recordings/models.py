@@ -62,6 +62,51 @@ class Flag(StrEnum):
     REFUSED = "refused"
 
 
+class Proof(StrEnum):
+    """How it is proved that somebody was told, from best to worst. Derived, never set by hand.
+
+    A recording has the worst class of the outside parties in it.
+    """
+
+    HEARD = "A"  # Heard in the recording.
+    PLAYED = "B"  # Played by the exchange on this call, told by its log.
+    SAID = "C"  # Said by the agent.
+    WRITTEN = "D"  # In a contract or document from before the call.
+    AFTERWARDS = "E"  # Given after the call.
+    NONE = "F"
+
+
+class CallEventKind(StrEnum):
+    """What an exchange can tell of a call."""
+
+    CALL_STARTED = "call_started"
+    RECORDING_STARTED = "recording_started"
+    JOIN = "join"
+    LEAVE = "leave"
+    TRANSFER = "transfer"
+    HOLD = "hold"
+    RESUME = "resume"
+    PROMPT_PLAYED = "prompt_played"
+    DTMF = "dtmf"
+
+
+class PresenceBy(StrEnum):
+    """Whose word it is when a party was on the line."""
+
+    SENDER = "sender"  # The metadata of the upload.
+    EXCHANGE = "exchange"
+    PERSON = "person"
+
+
+class ChangeState(StrEnum):
+    """How far a change of a party has come."""
+
+    APPLIED = "applied"  # In force without a second person: it made nothing milder.
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+
+
 class InspectionState(StrEnum):
     PENDING = "pending"
     DONE = "done"
@@ -83,12 +128,15 @@ class Recording(Base):
         CheckConstraint(one_of("capture", Capture), name="capture"),
         CheckConstraint(one_of("linked_by", LinkedBy), name="linked_by"),
         CheckConstraint(one_of("flag", Flag), name="flag"),
+        CheckConstraint(one_of("proof", Proof), name="proof"),
         CheckConstraint(one_of("inspection_state", InspectionState), name="inspection_state"),
         Index("ix_recordings_started", desc("started_at"), desc("id")),
         Index("ix_recordings_event", "event_id", desc("started_at"), desc("id")),
         Index("ix_recordings_flag", "flag", desc("started_at"), desc("id")),
         Index("ix_recordings_agent", "agent", desc("started_at"), desc("id")),
         Index("ix_recordings_number", "outside_number", desc("started_at"), desc("id")),
+        Index("ix_recordings_source_call", "source_call_id"),
+        Index("ix_recordings_proof", "proof", desc("started_at"), desc("id")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -109,6 +157,7 @@ class Recording(Base):
     linked_by: Mapped[str]
     received_at: Mapped[datetime]
     flag: Mapped[str] = mapped_column(server_default=Flag.UNKNOWN)
+    proof: Mapped[str | None]
     consent_epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     inspection_state: Mapped[str] = mapped_column(server_default=InspectionState.PENDING)
     inspection_reason: Mapped[str | None]
@@ -174,17 +223,20 @@ class Leg(Base):
 class Party(Base):
     """Somebody heard in a recording, from `present_from_ms` until `present_to_ms` (null: the end).
 
-    `client_id` is the firm he speaks for, null where nobody knows.
+    `client_id` is the firm he speaks for, null where nobody knows. `exchange_leg` is what the
+    exchange calls his part of the call.
     """
 
     __tablename__ = "parties"
     __table_args__ = (
         CheckConstraint("side IN ('own', 'client', 'other')", name="side"),
         CheckConstraint(
-            "how_identified IN ('number', 'event', 'sender', 'person', 'unknown')",
+            "how_identified IN ('number', 'event', 'sender', 'person', 'unknown', 'exchange')",
             name="how_identified",
         ),
+        CheckConstraint(one_of("presence_by", PresenceBy), name="presence_by"),
         Index("uq_parties_label", "recording_id", "label", unique=True),
+        Index("uq_parties_leg", "recording_id", "exchange_leg", unique=True),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -200,6 +252,77 @@ class Party(Base):
     channel: Mapped[int | None]
     jurisdiction: Mapped[str | None]
     how_identified: Mapped[str]
+    exchange_leg: Mapped[str | None]
+    presence_by: Mapped[str] = mapped_column(server_default=PresenceBy.SENDER)
+
+
+class CallEvent(Base):
+    """Something that happened on a call, as an exchange or a person told it. Inserted only.
+
+    `told` is all that was told. `skew_ms` is by how much the sender's clock was behind ours when
+    it sent. Times are the sender's own.
+    """
+
+    __tablename__ = "call_events"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", CallEventKind), name="kind"),
+        CheckConstraint("num_nonnulls(device_id, user_id) = 1", name="sender"),
+        CheckConstraint("answer IN ('agreed', 'refused')", name="answer"),
+        CheckConstraint("ended_at >= at", name="span"),
+        Index("uq_call_events_device", "device_id", "event_id", unique=True),
+        Index("uq_call_events_user", "user_id", "event_id", unique=True),
+        Index("ix_call_events_call", "call_id", "at"),
+        Index("ix_call_events_number", "number", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    device_id: Mapped[UUID | None] = mapped_column(ForeignKey("devices.id"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    event_id: Mapped[str]
+    call_id: Mapped[str]
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    text_id: Mapped[UUID | None]
+    text_version: Mapped[int | None]
+    audio_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    answer: Mapped[str | None]
+    row_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    number: Mapped[str | None]
+    told: Mapped[JsonObject]
+    told_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    skew_ms: Mapped[int] = mapped_column(BigInteger)
+    received_at: Mapped[datetime]
+
+
+class PartyChange(Base):
+    """A change of who was on the line when, applied or proposed. Settled once, else fixed."""
+
+    __tablename__ = "party_changes"
+    __table_args__ = (
+        CheckConstraint("source IN ('exchange', 'person')", name="source"),
+        CheckConstraint(one_of("state", ChangeState), name="state"),
+        CheckConstraint("(source = 'person') = (proposed_by IS NOT NULL)", name="proposer"),
+        CheckConstraint(
+            "num_nonnulls(decided_by, decided_at)"
+            " = CASE WHEN state IN ('confirmed', 'rejected') THEN 2 ELSE 0 END",
+            name="decided",
+        ),
+        CheckConstraint("decided_by <> proposed_by", name="four_eyes"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    party_id: Mapped[UUID] = mapped_column(ForeignKey("parties.id"), index=True)
+    source: Mapped[str]
+    before: Mapped[JsonObject | None]
+    after: Mapped[JsonObject]
+    reason: Mapped[str | None]
+    state: Mapped[str]
+    proposed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    proposed_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    decided_at: Mapped[datetime | None]
 
 
 class LinkChange(Base):

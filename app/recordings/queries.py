@@ -39,6 +39,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     flag: str | None = None
+    proof: str | None = None
     q: str | None = None
 
 
@@ -92,6 +93,8 @@ def _narrowed(
         conditions.append(Recording.started_at < wanted.until)
     if wanted.flag is not None:
         conditions.append(Recording.flag == wanted.flag)
+    if wanted.proof is not None:
+        conditions.append(Recording.proof == wanted.proof)
     if wanted.q is not None:
         conditions.append(Event.subject.icontains(wanted.q, autoescape=True))
     return query.where(*conditions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -39,7 +39,7 @@ from app.recordings.ingest import (
     StoreAway,
 )
 from app.recordings.media import AudioRecogniser, ImageRecogniser
-from app.recordings.models import Flag, LinkedBy, Recording
+from app.recordings.models import Flag, LinkedBy, Party, PresenceBy, Proof, Recording
 from app.recordings.multipart import (
     MetadataInvalid,
     MultipartBroken,
@@ -55,6 +55,7 @@ from app.recordings.schemas import (
     LinkChangeRead,
     NoticesRead,
     PartyRead,
+    ProofRead,
     RecordingCreated,
     RecordingPage,
     RecordingRead,
@@ -91,15 +92,20 @@ async def _receiving(request: Request) -> ReceivingTools:
     return cast("ReceivingTools", request.app.state.receiving)
 
 
-NoticesOf = Callable[[Session, UUID], NoticesRead]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Above:
+    """How to look up what rooms above this one know: notices found, and what is proved by whom."""
+
+    notices_of: Callable[[Session, UUID], NoticesRead]
+    proofs_of: Callable[[Session, UUID], dict[UUID, ProofRead]]
 
 
-def _notices_of(request: Request) -> NoticesOf:
-    """Return how to look up the notices found, which a room above this one knows."""
-    return cast("NoticesOf", request.app.state.notices_of)
+def _above(request: Request) -> Above:
+    state = request.app.state
+    return Above(notices_of=state.notices_of, proofs_of=state.proofs_of)
 
 
-FoundNotices = Annotated[NoticesOf, Depends(_notices_of)]
+FromAbove = Annotated[Above, Depends(_above)]
 Receiving = Annotated[ReceivingTools, Depends(_receiving)]
 
 _UPLOAD_REFUSALS = problems(
@@ -220,6 +226,7 @@ def list_recordings(
     since: Annotated[Moment | None, Query(alias="from")] = None,
     until: Annotated[Moment | None, Query(alias="to")] = None,
     flag: Flag | None = None,
+    proof: Proof | None = None,
     q: Annotated[Searched | None, Query(max_length=200)] = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
@@ -234,6 +241,7 @@ def list_recordings(
         since=since,
         until=until,
         flag=flag,
+        proof=proof,
         q=q,
     )
     after = Cursor.decode(cursor) if cursor else None
@@ -247,10 +255,10 @@ def list_recordings(
 
 @router.get("/recordings/{recording_id}", responses=problems(*GUARDED, RecordingNotFound))
 def get_recording(
-    recording_id: UUID, actor: CanRead, session: SessionDep, notices_of: FoundNotices
+    recording_id: UUID, actor: CanRead, session: SessionDep, above: FromAbove
 ) -> RecordingRead:
     """Tell what is known of a recording."""
-    return _read(session, service.find(session, actor, recording_id), notices_of)
+    return _read(session, service.find(session, actor, recording_id), above)
 
 
 @router.post(
@@ -263,7 +271,7 @@ def relink(
     actor: CanRelink,
     session: SessionDep,
     clock: ClockDep,
-    notices_of: FoundNotices,
+    above: FromAbove,
 ) -> RecordingRead:
     """Tie a recording to another event; how it was tied before stays in its history."""
     found = service.relink(
@@ -274,7 +282,7 @@ def relink(
         reason=body.reason,
         at=clock.now(),
     )
-    return _read(session, found, notices_of)
+    return _read(session, found, above)
 
 
 def _event_link(found: Recording, event: Event, client: str | None) -> EventLinkRead:
@@ -299,16 +307,48 @@ def _summary(found: Recording, event: Event, client: str | None) -> RecordingSum
             "duration_ms": found.duration_ms,
             "event": _event_link(found, event, client),
             "flag": found.flag,
+            "proof": found.proof,
             "inspection": found.inspection_state,
         }
     )
 
 
-def _read(session: Session, found: Recording, notices_of: NoticesOf) -> RecordingRead:
+def party_read(party: Party, proved: ProofRead | None = None) -> PartyRead:
+    """Return a party as it is told of, with what proves that he was told, if it was asked for."""
+    return PartyRead(
+        label=party.label,
+        side=party.side,
+        client=party.client_id,
+        contact=party.contact_id,
+        number=party.number,
+        present_from_ms=party.present_from_ms,
+        present_to_ms=party.present_to_ms,
+        presence_by=PresenceBy(party.presence_by),
+        channel=party.channel,
+        jurisdiction=party.jurisdiction,
+        how_identified=party.how_identified,
+        proof=proved,
+    )
+
+
+def worst_of(proofs: dict[UUID, ProofRead], parties: Sequence[Party]) -> Proof:
+    """Return the class of a recording: that of the outside party with the worst."""
+    classes = [
+        proofs[p.id].proof_class if p.id in proofs else Proof.NONE
+        for p in parties
+        if p.side != "own"
+    ]
+    return max(classes, default=Proof.NONE)
+
+
+def _read(session: Session, found: Recording, above: Above) -> RecordingRead:
     event, client = queries.event_of(session, found)
     objects = queries.objects_of(session, found.legs)
-    first = found.legs[0]
-    notices = notices_of(session, found.id)
+    # Looking up what is proved reads the recording anew, without its legs and parties.
+    legs, heard = list(found.legs), list(found.parties)
+    first = legs[0]
+    proofs = above.proofs_of(session, found.id)
+    notices = above.notices_of(session, found.id)
     return RecordingRead.model_validate(
         {
             "id": found.id,
@@ -350,23 +390,12 @@ def _read(session: Session, found: Recording, notices_of: NoticesOf) -> Recordin
                         "damaged": leg.damaged,
                     }
                 )
-                for leg in found.legs
+                for leg in legs
             ],
             "consent": ConsentPartiesRead(
                 flag=Flag(found.flag),
-                parties=[
-                    PartyRead(
-                        label=p.label,
-                        side=p.side,
-                        client=p.client_id,
-                        contact=p.contact_id,
-                        number=p.number,
-                        present_from_ms=p.present_from_ms,
-                        present_to_ms=p.present_to_ms,
-                        how_identified=p.how_identified,
-                    )
-                    for p in found.parties
-                ],
+                proof=worst_of(proofs, heard),
+                parties=[party_read(p, proofs.get(p.id)) for p in heard],
             ),
             "inspection": InspectionRead.model_validate(
                 {

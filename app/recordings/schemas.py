@@ -18,7 +18,16 @@ from pydantic import (
 from app.core.moments import Milliseconds, Moment, Version
 from app.core.text import ExternalId, LongText, Note
 from app.identity.agents import normalised
-from app.recordings.models import Capture, Direction, Flag, InspectionState, LegKind, LinkedBy
+from app.recordings.models import (
+    Capture,
+    Direction,
+    Flag,
+    InspectionState,
+    LegKind,
+    LinkedBy,
+    PresenceBy,
+    Proof,
+)
 
 _CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
 CallId = Annotated[
@@ -102,6 +111,28 @@ class EventLinkRead(BaseModel):
     linked_by: LinkedBy
 
 
+class ProvedBy(BaseModel):
+    """A piece of evidence behind a class: which, from where to where, of which text."""
+
+    assertion: UUID
+    kind: str
+    proof_class: Annotated[Proof, Field(serialization_alias="class")]
+    from_ms: int
+    to_ms: int | None
+    played_ms: list[int] | None = None
+    notice: UUID | None = None
+    notice_version: int | None = None
+    call_event: UUID | None = None
+
+
+class ProofRead(BaseModel):
+    """How it is proved that somebody was told, and by what; the best of it stands first."""
+
+    proof_class: Annotated[Proof, Field(serialization_alias="class")]
+    log_only: bool
+    evidence: list[ProvedBy]
+
+
 class PartyRead(BaseModel):
     label: str
     side: str
@@ -110,7 +141,11 @@ class PartyRead(BaseModel):
     number: str | None
     present_from_ms: int
     present_to_ms: int | None
+    presence_by: PresenceBy
+    channel: int | None
+    jurisdiction: str | None
     how_identified: str
+    proof: ProofRead | None
 
 
 class ConsentRead(BaseModel):
@@ -118,6 +153,7 @@ class ConsentRead(BaseModel):
 
 
 class ConsentPartiesRead(ConsentRead):
+    proof: Proof
     parties: list[PartyRead]
 
 
@@ -204,6 +240,7 @@ class RecordingSummary(BaseModel):
     duration_ms: int | None
     event: EventLinkRead
     flag: Flag
+    proof: Proof | None
     inspection: InspectionState
 
 

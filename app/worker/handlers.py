@@ -9,11 +9,12 @@ from app.clients.service import ADOPT
 from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
 from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
-from app.inspection.jobs import inspect
+from app.inspection.jobs import follow_call, inspect
 from app.inspection.search_again import check_runs, search_again, search_text
 from app.inspection.searches import SEARCH_AGAIN
+from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES
 from app.recordings.ingest import INSPECT
-from app.recordings.jobs import adopt, sweep
+from app.recordings.jobs import adopt, place_parties, sweep
 from app.recordings.service import REFRESH_FLAG
 from app.releases.jobs import handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
@@ -29,6 +30,8 @@ HANDLERS: dict[str, Handler] = {
     INSPECT: inspect,
     SEARCH_TEXT: search_text,
     SEARCH_AGAIN: search_again,
+    FOLLOW_CALL: follow_call,
+    PLACE_PARTIES: place_parties,
     ADOPT: adopt,
     REFRESH_FLAG: handle_refresh_flag,
     REFRESH_FLAGS: handle_refresh_flags,

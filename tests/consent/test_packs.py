@@ -220,6 +220,7 @@ AT_LEAST: dict[str, Callable[[Demands, Demands], bool]] = {
     ),
     "always_review": lambda a, b: a.always_review >= b.always_review,
     "retention_min_days": lambda a, b: (a.retention_min_days or 0) >= (b.retention_min_days or 0),
+    "proof": lambda a, b: all(a.proof_for(p) <= b.proof_for(p) for p in Purpose),
 }
 
 
@@ -423,7 +424,7 @@ def test_a_pack_has_the_digest_of_its_canonical_json() -> None:
     body = shipped()["DE"]
     backwards = dict(reversed(list(body.items())))
     assert parse(backwards).sha256 == parse(body).sha256
-    assert parse(changed(version=2)).sha256 != parse(body).sha256
+    assert parse(changed(version=3)).sha256 != parse(body).sha256
     assert parse(field("stay_counts_as", {"value": "NONE", "mark": "firm"})).sha256 != (
         parse(body).sha256
     )

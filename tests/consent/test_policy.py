@@ -76,25 +76,25 @@ def test_a_pack_comes_into_force_by_two_others(
     said = as_(make.admin).post("/v1/packs", json=only("contract_disclosure"))
     assert said.status_code == 201, said.text
     pack = said.json()
-    assert (pack["version"], pack["state"], pack["is_shipped"]) == (2, "proposed", False)
+    assert (pack["version"], pack["state"], pack["is_shipped"]) == (3, "proposed", False)
     assert pack["proposed_by"] == str(make.admin.id)
     assert pack["sha256"] == hashlib.sha256(rfc8785.dumps(pack["body"])).hexdigest()
-    path = "/v1/packs/RU/2/activate"
+    path = "/v1/packs/RU/3/activate"
     once = as_(make.approver).post(path).json()
     assert (once["state"], once["first_by"]) == ("approved", str(make.approver.id))
-    assert service.in_force(session)["RU"].version == 1
+    assert service.in_force(session)["RU"].version == 2
     twice = as_(make.legal).post(path).json()
     assert (twice["state"], twice["second_by"]) == ("active", str(make.legal.id))
     assert service.in_force(session)["RU"].sha256 == pack["sha256"]
     listed = {p["jurisdiction"]: p for p in as_(make.auditor).get("/v1/packs").json()["items"]}
-    assert listed["RU"]["version"] == 2
+    assert listed["RU"]["version"] == 3
     assert listed["DE"]["is_shipped"]
-    before = as_(make.auditor).get("/v1/packs/RU/1").json()
+    before = as_(make.auditor).get("/v1/packs/RU/2").json()
     assert (before["state"], before["is_shipped"]) == ("superseded", True)
     row = session.query(PolicyPackRow).one()
     assert acts(row.id) == ["policy.proposed", "policy.approved", "policy.activated"]
     entry = session.query(CustodyEntry).filter_by(act="policy.activated").one()
-    assert entry.facts["replaced_version"] == 1
+    assert entry.facts["replaced_version"] == 2
     assert entry.facts["sha256"] == pack["sha256"]
     assert entry.facts["first_by"] == str(make.approver.id)
 
@@ -107,9 +107,9 @@ def test_the_marks_are_shown(make: Make, as_: As) -> None:
     assert {"*", "storage_regions", "withdrawal_days"} <= set(listed["KZ"]["uncertain"])
     assert "places" in listed["EU-base"]["uncertain"]
     assert listed["DEFAULT"]["uncertain"] == []
-    field = reader.get("/v1/packs/KZ/1").json()["body"]["fields"]["storage_regions"]
+    field = reader.get("/v1/packs/KZ/2").json()["body"]["fields"]["storage_regions"]
     assert (field["mark"], set(field["note"])) == ("uncertain", {"ru", "en"})
-    assert reader.get("/v1/packs/KZ/2").status_code == 404
+    assert reader.get("/v1/packs/KZ/3").status_code == 404
     assert reader.get("/v1/packs/ZZ/1").status_code == 404
 
 
@@ -122,10 +122,10 @@ def test_a_faulty_pack_is_refused_with_the_place_of_the_fault(make: Make, as_: A
     for nothing in ({}, {"jurisdiction": 7}, {"fields": None}):
         assert admin.post("/v1/packs", json=nothing).status_code == 400
     assert admin.post("/v1/packs", json=[]).status_code == 422
-    taken = admin.post("/v1/packs", json=body_of() | {"version": 1})
-    assert (taken.status_code, taken.json()["expected"]) == (409, 2)
-    assert admin.post("/v1/packs", json=body_of() | {"version": 2}).status_code == 201
-    assert admin.post("/v1/packs", json=body_of()).json()["version"] == 3
+    taken = admin.post("/v1/packs", json=body_of() | {"version": 2})
+    assert (taken.status_code, taken.json()["expected"]) == (409, 3)
+    assert admin.post("/v1/packs", json=body_of() | {"version": 3}).status_code == 201
+    assert admin.post("/v1/packs", json=body_of()).json()["version"] == 4
 
 
 def test_a_place_that_has_no_pack_is_given_one(make: Make, as_: As, session: Session) -> None:
@@ -154,9 +154,9 @@ def told(answer: Any) -> tuple[int, str]:  # noqa: ANN401 - httpx's own.
 
 
 def test_nobody_activates_alone_or_his_own(make: Make, as_: As, session: Session) -> None:
-    path = "/v1/packs/RU/2/activate"
+    path = "/v1/packs/RU/3/activate"
     assert told(as_(make.legal).post(path)) == PROBLEM["none"]
-    assert told(as_(make.legal).post("/v1/packs/RU/1/activate")) == PROBLEM["done"]
+    assert told(as_(make.legal).post("/v1/packs/RU/2/activate")) == PROBLEM["done"]
     as_(make.legal).post("/v1/packs", json=body_of())
     assert told(as_(make.legal).post(path)) == PROBLEM["proposer"]
     other = make.user(Role.LEGAL)
@@ -178,15 +178,15 @@ def test_an_old_or_early_pack_is_not_activated(make: Make, as_: As) -> None:
     tomorrow = (make.clock.now() + DAY).date().isoformat()
     admin.post("/v1/packs", json=body_of())
     admin.post("/v1/packs", json=body_of() | {"effective_from": tomorrow})
-    early = approver.post("/v1/packs/RU/3/activate")
+    early = approver.post("/v1/packs/RU/4/activate")
     assert told(early) == PROBLEM["early"]
     assert early.json()["effective_from"] == tomorrow
     make.clock.advance(DAY)
     for who in (approver, legal):
-        assert who.post("/v1/packs/RU/3/activate").status_code == 200
-    assert told(approver.post("/v1/packs/RU/2/activate")) == PROBLEM["old"]
-    states = {v: admin.get(f"/v1/packs/RU/{v}").json()["state"] for v in (1, 2, 3)}
-    assert states == {1: "superseded", 2: "superseded", 3: "active"}
+        assert who.post("/v1/packs/RU/4/activate").status_code == 200
+    assert told(approver.post("/v1/packs/RU/3/activate")) == PROBLEM["old"]
+    states = {v: admin.get(f"/v1/packs/RU/{v}").json()["state"] for v in (2, 3, 4)}
+    assert states == {2: "superseded", 3: "superseded", 4: "active"}
 
 
 def row_of(make: Make, body: dict[str, Any], *, version: int, by: Actor) -> PolicyPackRow:
@@ -207,10 +207,10 @@ def row_of(make: Make, body: dict[str, Any], *, version: int, by: Actor) -> Poli
 
 
 def test_a_pack_that_was_altered_is_neither_shown_nor_activated(make: Make, as_: As) -> None:
-    row_of(make, {"altered": True}, version=2, by=make.admin)
+    row_of(make, {"altered": True}, version=3, by=make.admin)
     approver = as_(make.approver)
-    assert told(approver.post("/v1/packs/RU/2/activate")) == PROBLEM["altered"]
-    for path in ("/v1/packs", "/v1/packs/RU/2"):
+    assert told(approver.post("/v1/packs/RU/3/activate")) == PROBLEM["altered"]
+    for path in ("/v1/packs", "/v1/packs/RU/3"):
         assert told(approver.get(path)) == PROBLEM["altered"]
 
 
@@ -222,8 +222,8 @@ ACTIVATE = (
 def test_the_database_lets_nobody_activate_what_he_may_not(session: Session, make: Make) -> None:
     approver = make.approver
     with pytest.raises(DatabaseError, match="administrator or by legal"), session.begin_nested():
-        row_of(make, {}, version=2, by=approver)
-    row = row_of(make, {}, version=2, by=make.legal)
+        row_of(make, {}, version=3, by=approver)
+    row = row_of(make, {}, version=3, by=make.legal)
     counsel, other = make.user(Role.LEGAL), make.user(Role.LEGAL)
     one = {"a": make.approver.id, "id": row.id}
     assert "proposer" in refused(session, ACTIVATE, b=make.legal.id, **one)
@@ -243,7 +243,7 @@ def test_the_database_lets_nobody_activate_what_he_may_not(session: Session, mak
 
 
 def test_the_database_keeps_who_agreed_and_what_was_agreed_to(session: Session, make: Make) -> None:
-    row = row_of(make, {}, version=3, by=make.admin)
+    row = row_of(make, {}, version=4, by=make.admin)
     first = "UPDATE policy_packs SET activated_by = :a, first_at = now() WHERE id = :id"
     session.execute(text(first), {"a": make.approver.id, "id": row.id})
     assert "agreed to a pack first" in refused(session, first, a=make.legal.id, id=row.id)
@@ -255,16 +255,16 @@ def test_the_database_keeps_who_agreed_and_what_was_agreed_to(session: Session, 
     finish = "UPDATE policy_packs SET second_by = :b, activated_at = now() WHERE id = :id"
     session.execute(text(finish), {"b": make.legal.id, "id": row.id})
     assert "activated once" in refused(session, taken_back, id=row.id)
-    older = row_of(make, {}, version=2, by=make.admin)
+    older = row_of(make, {}, version=3, by=make.admin)
     values = {"a": make.approver.id, "b": make.legal.id, "id": older.id}
     assert "later version" in refused(session, ACTIVATE, **values)
     copied = (
         "INSERT INTO policy_packs SELECT (jsonb_populate_record(p, CAST(:new AS jsonb))).* "
         "FROM policy_packs p WHERE p.id = :id"
     )
-    new = f'{{"id": "{new_id()}", "version": 4, "second_by": "{make.admin.id}"}}'
+    new = f'{{"id": "{new_id()}", "version": 5, "second_by": "{make.admin.id}"}}'
     assert "approvers or legal" in refused(session, copied, new=new, id=row.id)
-    short = f'{{"id": "{new_id()}", "version": 5, "sha256": "\\\\x00"}}'
+    short = f'{{"id": "{new_id()}", "version": 6, "sha256": "\\\\x00"}}'
     assert "ck_policy_packs_sha256" in refused(session, copied, new=short, id=older.id)
 
 
@@ -276,9 +276,9 @@ def test_only_activation_makes_decisions_stale(session: Session, make: Make) -> 
     recording = make.recording()
     before = stamp(session, recording.id)
     policy.propose(session, make.admin, body_of("JP"), at=make.clock.now())
-    policy.activate(session, make.approver, "JP", 2, at=make.clock.now())
+    policy.activate(session, make.approver, "JP", 3, at=make.clock.now())
     assert stamp(session, recording.id) == before
-    policy.activate(session, make.legal, "JP", 2, at=make.clock.now())
+    policy.activate(session, make.legal, "JP", 3, at=make.clock.now())
     assert stamp(session, recording.id) != before
 
 
@@ -469,7 +469,7 @@ def test_a_stricter_pack_closes_live_links_at_once_and_a_softer_one_opens_none(
     for who in ("approver", "legal"):
         assert read(house, release_id)["is_open"]
         with house.database.transaction() as session:
-            policy.activate(session, house.people[who], "RU", 2, at=house.clock.now())
+            policy.activate(session, house.people[who], "RU", 3, at=house.clock.now())
     assert not read(house, release_id)["is_open"]
     house.clock.advance(timedelta(seconds=1))
     jobs.handle_sweep(house.worker())
@@ -483,7 +483,7 @@ def test_a_stricter_pack_closes_live_links_at_once_and_a_softer_one_opens_none(
     ]
     for who in ("approver", "legal"):
         with house.database.transaction() as session:
-            policy.activate(session, house.people[who], "RU", 3, at=house.clock.now())
+            policy.activate(session, house.people[who], "RU", 4, at=house.clock.now())
     house.clock.advance(timedelta(seconds=1))
     jobs.handle_sweep(house.worker())
     assert read(house, release_id)["state"] == "revoked"
@@ -554,14 +554,14 @@ def test_the_dry_run_is_told_in_both_directions(make: Make, as_: As) -> None:
     make.recording()
     legal = as_(make.legal)
     as_(make.admin).post("/v1/packs", json=body_of(record_outside_min="NONE"))
-    said = legal.post("/v1/packs/RU/2/dry-run")
+    said = legal.post("/v1/packs/RU/3/dry-run")
     assert said.status_code == 200, said.text
     counts = said.json()["counts"]
     assert counts["decisions"] == len(flips.STANDARD) * counts["recent"] == len(flips.STANDARD)
     assert counts["stricter"] == len(said.json()["stricter"])
     assert counts["softer"] == len(said.json()["softer"])
     assert said.json()["next"] is None
-    assert legal.post("/v1/packs/RU/2/dry-run", json={"limit": 1}).json()["next"]
-    assert legal.post("/v1/packs/RU/2/dry-run", json={"limit": 201}).status_code == 422
-    assert legal.post("/v1/packs/RU/2/dry-run", json={"cursor": "x"}).status_code == 400
+    assert legal.post("/v1/packs/RU/3/dry-run", json={"limit": 1}).json()["next"]
+    assert legal.post("/v1/packs/RU/3/dry-run", json={"limit": 201}).status_code == 422
+    assert legal.post("/v1/packs/RU/3/dry-run", json={"cursor": "x"}).status_code == 400
     assert legal.post("/v1/packs/RU/9/dry-run").status_code == 404
