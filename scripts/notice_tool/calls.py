@@ -9,14 +9,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from notice_tool import line
+from notice_tool import broken, line
 from notice_tool.prompts import Prompt, PromptSet, Speech
 from notice_tool.tones import music, ringing
 from notice_tool.voices import RATE_HZ, Sound, Voice, say
 
 _MIN_HEARD_S: Final = 1.0
-# A word of 0.3 s, in frames of 20 ms.
-_WORD_FRAMES: Final = 15
 
 
 class Family(StrEnum):
@@ -66,7 +64,6 @@ class _Draft:
 
 
 SINGLE_KINDS: Final = ("codec", "noise", "overlap", "gain", "drift", "loss", "jump")
-BROKEN_KINDS: Final = ("gap", "talk-instead", "pause", "repeat-from-start", "tempo", "cut-late")
 NEGATIVE_KINDS: Final = (
     "other-prompt",
     "other-voice",
@@ -187,52 +184,17 @@ def _partial(random: np.random.Generator, prompts: PromptSet, _speech: Speech) -
 
 def _broken(random: np.random.Generator, prompts: PromptSet, speech: Speech) -> _Draft:
     prompt = _prompt(random, prompts)
-    kind = str(_pick(random, BROKEN_KINDS))
-    sound, voiced = prompt.sound.copy(), prompt.speech
-    draft = _Draft(played=prompt, sound=sound, kind=kind)
-    middle = int(random.uniform(0.25, 0.75) * len(sound))
-    if kind in {"gap", "talk-instead"}:
-        # Long enough for a word, taken where there is speech.
-        length = int(random.uniform(0.4, 1.2) * RATE_HZ)
-        start = _spoken_place(voiced, length // 160, random) * 160
-        filler = np.zeros(length, np.float32)
-        if kind == "talk-instead":
-            filler = np.resize(speech.line(random), length) * (
-                line.active_level(sound) / 0.15 * float(random.uniform(0.7, 1.2))
-            )
-        end = min(start + length, len(sound))
-        sound[start:end] = filler[: end - start]
-        gone = voiced[start // 160 : end // 160].sum()
-        draft.share = 1 - float(gone / voiced.sum())
-    elif kind == "pause":
-        wait = np.zeros(int(random.uniform(0.25, 3) * RATE_HZ), np.float32)
-        draft.sound = np.concatenate([sound[:middle], wait, sound[middle:]])
-    elif kind == "repeat-from-start":
-        draft.sound = np.concatenate([sound[:middle], sound[: int(middle * 0.7)]])
-        draft.share = float(voiced[: middle // 160].sum() / voiced.sum())
-    elif kind == "tempo":
-        draft.sound = line.drift(sound, float(random.choice((-1, 1)) * random.uniform(3e4, 9e4)))
-        draft.share = 0.0
-    else:
-        along = np.cumsum(voiced) / voiced.sum()
-        end = int(np.searchsorted(along, random.uniform(0.8, 0.88))) * 160
-        draft.sound = sound[:end]
-        draft.share = float(voiced[: end // 160].sum() / voiced.sum())
+    kind = str(_pick(random, broken.KINDS))
+    made = broken.broken(kind, prompt, random, prompts, speech)
+    draft = _Draft(played=prompt, sound=made.sound, kind=kind, share=made.share)
     if _happens(random, 0.5):
-        draft.codec = str(_pick(random, line.CODECS))
-        draft.done.append(draft.codec)
+        _degrade(draft, "codec", random, speech)
     if _happens(random, 0.4):
-        draft.noise, draft.snr_db = str(_pick(random, line.NOISES)), float(random.uniform(5, 25))
+        draft.noise, draft.snr_db = str(_pick(random, line.NOISES)), float(random.uniform(0, 25))
         draft.done.append(f"{draft.noise} {draft.snr_db:.0f} dB")
+    if _happens(random, 0.3):
+        _degrade(draft, "loss", random, speech)
     return draft
-
-
-def _spoken_place(voiced: npt.NDArray[np.bool_], frames: int, random: np.random.Generator) -> int:
-    """Return a place from which at least 0.3 s of the frames are speech, or the best of some."""
-    tried = [int(random.integers(0, max(len(voiced) - frames, 1))) for _ in range(30)]
-    spoken = [int(voiced[at : at + frames].sum()) for at in tried]
-    enough = [at for at, count in zip(tried, spoken, strict=True) if count >= _WORD_FRAMES]
-    return enough[0] if enough else tried[int(np.argmax(spoken))]
 
 
 def _negative(random: np.random.Generator, prompts: PromptSet, speech: Speech) -> _Draft:

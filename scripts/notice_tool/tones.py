@@ -37,3 +37,10 @@ def music(seconds: float, random: np.random.Generator) -> Sound:
 def ringing() -> Sound:
     time_s = np.arange(4 * RATE_HZ) / RATE_HZ
     return (0.15 * np.sin(2 * np.pi * 425 * time_s) * (time_s < _RING_S)).astype(np.float32)
+
+
+def beep(length: int, random: np.random.Generator) -> np.ndarray:
+    """Return a tone of level 1 (root mean square), as recorders put over words."""
+    time_s = np.arange(length) / RATE_HZ
+    at_hz = float(random.choice((440, 800, 1000, 1400)))
+    return np.asarray(np.sqrt(2) * np.sin(2 * np.pi * at_hz * time_s), np.float32)

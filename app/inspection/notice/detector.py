@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from app.inspection.notice import windows
 from app.inspection.notice.align import MARGIN_SAMPLES, align
-from app.inspection.notice.checks import Findings, Reason, Thresholds, Verdict, judge
+from app.inspection.notice.checks import Findings, Reason, Verdict, judge
 from app.inspection.notice.features import ALIGN, SAMPLE_RATE_HZ, SEARCH, Pcm, features
 from app.inspection.notice.hits import Heard, Hit
 from app.inspection.notice.reference import Reference
@@ -23,6 +23,7 @@ from app.inspection.notice.search import (
     scores,
 )
 from app.inspection.notice.spans import runs
+from app.inspection.notice.thresholds import Thresholds
 from app.inspection.notice.waveform import band_limited, fine_match
 
 MAX_CHANNELS: Final = 8

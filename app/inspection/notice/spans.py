@@ -21,3 +21,12 @@ def bridged(truths: Truths, longest: int) -> Truths:
         if first > 0 and after < len(truths) and after - first <= longest:
             result[first:after] = True
     return result
+
+
+def grown(truths: Truths, by: int) -> Truths:
+    """Return the truths with every run longer by so much on both sides."""
+    total = np.concatenate([[0], np.cumsum(truths)])
+    places = np.arange(len(truths))
+    low = np.maximum(places - by, 0)
+    high = np.minimum(places + by + 1, len(truths))
+    return np.asarray(total[high] > total[low])

@@ -26,7 +26,11 @@ _FREEDOM: Final = 40
 # A clock 1500 ppm off moves by four samples within a piece.
 _PLAY: Final = 4
 _WINDOW: Final = 1_600
+_BRIEF: Final = 800
 _SURE: Final = 0.35
+# A piece across a jump reaches about half of what the others do.
+_USUAL: Final = 0.7
+_MOST_DRIFT: Final = 2.5e-3
 _TINY: Final = 1.0
 
 
@@ -34,13 +38,16 @@ _TINY: Final = 1.0
 class FineMatch:
     """The two waveforms laid over each other.
 
-    `correlation`, `gain` (the factor with which the reference is contained in the sound) and `lag`
-    (samples beside the candidate's start) hold one value for every 5 ms of the reference; `pieces`
-    the best correlation of each 0.3 s, a tenth of a second apart.
+    One value for every 5 ms of the reference: `correlation` within 0.2 s around, `gain` (the factor
+    with which the reference is contained in the sound) and `lag` (samples beside the candidate's
+    start); `brief` and `brief_gain` are those of 0.1 s; `pieces` the best correlation of each
+    0.3 s, a tenth of a second apart.
     """
 
     correlation: Floats
     gain: Floats
+    brief: Floats
+    brief_gain: Floats
     lag: npt.NDArray[np.float64]
     pieces: npt.NDArray[np.float64]
 
@@ -74,14 +81,17 @@ def fine_match(reference: Floats, sound: Floats, *, lag: npt.NDArray[np.float64]
     laid = _LaidOver(reference, sound, len(lag))
     frame_lag = exact[nearest]
     laid.take(frame_lag)
-    for neighbour in (nearest - 1, nearest + 1):
-        # Beside a jump the lag of the piece before, or of the one after, is the right one.
-        other = exact[np.clip(neighbour, 0, len(exact) - 1)]
+    # Beside a jump the lag of the piece before, or of the one after, is the right one; or neither
+    # where the pieces are longer than what lies between two jumps.
+    beside = [exact[np.clip(nearest + step, 0, len(exact) - 1)] for step in (-1, 1)]
+    for other in (*beside, _course(starts, coarse + offsets, peaks, laid)):
         if np.abs(other - frame_lag).max(initial=0) > _PLAY:
             laid.take(other)
     return FineMatch(
-        correlation=laid.best.astype(np.float32),
-        gain=laid.gain.astype(np.float32),
+        correlation=laid.wide.correlation.astype(np.float32),
+        gain=laid.wide.gain.astype(np.float32),
+        brief=laid.brief.correlation.astype(np.float32),
+        brief_gain=laid.brief.gain.astype(np.float32),
         lag=laid.lag,
         pieces=peaks[nearest],
     )
@@ -94,6 +104,31 @@ def _correlate(piece: Floats, around: Floats) -> npt.NDArray[np.float64]:
     return np.asarray(product / np.sqrt(energy * float(np.dot(piece, piece)) + _TINY))
 
 
+def _course(
+    starts: npt.NDArray[np.int64],
+    lags: npt.NDArray[np.int64],
+    peaks: npt.NDArray[np.float64],
+    laid: _LaidOver,
+) -> npt.NDArray[np.int64]:
+    """Return the lag of each frame: that of the pieces that match well, and its course between.
+
+    As far as a clock may drift it goes straight from one to the next; farther, it jumps where the
+    products of the waveforms, at the one lag before and at the other behind, add up to the most.
+    """
+    least = max(_SURE, _USUAL * float(np.percentile(peaks, 75)))
+    sure = np.flatnonzero(peaks >= min(least, float(peaks.max())))
+    centres, lags = (starts[sure] + _PIECE // 2) // ALIGN.hop, lags[sure]
+    result = np.rint(np.interp(np.arange(laid.frames), centres, lags)).astype(np.int64)
+    drifts = np.diff(centres) * ALIGN.hop * _MOST_DRIFT + _PLAY
+    for index in np.flatnonzero(np.abs(np.diff(lags)) > drifts):
+        first, after = int(centres[index]), int(centres[index + 1])
+        before = np.cumsum(laid.products(first, after, int(lags[index])))
+        behind = np.cumsum(laid.products(first, after, int(lags[index + 1])))
+        change = first + 1 + int((before - behind).argmax())
+        result[first:change], result[change:after] = lags[index], lags[index + 1]
+    return result
+
+
 def _believed(lags: npt.NDArray[np.int64], peaks: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Replace the lag of pieces that match nothing by that of the nearest that does."""
     sure = np.flatnonzero(peaks >= min(_SURE, float(peaks.max())))
@@ -101,15 +136,46 @@ def _believed(lags: npt.NDArray[np.int64], peaks: npt.NDArray[np.float64]) -> np
     return np.asarray(lags[nearest], np.int64)
 
 
+class _Best:
+    """The best correlation within one length around each frame, and the gain there."""
+
+    def __init__(self, own: npt.NDArray[np.float64], *, frames: int, window: int) -> None:
+        centre = np.arange(frames) * ALIGN.hop + ALIGN.window // 2
+        self._low = np.clip(centre - window // 2, 0, len(own) - 1)
+        self._high = np.clip(centre + window // 2, 0, len(own) - 1)
+        self._own = own[self._high] - own[self._low]
+        self.correlation = np.full(frames, -1.0)
+        self.gain = np.zeros(frames)
+
+    def take(
+        self, product: npt.NDArray[np.float64], energy: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        """Take the running sums in; return where they are better than those before."""
+        both = product[self._high] - product[self._low]
+        theirs = energy[self._high] - energy[self._low]
+        found = both / np.sqrt(self._own * theirs + _TINY)
+        better = found > self.correlation
+        self.correlation[better] = found[better]
+        self.gain[better] = (both / (self._own + _TINY))[better]
+        return np.asarray(better)
+
+
 class _LaidOver:
-    """The correlation within 0.2 s around each frame, at the best of the lags tried."""
+    """The correlations around each frame, at the best of the lags tried."""
 
     def __init__(self, reference: Floats, sound: Floats, frames: int) -> None:
-        self._reference, self._sound, self._frames = reference, sound, frames
-        self._own = _windowed(np.square(reference, dtype=np.float64), frames)
-        self.best = np.full(frames, -1.0)
-        self.gain = np.zeros(frames)
+        self._reference, self._sound, self.frames = reference.astype(np.float64), sound, frames
+        own = _running(np.square(self._reference))
+        self.wide = _Best(own, frames=frames, window=_WINDOW)
+        self.brief = _Best(own, frames=frames, window=_BRIEF)
         self.lag = np.zeros(frames)
+
+    def products(self, first: int, after: int, lag: int) -> npt.NDArray[np.float64]:
+        """Return the sum of the products of the waveforms within each of the frames, at the lag."""
+        start, end = first * ALIGN.hop, after * ALIGN.hop
+        places = np.arange(start, end) + MARGIN_SAMPLES + lag
+        both = self._reference[start:end] * self._at(places)
+        return np.asarray(both.reshape(-1, ALIGN.hop).sum(axis=1))
 
     def take(self, frame_lag: npt.NDArray[np.int64]) -> None:
         """Try the lags, one for each frame, give or take half a millisecond."""
@@ -118,19 +184,15 @@ class _LaidOver:
         lag = np.pad(lag, (0, length - len(lag)), mode="edge")
         places = np.arange(length) + MARGIN_SAMPLES + lag
         for play in range(-_PLAY, _PLAY + 1, 2):
-            laid = self._sound[np.clip(places + play, 0, len(self._sound) - 1)]
-            product = _windowed(self._reference.astype(np.float64) * laid, self._frames)
-            energy = _windowed(np.square(laid, dtype=np.float64), self._frames)
-            found = product / np.sqrt(self._own * energy + _TINY)
-            better = found > self.best
-            self.best[better] = found[better]
-            self.gain[better] = (product / (self._own + _TINY))[better]
+            laid = self._at(places + play)
+            product, energy = _running(self._reference * laid), _running(np.square(laid))
+            better = self.wide.take(product, energy)
             self.lag[better] = frame_lag[better]
+            self.brief.take(product, energy)
+
+    def _at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return self._sound[np.clip(places, 0, len(self._sound) - 1)].astype(np.float64)
 
 
-def _windowed(values: npt.NDArray[np.float64], frames: int) -> npt.NDArray[np.float64]:
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    centre = np.arange(frames) * ALIGN.hop + ALIGN.window // 2
-    low = np.clip(centre - _WINDOW // 2, 0, len(values))
-    high = np.clip(centre + _WINDOW // 2, 0, len(values))
-    return np.asarray(total[high] - total[low])
+def _running(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.concatenate([[0.0], np.cumsum(values)])

@@ -102,21 +102,77 @@ def test_a_notice_cut_off_by_the_ends_of_the_recording_is_partial() -> None:
     assert late[0].heard[0].reference_start_ms == pytest.approx(2_000, abs=300)
 
 
-@pytest.mark.parametrize("instead", ["silence", "talk"])
-def test_a_gap_long_enough_for_a_word_is_never_complete(instead: str) -> None:
+def _level(pcm: sounds.Pcm) -> float:
+    return float(np.sqrt(np.mean(np.square(pcm.astype(float)))))
+
+
+def _instead(kind: str, gone: sounds.Pcm) -> sounds.Pcm:
+    """Return what stands in the place of a word: as loud as it was, or as loud as is said."""
+    seconds = len(gone) / _SECOND
+    loud = 3.0 if kind.startswith("loud") else 1.0
+    if kind == "silence":
+        return np.zeros_like(gone)
+    if kind.endswith("noise"):
+        made = sounds.noise(91, seconds=seconds, level=0.1)
+    elif kind.endswith("beep"):
+        made = np.sin(2 * np.pi * 800 * np.arange(len(gone)) / _SECOND) * 3_000
+    elif kind == "other voice":
+        made = sounds.speech(55, seconds=seconds, pitch_hz=165)
+    else:
+        made = sounds.speech(56, seconds=seconds)
+    made = np.asarray(made[: len(gone)], float)
+    return np.asarray(np.clip(made * loud * _level(gone) / _level(made), -32_768, 32_767), np.int16)
+
+
+@pytest.mark.parametrize(
+    "kind", ["silence", "noise", "loud noise", "beep", "loud beep", "other voice", "same voice"]
+)
+@pytest.mark.parametrize("at_s", [1.0, 2.0, 3.2])
+@pytest.mark.parametrize("snr_db", [None, 5])
+def test_a_word_that_is_gone_is_never_complete(kind: str, at_s: float, snr_db: int | None) -> None:
     gapped = _NOTICE.copy()
-    length = int(0.45 * _SECOND)
-    word = sounds.speech(55, seconds=0.45) if instead == "talk" else sounds.silence(0.45)
-    gapped[2 * _SECOND : 2 * _SECOND + length] = word[:length]
-    (hit,) = _believed(_search(sounds.call(_talk(1), gapped, _talk(2))))
-    assert not hit.complete
-    assert Reason.GAP in hit.reasons
+    first, length = int(at_s * _SECOND), int(0.45 * _SECOND)
+    gapped[first : first + length] = _instead(kind, gapped[first : first + length])
+    samples = sounds.call(_talk(1), gapped, _talk(2))
+    if snr_db is not None:
+        level = _level(_NOTICE) / 32_767 * 10 ** (-snr_db / 20)
+        hum = sounds.noise(92, seconds=len(samples) / _SECOND + 1, level=level)
+        samples = np.asarray(samples + hum[: len(samples), None], np.int16)
+    hits = _believed(_search(samples))
+    assert hits
+    assert not any(hit.complete for hit in hits)
+    assert all(Reason.GAP in hit.reasons for hit in hits if hit.share > 0.6)
 
 
-@pytest.mark.parametrize("pause_s", [0.1, 0.25, 1.0, 4.0])
-def test_an_interrupted_notice_is_never_complete(pause_s: float) -> None:
+@pytest.mark.parametrize("at_s", [1.0, 2.0, 3.2])
+def test_the_same_sounds_over_a_word_that_was_played_leave_it_complete(at_s: float) -> None:
+    covered = _NOTICE.copy()
+    first, length = int(at_s * _SECOND), int(0.45 * _SECOND)
+    word = covered[first : first + length]
+    over = _instead("noise", word)
+    covered[first : first + length] = np.clip(word.astype(int) + over, -32_768, 32_767)
+    (hit,) = _believed(_search(sounds.call(_talk(1), covered, _talk(2))))
+    assert hit.complete
+
+
+@pytest.mark.parametrize("shift_ms", [-40, -20, 20, 40])
+def test_a_jitter_buffer_and_lost_packets_beside_its_jump_leave_it_complete(shift_ms: int) -> None:
+    at, shift = int(2.1 * _SECOND), shift_ms * 8
+    moved = np.concatenate(
+        [_NOTICE[:at], np.zeros(max(shift, 0), np.int16), _NOTICE[at - min(shift, 0) :]]
+    )
+    # One packet is lost, the next a repetition.
+    moved[at + 480 : at + 640] = 0
+    moved[at - 640 : at - 480] = moved[at - 800 : at - 640] // 2
+    (hit,) = _believed(_search(sounds.call(_talk(1), moved, _talk(2))))
+    assert hit.complete
+
+
+@pytest.mark.parametrize("pause_s", [0.08, 0.1, 0.25, 1.0, 4.0])
+@pytest.mark.parametrize("pitch_hz", [120.0, 165.0])
+def test_an_interrupted_notice_is_never_complete(pause_s: float, pitch_hz: float) -> None:
     half = len(_NOTICE) // 2
-    word = sounds.speech(77, seconds=pause_s)
+    word = sounds.speech(77, seconds=pause_s, pitch_hz=pitch_hz)
     hits = _search(sounds.call(_talk(1), _NOTICE[:half], word, _NOTICE[half:], _talk(2)))
     assert _believed(hits)
     assert not any(hit.complete for hit in hits)
