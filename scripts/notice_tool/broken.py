@@ -79,9 +79,8 @@ def _replaced(
     start = _spoken_place(voiced, length // 160, random) * 160
     end = min(start + length, len(sound))
     level = line.active_level(sound) * float(random.uniform(0.7, 1.2))
-    if kind == "gap":
-        filler = np.zeros(length, np.float32)
-    elif kind == "talk-instead":
+    filler: Sound = np.zeros(length, np.float32)
+    if kind == "talk-instead":
         filler = np.resize(speech.line(random), length) * (level / _USUAL_LEVEL)
     elif kind == "noise-instead":
         # As loud as the word would be, or up to twice.
@@ -89,7 +88,7 @@ def _replaced(
         filler = made * (level * float(random.uniform(1.0, 2.0)))
     elif kind == "beep-instead":
         filler = beep(length, random) * level
-    else:
+    elif kind == "own-words-instead":
         filler = _own_words(prompt, length, random, prompts)
     sound[start:end] = filler[: end - start]
     gone = voiced[start // 160 : end // 160].sum()

@@ -120,10 +120,8 @@ def _breaks(
     reasons: list[Reason] = []
     if longest_s > limits.longest_gap_s + lack_s or end_s > limits.longest_end_s + lack_s:
         reasons.append(Reason.GAP)
-    if (
-        clock.inserted_ms > limits.longest_jump_ms
-        or clock.skipped_ms > limits.bridged_s * 1000
-        or is_replaced(fine.lag, found.heard & speech, found.instead & spoken, limits)
+    if clock.jump_ms > limits.longest_jump_ms or is_replaced(
+        fine.lag, found.heard & speech, found.instead & spoken, limits
     ):
         reasons.append(Reason.INTERRUPTED)
     return reasons
@@ -144,10 +142,9 @@ def _rejections(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Clock:
-    """How the two clocks go: the largest jumps, the tempo with the jumps left in, and without."""
+    """How the two clocks go: the largest jump, the tempo with the jumps left in, and without."""
 
-    inserted_ms: float = 0.0
-    skipped_ms: float = 0.0
+    jump_ms: float = 0.0
     tempo_ppm: float = 0.0
     drift_ppm: float = 0.0
 
@@ -165,8 +162,7 @@ def _clock(fine: FineMatch, heard: Truths) -> _Clock:
     steps = np.diff(lag)
     smooth = lag - np.concatenate([[0.0], np.cumsum(np.where(np.abs(steps) > _JUMP, steps, 0.0))])
     return _Clock(
-        inserted_ms=float(steps.max()) * _MS_PER_SAMPLE,
-        skipped_ms=float(-steps.min()) * _MS_PER_SAMPLE,
+        jump_ms=float(np.abs(steps).max()) * _MS_PER_SAMPLE,
         tempo_ppm=_slope(places, lag, least_s=0.15, most_s=0.25),
         drift_ppm=_slope(places, smooth, least_s=0.5, most_s=60.0),
     )

@@ -104,8 +104,11 @@ def is_replaced(
     for first, after in runs(holes):
         missing_ms = (after - first) * ALIGN.hop * _MS_PER_SAMPLE
         jump = jump_ms(lag, heard, first, after)
-        room_ms = missing_ms + min(jump, 0.0)
-        if abs(jump) > limits.replaced_jump_ms and room_ms >= limits.replaced_gap_s * 1000:
+        if (
+            abs(jump) > limits.replaced_jump_ms
+            and missing_ms >= limits.replaced_gap_s * 1000
+            and missing_ms + jump >= limits.replacing_s * 1000
+        ):
             return True
     return False
 

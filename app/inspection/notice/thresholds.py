@@ -38,9 +38,9 @@ class Thresholds:
     instead_most: float = 2.0
     # A syllable drowned by louder sound. Nowhere does the correlation reach its level, but over
     # the whole hole the reference is contained in the sound; each moment weighs by how loud the
-    # reference would be beside the sound. In true playings under noise and speech that was 0.4 to
-    # 1.2, where a word was gone or replaced 0.0 to 0.36 (of holes 0.3 s long and more). Below a
-    # twentieth of the power chance alone reaches 0.45, and the hole stays unheard.
+    # reference would be beside the sound. Where a word was gone or replaced (holes of 0.3 s and
+    # more) that reached 0.0 to 0.36, under noise and speech mostly 0.45 to 1.2. Below a twentieth
+    # of the power chance alone reaches 0.45, and the hole stays unheard.
     faint_least: float = 0.45
     faint_power_least: float = 0.05
     # What is believed on such evidence: no more than a short word at once, a tenth in all.
@@ -65,13 +65,13 @@ class Thresholds:
     longest_end_s: float = 0.16
     clean_correlation: float = 0.95
     most_lack_s: float = 0.1
-    # A jitter buffer moves by tens of milliseconds; an inserted "not" by eighty and more. What it
-    # leaves out is a hole as others are: `bridged_s`.
+    # A jitter buffer moves by tens of milliseconds; an inserted "not" by eighty and more.
     longest_jump_ms: float = 56.0
     # Closed lips and tongues within a word last no longer.
     closure_s: float = 0.15
     # Another word in place of one has seldom its length: a jump across a hole in clean sound, with
-    # room for a word on either side. Such a pair told "no conversations are recorded" from "all
-    # conversations are recorded".
+    # room for some of a word in the sound too. Such a pair told "no conversations are recorded"
+    # from "all conversations are recorded"; "deleted" for "recorded" left 0.08 s of other sound.
     replaced_jump_ms: float = 15.0
     replaced_gap_s: float = 0.1
+    replacing_s: float = 0.05
