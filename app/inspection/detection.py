@@ -24,8 +24,9 @@ from app.core.ids import new_id
 from app.identity.actor import Actor
 from app.inspection import played
 from app.inspection.models import NoticeHit, NoticeSearch
-from app.inspection.notice.checks import METHOD_VERSION, Thresholds, Verdict
+from app.inspection.notice.checks import METHOD_VERSION, Verdict
 from app.inspection.notice.hits import Hit
+from app.inspection.notice.thresholds import Thresholds
 from app.inspection.played import Played
 from app.inspection.references import NoticeAudio, ref_of
 from app.recordings.models import Party, Recording, SealedRow

@@ -284,8 +284,8 @@ def test_only_activation_makes_decisions_stale(session: Session, make: Make) -> 
 
 def test_a_proposal_is_taken_back_by_its_proposer_alone(make: Make, as_: As, acts: Acts) -> None:
     as_(make.admin).post("/v1/packs", json=only("contract_disclosure"))
-    as_(make.approver).post("/v1/packs/RU/2/activate")
-    path, why = "/v1/packs/RU/2/withdraw", {"reason": "Ошибка"}
+    as_(make.approver).post("/v1/packs/RU/3/activate")
+    path, why = "/v1/packs/RU/3/withdraw", {"reason": "Ошибка"}
     assert as_(make.admin).post(path, json={}).status_code == 422
     other = as_(make.legal).post(path, json=why)
     assert (other.status_code, other.json()["type"]) == (403, "/problems/proposer-only")
@@ -293,20 +293,20 @@ def test_a_proposal_is_taken_back_by_its_proposer_alone(make: Make, as_: As, act
     assert (done["state"], done["ended"]["reason"]) == ("withdrawn", "Ошибка")
     again = as_(make.admin).post(path, json=why)
     assert (again.status_code, again.json()["how"]) == (409, "withdrawn")
-    late = as_(make.legal).post("/v1/packs/RU/2/activate")
+    late = as_(make.legal).post("/v1/packs/RU/3/activate")
     assert (late.status_code, late.json()["type"]) == (409, "/problems/pack-ended")
     listed = as_(make.auditor).get("/v1/packs").json()["items"]
-    assert [p["version"] for p in listed if p["jurisdiction"] == "RU"] == [1]
-    assert as_(make.auditor).get("/v1/packs/RU/2").json()["state"] == "withdrawn"
+    assert [p["version"] for p in listed if p["jurisdiction"] == "RU"] == [2]
+    assert as_(make.auditor).get("/v1/packs/RU/3").json()["state"] == "withdrawn"
     row = make.session.query(PolicyPackRow).one()
     assert acts(row.id) == ["policy.proposed", "policy.approved", "policy.withdrawn"]
     following = as_(make.admin).post("/v1/packs", json=only("contract_disclosure")).json()
-    assert following["version"] == 3
+    assert following["version"] == 4
 
 
 def test_a_proposal_is_rejected_by_another_who_may_agree(make: Make, as_: As, acts: Acts) -> None:
     as_(make.legal).post("/v1/packs", json=only("contract_disclosure"))
-    path, why = "/v1/packs/RU/2/reject", {"reason": "Слишком строго"}
+    path, why = "/v1/packs/RU/3/reject", {"reason": "Слишком строго"}
     assert as_(make.legal).post(path, json=why).json()["type"] == "/problems/proposer-only"
     assert as_(make.reviewer).post(path, json=why).status_code == 403
     assert as_(make.approver).post(path, json=why).json()["state"] == "rejected"
@@ -318,12 +318,12 @@ def test_a_proposal_is_rejected_by_another_who_may_agree(make: Make, as_: As, ac
 
 def test_what_is_in_force_is_not_put_aside(make: Make, as_: As) -> None:
     as_(make.admin).post("/v1/packs", json=only("contract_disclosure"))
-    as_(make.approver).post("/v1/packs/RU/2/activate")
-    as_(make.legal).post("/v1/packs/RU/2/activate")
-    told = as_(make.approver).post("/v1/packs/RU/2/reject", json={"reason": "Поздно"})
+    as_(make.approver).post("/v1/packs/RU/3/activate")
+    as_(make.legal).post("/v1/packs/RU/3/activate")
+    told = as_(make.approver).post("/v1/packs/RU/3/reject", json={"reason": "Поздно"})
     assert (told.status_code, told.json()["type"]) == (409, "/problems/pack-in-force")
     assert (
-        as_(make.approver).post("/v1/packs/RU/1/reject", json={"reason": "Нет"}).status_code == 409
+        as_(make.approver).post("/v1/packs/RU/2/reject", json={"reason": "Нет"}).status_code == 409
     )
 
 

@@ -373,7 +373,7 @@ def test_a_proposed_pack_shows_its_flips_and_is_agreed_to_at_the_desk(
 ) -> None:
     house.wanted(screened=True, known=True)
     pack = house.propose_pack(disclosure_grounds=[])
-    assert house.call("legal", "POST", "/v1/packs/RU/2/activate").status_code == 200
+    assert house.call("legal", "POST", "/v1/packs/RU/3/activate").status_code == 200
     log_in(page, "approver")
     page.goto("/review/policy?lang=ru")
     expect(page.locator("#flips")).to_contain_text("Если вступит в силу")
@@ -382,7 +382,7 @@ def test_a_proposed_pack_shows_its_flips_and_is_agreed_to_at_the_desk(
     wait_for_item(page, shown(page))
     page.keyboard.press("v")
     expect(page.locator("#empty")).to_be_visible()
-    found = house.call("approver", "GET", "/v1/packs/RU/2").json()
+    found = house.call("approver", "GET", "/v1/packs/RU/3").json()
     assert (found["state"], found["sha256"]) == ("active", pack["sha256"])
     page.goto("/review/policy?lang=ru")
     expect(page.locator("#flips")).to_contain_text("После вступления в силу")
