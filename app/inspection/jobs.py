@@ -26,10 +26,11 @@ from app.inspection.models import NoticeHit
 from app.inspection.notice.detector import Detector
 from app.inspection.references import Shelf, Taken, spooled
 from app.inspection.sandbox import DecodeFailed, DecodeLimit, Sandbox
+from app.inspection.searching import joins_of
 from app.inspection.sound import Sound, SoundMeter, talk_to_bytes
 from app.recordings import call_events
 from app.recordings.media_facts import Container, MediaFacts
-from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
+from app.recordings.models import InspectionState, Leg, Recording, SealedRow
 from app.settings import Settings
 from storage.sealed import SealedDraft, SealedObject, SealedRef, SealedStore
 
@@ -89,7 +90,7 @@ def inspect(tools: InspectionTools, recording_id: str) -> None:
             call_events.place(session, recording, region=region, at=tools.clock.now())
         waiting = _waiting(session, wanted)
         texts = detection.texts_for(session, recording) if recording else []
-        joins = _joins(session, wanted)
+        joins = joins_of(session, wanted)
     taken = tools.shelf.take(texts) if waiting else Taken.nothing()
     for leg in waiting:
         detector = Detector(taken.references, joins_ms=joins)
@@ -115,17 +116,6 @@ def follow_call(tools: InspectionTools, recording_id: str) -> None:
         if recording is None or recording.inspection_state == InspectionState.PENDING:
             return  # The inspection does it at its end.
         _assert(session, recording, region=tools.settings.region, at=tools.clock.now())
-
-
-def _joins(session: Session, recording_id: UUID) -> list[int]:
-    """Return when somebody joined, in milliseconds: a notice may follow each time."""
-    return list(
-        session.scalars(
-            select(Party.present_from_ms).where(
-                Party.recording_id == recording_id, Party.present_from_ms > 0
-            )
-        )
-    )
 
 
 def _waiting(session: Session, recording_id: UUID) -> list[_Waiting]:

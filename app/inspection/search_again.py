@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -18,11 +18,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from app.consent import service as consent
-from app.core.clock import Clock
-from app.core.db import Database
 from app.identity.actor import Actor
 from app.inspection import detection, differences, searches
-from app.inspection.decode import Limits, inspect_audio
 from app.inspection.detection import Searched
 from app.inspection.models import (
     NoticeHit,
@@ -31,19 +28,21 @@ from app.inspection.models import (
     SearchFailure,
     SearchRun,
 )
-from app.inspection.notice.checks import METHOD_VERSION, Reason, Verdict
-from app.inspection.notice.detector import Detector
-from app.inspection.notice.hits import Hit
-from app.inspection.notice.reference import LONGEST_S
-from app.inspection.notice.windows import DEFAULT_WINDOW_S
-from app.inspection.references import NoticeAudio, Shelf, ref_of, spooled
-from app.inspection.sandbox import DecodeFailed, DecodeLimit, LimitKind, Sandbox
+from app.inspection.notice.checks import METHOD_VERSION, Verdict
+from app.inspection.references import NoticeAudio
+from app.inspection.sandbox import DecodeFailed, DecodeLimit
 from app.inspection.searches import Passed
-from app.recordings.media_facts import Container, MediaFacts
-from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
-from app.settings import Settings
+from app.inspection.searching import (
+    LegToSearch,
+    SearchTools,
+    explained,
+    joins_of,
+    leg_to_search,
+    legs_of,
+    search_leg,
+)
+from app.recordings.models import Leg, Recording, SealedRow
 from storage.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
-from storage.sealed import SealedRef, SealedStore
 
 _log = structlog.get_logger()
 _ACTOR: Final = Actor.system("detector")
@@ -53,37 +52,6 @@ _PASSED_AT_ONCE: Final = 500
 _COUNTED_AT_ONCE: Final = 5_000
 # A recording whose search ends the worker each time would stop the run for ever.
 MOST_TRIES: Final = 3
-# Beyond the last window lies the longest announcement, and what the decoder has not handed on yet.
-_AFTER_WINDOW_S: Final = DEFAULT_WINDOW_S + LONGEST_S + 60
-
-
-class SearchTools(Protocol):
-    """What searching again needs."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def database(self) -> Database: ...
-    @property
-    def archive(self) -> SealedStore: ...
-    @property
-    def sandbox(self) -> Sandbox: ...
-    @property
-    def shelf(self) -> Shelf: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Leg:
-    """A leg to be searched: where its bytes are, for which texts, and in all of it or not."""
-
-    leg_id: UUID
-    ref: SealedRef
-    facts: MediaFacts
-    decoder: str
-    texts: Sequence[NoticeAudio]
-    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +60,7 @@ class _Work:
 
     recording_id: UUID | None
     joins_ms: Sequence[int] = ()
-    legs: Sequence[_Leg] = ()
+    legs: Sequence[LegToSearch] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -209,25 +177,11 @@ def _work(session: Session, run: SearchRun, recording_id: UUID) -> _Work:
     before = session.scalars(
         select(NoticeSearch).where(NoticeSearch.recording_id == recording_id)
     ).all()
-    rows = session.execute(
-        select(Leg, SealedRow)
-        .join(SealedRow, SealedRow.object_id == Leg.object_id)
-        .where(
-            Leg.recording_id == recording_id,
-            Leg.inspection_state == InspectionState.DONE,
-            SealedRow.wrapped_key.is_not(None),
-        )
-        .order_by(Leg.received_at, Leg.id)
-    )
     legs = [
         _leg(run, leg, row, texts, [one for one in before if one.leg_id == leg.id])
-        for leg, row in rows
+        for leg, row in legs_of(session, recording_id)
     ]
-    joins = session.scalars(
-        select(Party.present_from_ms).where(
-            Party.recording_id == recording_id, Party.present_from_ms > 0
-        )
-    ).all()
+    joins = joins_of(session, recording_id)
     return _Work(recording_id=recording_id, joins_ms=joins, legs=[leg for leg in legs if leg.texts])
 
 
@@ -237,7 +191,7 @@ def _leg(
     row: SealedRow,
     texts: Sequence[NoticeAudio],
     before: Sequence[NoticeSearch],
-) -> _Leg:
+) -> LegToSearch:
     """Return what is to be searched for in a leg; what was once searched wholly is so again."""
     is_whole = run.is_whole or any(search.is_whole for search in before)
     known = {
@@ -246,20 +200,8 @@ def _leg(
         if search.method_version == METHOD_VERSION and (search.is_whole or not is_whole)
         for name in search.texts
     }
-    return _Leg(
-        leg_id=leg.id,
-        ref=ref_of(row),
-        facts=MediaFacts(
-            media_type=leg.media_type,
-            container=Container(leg.container),
-            codec=leg.codec or "",
-            channels=leg.channels,
-            sample_rate_hz=leg.sample_rate_hz,
-        ),
-        decoder=leg.decoder or "",
-        texts=[text for text in texts if f"{text.text_id}:{text.version}" not in known],
-        is_whole=is_whole,
-    )
+    due = [text for text in texts if text.key not in known]
+    return leg_to_search(leg, row, due, is_whole=is_whole)
 
 
 def _search_one(tools: SearchTools, work: _Work, run_id: UUID, batch: int) -> None:
@@ -272,7 +214,7 @@ def _search_one(tools: SearchTools, work: _Work, run_id: UUID, batch: int) -> No
     heard = _Heard(searched=[], failures=[], busy_ms=0)
     for leg in work.legs:
         try:
-            heard.searched.append(_search_leg(tools, leg, work.joins_ms))
+            heard.searched.append(search_leg(tools, leg, work.joins_ms))
         except (DecodeFailed, DecodeLimit, ObjectMissing, ObjectDamaged) as exc:
             heard.failures.append(str(exc))
         except StoreUnavailable:
@@ -284,37 +226,6 @@ def _search_one(tools: SearchTools, work: _Work, run_id: UUID, batch: int) -> No
     heard.busy_ms = round((time.perf_counter() - began) * 1000)
     with tools.database.transaction() as session:
         _keep(session, work, heard, run_id, batch, at=tools.clock.now())
-
-
-def _search_leg(tools: SearchTools, leg: _Leg, joins_ms: Sequence[int]) -> Searched:
-    """Decode a leg and search it; where only windows are searched, only up to the last."""
-    taken = tools.shelf.take(leg.texts)
-    detector = Detector(taken.references, joins_ms=joins_ms, whole=leg.is_whole)
-    longest_s = tools.settings.max_audio_hours * 3600
-    if not leg.is_whole:
-        last_s = max(joins_ms, default=0) // 1000 + int(_AFTER_WINDOW_S)
-        longest_s = min(longest_s, last_s)
-    with spooled(tools.archive.stream(leg.ref), tools.settings.spool_dir) as descriptor:
-        try:
-            inspect_audio(
-                descriptor,
-                leg.facts,
-                tools.sandbox,
-                playable=None,
-                limits=Limits(max_duration_s=longest_s),
-                listener=detector.feed,
-            )
-        except DecodeLimit as exc:
-            if leg.is_whole or exc.which is not LimitKind.DURATION:
-                raise
-    return Searched(
-        leg_id=leg.leg_id,
-        texts=taken.texts,
-        not_searched=taken.not_searched,
-        hits=detector.finish(),
-        is_whole=leg.is_whole,
-        decoder=leg.decoder,
-    )
 
 
 def _keep(
@@ -334,9 +245,7 @@ def _keep(
         hits = [
             hit
             for searched in heard.searched
-            for hit in detection.write_down(
-                session, recording, _explained(session, searched), at=at
-            )
+            for hit in detection.write_down(session, recording, explained(session, searched), at=at)
         ]
         detection.propose(session, recording, hits, at=at)
         _tally(run, hits)
@@ -358,30 +267,3 @@ def _tally(run: SearchRun, hits: Sequence[NoticeHit]) -> None:
         run.found_complete += 1
     elif any(hit.verdict == Verdict.PARTIAL for hit in hits):
         run.found_partial += 1
-
-
-def _explained(session: Session, searched: Searched) -> Searched:
-    """Let a partial hit count as rejected where another text was played completely before.
-
-    A search for all texts at once would have said so; this one did not look for the other.
-    """
-    complete = session.scalars(
-        select(NoticeHit)
-        .join(NoticeSearch, NoticeSearch.id == NoticeHit.search_id)
-        .where(NoticeSearch.leg_id == searched.leg_id, NoticeHit.complete)
-    ).all()
-
-    def judged(hit: Hit) -> Hit:
-        length = hit.end_ms - hit.start_ms
-        is_explained = hit.verdict is Verdict.PARTIAL and any(
-            one.channel == hit.channel
-            and str(one.text_id) != hit.text_id
-            and 2 * (min(one.end_ms, hit.end_ms) - max(one.start_ms, hit.start_ms)) > length
-            for one in complete
-        )
-        if not is_explained:
-            return hit
-        reasons = (*hit.reasons, Reason.EXPLAINED_BY_OTHER_TEXT)
-        return replace(hit, verdict=Verdict.REJECTED, reasons=reasons)
-
-    return replace(searched, hits=[judged(hit) for hit in searched.hits])

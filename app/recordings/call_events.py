@@ -42,6 +42,7 @@ from app.recordings.presence import Leg, Presence, Told, Trust
 
 PLACE_PARTIES = "recordings.place_parties"
 FOLLOW_CALL = "inspection.follow_call"
+SEARCH_JOINS = "inspection.search_joins"
 _EXCHANGE = Actor.system("exchange")
 _NEAR = timedelta(minutes=2)
 _EVIDENCE = frozenset({CallEventKind.PROMPT_PLAYED, CallEventKind.DTMF})
@@ -302,6 +303,8 @@ def place(session: Session, recording: Recording, *, region: str, at: datetime) 
     inspected = recording.inspection_state != InspectionState.PENDING
     if inspected and (joined or any(k.told.kind in _EVIDENCE for k in known)):
         enqueue(session, Job(task=FOLLOW_CALL, args={"recording_id": str(recording.id)}))
+    if inspected and joined:
+        enqueue(session, Job(task=SEARCH_JOINS, args={"recording_id": str(recording.id)}))
 
 
 def party_of(recording: Recording, leg: Leg) -> Party | None:

@@ -10,9 +10,10 @@ from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
 from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
 from app.inspection.jobs import follow_call, inspect
+from app.inspection.late_joins import search_joins
 from app.inspection.search_again import check_runs, search_again, search_text
 from app.inspection.searches import SEARCH_AGAIN
-from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES
+from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES, SEARCH_JOINS
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, place_parties, sweep
 from app.recordings.service import REFRESH_FLAG
@@ -31,6 +32,7 @@ HANDLERS: dict[str, Handler] = {
     SEARCH_TEXT: search_text,
     SEARCH_AGAIN: search_again,
     FOLLOW_CALL: follow_call,
+    SEARCH_JOINS: search_joins,
     PLACE_PARTIES: place_parties,
     ADOPT: adopt,
     REFRESH_FLAG: handle_refresh_flag,
