@@ -1,7 +1,7 @@
 """How both web processes listen: one configuration, and limits on what comes before a body.
 
 The parser in C holds a header until it is complete, however long; so bytes and time are counted
-here, before anybody is known.
+here, before anybody is known. It also takes a request without a Host, or with two.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class _HeadTooLong(Exception):
     pass
 
 
+class _HostMissing(Exception):
+    pass
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Closes a connection whose head (request line and headers) is too long or comes too slowly.
 
@@ -44,6 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own.
         super().__init__(*arguments, **named)
         self._head_bytes = 0
+        self._hosts = 0
         self._bytes_without_progress = 0
         self._is_head_due = True
         self._had_head = False
@@ -70,6 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
+        self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -77,9 +83,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value) + _LINE_BYTES)
+        self._hosts += name.lower() == b"host"
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        # Source: RFC 9112, 3.2: such a request is answered 400; one of HTTP/1.0 needs no Host.
+        if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() != "1.0"):
+            raise _HostMissing
         self._bytes_without_progress = 0
         self._is_head_due, self._had_head = False, True
         self._stop_deadline()

@@ -136,6 +136,11 @@ def get_audio(
     try:
         with database.transaction() as session:
             recordings.find(session, actor, recording_id)
+            question = consent.question(
+                session, purpose=asked, recipient_class=recipient, requested_by=asker
+            )
+            # Decided first: which legs there are, and how long, is told to nobody who may not hear.
+            permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
             sound = door.sound_of(session, recording_id, leg=leg, form=form)
             size = sound.ref.size_bytes
             try:
@@ -143,10 +148,6 @@ def get_audio(
             except RangeUnsatisfiable:
                 return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
             part = wanted or ByteRange(start=0, end=size)
-            question = consent.question(
-                session, purpose=asked, recipient_class=recipient, requested_by=asker
-            )
-            permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
             stamp = door.tell(session, actor, permit, sound, part=part, at=clock.now())
     except ConsentRefused as exc:
         _remember(database, actor, recording_id, exc, clock)

@@ -26,7 +26,7 @@ from psycopg.rows import TupleRow
 
 from app.core.clock import Clock
 from app.core.db import Database
-from app.core.errors import Conflict, Gone, Unavailable
+from app.core.errors import Conflict, Gone, Malformed, Unavailable
 from app.core.ids import new_id
 from app.core.jobs import QUEUE
 from app.custody import ledger
@@ -51,6 +51,9 @@ from storage.errors import StoreError
 from storage.sealed import Digest, SealedDraft, SealedObject, SealedReaper, SealedWriter
 
 INSPECT = "inspection.inspect"
+MAX_KEY_LENGTH = 255
+KEY_KNOWN_FOR = timedelta(days=1)
+"""A key is compared with those of calls that began as near as this: they are found by an index."""
 _RACES = 8
 
 
@@ -65,6 +68,13 @@ class OtherBytes(Conflict):
     """Other bytes came before under this call and leg.
 
     The first stay; nothing of this upload was kept, and the ledger has an entry of it.
+    """
+
+
+class IdempotencyKeyReused(Malformed):
+    """The Idempotency-Key came with another call or leg.
+
+    `source_call_id` and `leg` are those that it came with; nothing of this upload was kept.
     """
 
 
@@ -87,7 +97,6 @@ class Arrived:
     part: FilePart
     facts: MediaFacts
     compared: Compared | None
-    idempotency_key: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,16 +172,22 @@ class _KnownRecording:
 class RecordingIngest:
     """One recording on its way in. Used by one thread at a time; ended by `keep` or `discard`."""
 
-    def __init__(self, tools: IngestTools, actor: Actor, told: RecordingTold) -> None:
-        """Ask what is known, and open the place for the bytes.
+    def __init__(
+        self, tools: IngestTools, actor: Actor, told: RecordingTold, *, key: str | None = None
+    ) -> None:
+        """Ask what is known, and open the place for the bytes; `key` is the Idempotency-Key.
 
         Raises:
+            IdempotencyKeyReused: `key` came with another call or leg.
             RecordingErased: this recording was here and was erased.
             DatabaseAway, StoreAway: nothing was kept.
         """
         self._tools = tools
         self._actor = actor
         self._told = told
+        self._key = (key or "")[:MAX_KEY_LENGTH] or None
+        if self._key is not None:
+            self._refuse_reused(self._key)
         self._number = linking.outside_number(told, region=tools.region)
         self._known = self._ask()
         self._body = _Body(tools, is_repeat=self._known.leg_sha256 is not None)
@@ -202,6 +217,23 @@ class RecordingIngest:
                 return self._repeat(kept.sha256), False
         self._tools.store.delete(kept.object_id)
         raise TooContested
+
+    def _refuse_reused(self, key: str) -> None:
+        """Refuse a key that came with another call; asked only of those who send one."""
+        told = self._told
+        found = self._tools.database.statement(
+            ingest_sql.KEY_USED,
+            {
+                "key": key,
+                "device_id": self._actor.id,
+                "source_call_id": told.source_call_id,
+                "leg": told.leg,
+                "since": told.started_at - KEY_KNOWN_FOR,
+                "until": told.started_at + KEY_KNOWN_FOR,
+            },
+        )
+        if found is not None:
+            raise IdempotencyKeyReused(source_call_id=found[0], leg=found[1])
 
     def _ask(self) -> _KnownRecording:
         told = self._told
@@ -328,7 +360,7 @@ class RecordingIngest:
             "sample_rate_hz": facts.sample_rate_hz,
             "file_name": arrived.part.name,
             "client_digest": arrived.compared.field if arrived.compared else None,
-            "idempotency_key": arrived.idempotency_key,
+            "idempotency_key": self._key,
             "queue": QUEUE,
             "task": INSPECT,
             "args": json.dumps({"recording_id": str(recording_id)}),

@@ -42,6 +42,14 @@ LEFT JOIN clients told
     ON event.id IS NULL AND %(named)s::text IS NULL AND told.id = person.client_id
 """
 
+KEY_USED = """
+SELECT r.source_call_id, l.leg FROM recordings r JOIN legs l ON l.recording_id = r.id
+WHERE r.device_id = %(device_id)s AND r.started_at BETWEEN %(since)s AND %(until)s
+    AND l.idempotency_key = %(key)s
+    AND (r.source_call_id, l.leg) <> (%(source_call_id)s::text, %(leg)s::text)
+LIMIT 1
+"""
+
 KNOWN_SCREENSHOT = """
 WITH named AS (
     SELECT id, client_id FROM events WHERE external_id = %(named)s

@@ -80,7 +80,6 @@ class _Taking(Generic[Answer]):
         )
         field = request.headers.get("content-digest") or request.headers.get("repr-digest")
         self._compared = Compared(field) if field else None
-        self._idempotency_key = request.headers.get("idempotency-key")
         self._ingest: Ingest[Answer] | None = None
         self._recogniser: Recogniser | None = None
         self._part = FilePart(name=None, declared_type=None)
@@ -121,7 +120,6 @@ class _Taking(Generic[Answer]):
                 part=self._part,
                 facts=facts,
                 compared=self._compared,
-                idempotency_key=(self._idempotency_key or "")[:255] or None,
             )
         )
 

@@ -31,6 +31,7 @@ from app.identity.permissions import Permission
 from app.recordings import queries, service
 from app.recordings.digests import DigestInvalid, DigestMismatch
 from app.recordings.ingest import (
+    IdempotencyKeyReused,
     IngestTools,
     OtherBytes,
     RecordingErased,
@@ -149,7 +150,9 @@ def _multipart(told: str) -> dict[str, object]:
     "/recordings",
     status_code=201,
     response_model=RecordingCreated,
-    responses=_UPLOAD_REFUSALS | {200: {"model": RecordingCreated, "description": "A repeat"}},
+    responses=_UPLOAD_REFUSALS
+    | problems(IdempotencyKeyReused, MetadataInvalid, PartsWrong)
+    | {200: {"model": RecordingCreated, "description": "A repeat"}},
     openapi_extra=_multipart("RecordingTold"),
 )
 async def post_recording(request: Request, actor: CanSend, receiving: Receiving) -> Response:
@@ -161,7 +164,10 @@ async def post_recording(request: Request, actor: CanSend, receiving: Receiving)
         request,
         Reception(
             begin=lambda raw: RecordingIngest(
-                receiving.ingest, actor, parse_metadata(RecordingTold, raw)
+                receiving.ingest,
+                actor,
+                parse_metadata(RecordingTold, raw),
+                key=request.headers.get("idempotency-key"),
             ),
             recognise=lambda part: AudioRecogniser(part.declared_type, part.name),
             max_file_bytes=receiving.max_upload_bytes,

@@ -78,6 +78,16 @@ def test_parts_are_given_exactly(live: Live, sent: str) -> None:
     assert beyond.status_code == 416
 
 
+@pytest.mark.parametrize("part", ["bytes=999999999-", "bytes=-0", "bytes=0-0"])
+def test_a_refused_listener_learns_nothing_of_the_size(live: Live, sent: str, part: str) -> None:
+    answer = _audio(live, sent, who="manager", Range=part)
+    assert answer.status_code == 403
+    assert "Content-Range" not in answer.headers
+    assert str(len(BODY)) not in answer.text
+    no_leg = _audio(live, sent, who="manager", query="?leg=sent", Range=part)
+    assert no_leg.status_code == 403
+
+
 def test_the_playable_copy_is_an_mp3(live: Live, sent: str) -> None:
     answer = _audio(live, sent, who="reviewer", query="?form=playable")
     assert answer.status_code == 200

@@ -53,6 +53,20 @@ def test_a_listener_is_cut_off_on_the_wire(
     assert sum(received) < FAR_TOO_MUCH_TO_BUFFER
 
 
+def test_a_link_that_has_ended_tells_nothing_of_the_size(
+    browser: httpx.Client, opened: Opened, own_db: Database
+) -> None:
+    world = opened()
+    answer = browser.post(f"/s/{world.token.secret}/open", follow_redirects=True)
+    source = answer.text.partition('src="')[2].partition('"')[0]
+    beyond = {"Range": "bytes=999999999-"}
+    assert browser.get(source, headers=beyond).status_code == 416
+    _restrict(own_db, world.recording.id)
+    for ended in (browser.get(source, headers=beyond), browser.head(source, headers=beyond)):
+        assert ended.status_code == 410
+        assert "Content-Range" not in ended.headers
+
+
 def test_a_made_up_view_opens_nothing(opened: Opened, public_database: Database) -> None:
     world = opened()
     links = Links(public_database)

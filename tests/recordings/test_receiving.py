@@ -99,6 +99,22 @@ def test_a_repeat_answers_the_same_and_keeps_nothing_more(live: Live) -> None:
     assert len(list((live.tools.settings.data / "archive").rglob("*"))) == objects
 
 
+def test_an_idempotency_key_is_of_one_call_and_leg(live: Live) -> None:
+    body, key = wav(0.2), {"Idempotency-Key": "k-1"}
+    first = live.send(metadata("c1"), body, headers=key)
+    assert first.status_code == 201
+    assert live.send(metadata("c1"), body, headers=key).status_code == 200
+    for other in (metadata("c2"), metadata("c1", leg="sent")):
+        found = _problem(live.send(other, body, headers=key), 422, "idempotency-key-reused")
+        assert (found["source_call_id"], found["leg"]) == ("c1", "mixed")
+    assert _count(live.tools.database, Recording) == 1
+    assert _count(live.tools.database, SealedRow) == 1
+    assert live.send(metadata("c2"), body, who="phone-2", headers=key).status_code == 201
+    assert live.send(metadata("c2"), body, headers={"Idempotency-Key": "k-2"}).status_code == 201
+    next_week = metadata("c3", started_at="2026-11-13T10:00:00+03:00")
+    assert live.send(next_week, body, headers=key).status_code == 201
+
+
 def test_thirty_two_repeats_at_once_are_one_recording(live: Live) -> None:
     body = wav(0.2)
     live.key("phone")

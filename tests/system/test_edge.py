@@ -219,6 +219,32 @@ def test_a_head_without_end_is_refused(echoing: str, pieces: list[bytes]) -> Non
     assert _said(echoing, *pieces)[:12] in {b"HTTP/1.1 431", b""}
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /late HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200),
+        (b"GET /late HTTP/1.1\r\nhOST: a\r\nConnection: close\r\n\r\n", 200),
+        (b"GET /late HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /late HTTP/1.1\r\nHost: a\r\nHost: a\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /late HTTP/1.0\r\n\r\n", 200),
+        (b"GET /late HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    ],
+    ids=["one", "lower case", "none", "two", "none of 1.0", "two of 1.0"],
+)
+def test_a_request_names_its_host_once(echoing: str, head: bytes, status: int) -> None:
+    assert _status(_said(echoing, head)) == status
+
+
+def test_each_request_of_a_connection_names_its_host(echoing: str) -> None:
+    first = b"POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    port = urlsplit(echoing).port
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as raw:
+        raw.sendall(first)
+        assert _status(raw.recv(65536)) == 200
+        raw.sendall(first.replace(b"Host: a\r\n", b""))
+        assert _status(raw.recv(65536)) == 400
+
+
 def test_trailers_without_end_are_refused(echoing: str) -> None:
     head = b"POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert _said(echoing, head, b"0\r\n", *[b"A: b\r\n" * 10_000] * 20) == b""
