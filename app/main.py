@@ -25,6 +25,7 @@ from app.consent.proved import proofs_of
 from app.consent.routes import router as consent
 from app.consent.staff_routes import router as staff
 from app.consent.template_routes import router as templates
+from app.consent.vcon_routes import router as vcon
 from app.core import problems
 from app.core.ids import new_id
 from app.custody.refusals import Denials
@@ -61,6 +62,7 @@ ROUTERS = (
     system,
     identity,
     clients,
+    vcon,
     recordings,
     documents,
     calls,

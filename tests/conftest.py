@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,22 @@ from tests.factories import Make
 from tests.live import Live, live_archive
 
 DETAIL_KEY = bytes(range(32))
+FIGURES = "figures: "
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print, summed over all tests, the figures that tests were asked for."""
+    sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            # What is set while a fixture ends stands with the end, and with nothing before it.
+            if getattr(report, "when", None) == "teardown":
+                for name, counts in report.user_properties:
+                    if name.startswith(FIGURES):
+                        sums[name.removeprefix(FIGURES)].update(counts)
+    for name, counts in sorted(sums.items()):
+        said = ", ".join(f"{what} {number}" for what, number in sorted(counts.items()))
+        terminalreporter.write_line(f"{name}: {said}")
 
 
 @pytest.fixture(scope="session")

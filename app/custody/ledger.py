@@ -75,6 +75,7 @@ class Act(StrEnum):
     POLICY_WITHDRAWN = "policy.withdrawn"
     POLICY_REJECTED = "policy.rejected"
     DECISION_MADE = "decision.made"
+    CONSENT_EXPORTED = "consent.exported"
     BATCH_FROZEN = "batch.frozen"
     BATCH_DECIDED = "batch.decided"
     BATCH_UNDONE = "batch.undone"

@@ -34,6 +34,7 @@ class Permission(StrEnum):
     SCREENING_RECORD = "screening:record"
     CONTACT_VERIFY = "contact:verify"
     DECISION_READ = "decision:read"
+    CONSENT_EXPORT = "consent:export"
     POLICY_READ = "policy:read"
     POLICY_PROPOSE = "policy:propose"
     POLICY_ACTIVATE = "policy:activate"
@@ -83,6 +84,7 @@ _COMPLIANCE = _EVERYBODY | {
     _P.SCREENING_RECORD,
     _P.CONTACT_VERIFY,
     _P.DECISION_READ,
+    _P.CONSENT_EXPORT,
     _P.POLICY_READ,
     _P.REVIEW_READ,
     _P.REVIEW_DECIDE,

@@ -58,6 +58,10 @@ class SoundAway(Unavailable):
     """The store does not give the sound now; try again."""
 
 
+class ConsentChanged(Conflict):
+    """Consent changed before the first byte was given; ask again for what holds now."""
+
+
 class CutOff(Exception):
     """Consent changed while somebody listened; the rest is not given."""
 
@@ -158,7 +162,10 @@ def pieces(
     part: ByteRange,
     stamp: str,
 ) -> Iterator[bytes]:
-    """Yield the bytes of `part`; before each piece the state is compared with `stamp`.
+    """Yield the bytes of `part`; before each piece goes the state is compared with `stamp`.
+
+    It is read first and compared then: whatever the store takes for the reading, nothing goes
+    that was not allowed after it.
 
     Raises:
         CutOff: something that the decision depends on has changed.
@@ -166,12 +173,13 @@ def pieces(
     """
     position = part.start
     while position < part.end:
+        length = min(PIECE_BYTES, part.end - position)
+        try:
+            piece = store.read(sound.ref, start=position, length=length)
+        except StoreError as exc:
+            raise SoundAway from exc
         with database.transaction() as session:
             if _stamp(session, permit) != stamp:
                 raise CutOff
-        length = min(PIECE_BYTES, part.end - position)
-        try:
-            yield store.read(sound.ref, start=position, length=length)
-        except StoreError as exc:
-            raise SoundAway from exc
+        yield piece
         position += length

@@ -32,6 +32,7 @@ from app.identity.permissions import Permission, Role
 from app.inspection.peaks import Peaks
 from app.playback import door, sounds
 from app.playback.door import (
+    ConsentChanged,
     CutOff,
     Form,
     LegNotFound,
@@ -113,7 +114,13 @@ def _remember(
     "/audio",
     response_class=Response,
     responses=problems(
-        RecordingNotFound, ConsentRefused, LegNotFound, NotPlayableYet, SoundErased, SoundAway
+        RecordingNotFound,
+        ConsentRefused,
+        ConsentChanged,
+        LegNotFound,
+        NotPlayableYet,
+        SoundErased,
+        SoundAway,
     )
     | {206: {"description": "The part asked for"}, 416: {"description": "No such part"}},
 )
@@ -161,7 +168,10 @@ def get_audio(
     if wanted is not None:
         headers["Content-Range"] = wanted.content_range(size)
     pieces = door.pieces(database, archive, permit, sound, part=part, stamp=stamp)
-    first = next(pieces, b"")
+    try:
+        first = next(pieces, b"")
+    except CutOff as exc:
+        raise ConsentChanged from exc
     return BreakableResponse(
         _until_cut(chain([first], pieces)),
         status_code=200 if wanted is None else 206,

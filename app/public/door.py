@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import UUID
 
 from app.core.errors import Unavailable
 from app.core.ranges import ByteRange
@@ -32,9 +31,12 @@ class Door:
     store: SealedReader
 
     def pieces(
-        self, token: ShareToken, item_id: UUID, view: View, *, wanted: ByteRange
+        self, token: ShareToken, item: OpenItem, view: View, *, wanted: ByteRange
     ) -> Iterator[bytes]:
-        """Yield the bytes of `wanted`; before each piece the database is asked anew.
+        """Yield the bytes of `wanted`; before each piece goes the database is asked anew.
+
+        It is read first and asked then: however long the store takes, nothing goes of a link
+        that has ended.
 
         Raises:
             LinkEnded: not open when the first piece was asked for.
@@ -45,16 +47,22 @@ class Door:
         while position < wanted.end:
             length = min(PIECE_BYTES, wanted.end - position)
             try:
-                item = self.links.item(token, item_id, view)
+                piece = self._piece(token, item, view, start=position, length=length)
             except LinkEnded as exc:
                 if position == wanted.start:
                     raise
                 raise CutOff from exc
-            yield self._read(item, start=position, length=length)
+            yield piece
             position += length
 
-    def _read(self, item: OpenItem, *, start: int, length: int) -> bytes:
+    def _piece(
+        self, token: ShareToken, item: OpenItem, view: View, *, start: int, length: int
+    ) -> bytes:
+        """Return what was read, if the link is open still; of one that has ended, say only that."""
         try:
-            return self.store.read(item.ref, start=start, length=length)
+            piece = self.store.read(item.ref, start=start, length=length)
         except StoreError as exc:
+            self.links.item(token, item.id, view)
             raise CopyAway from exc
+        self.links.item(token, item.id, view)
+        return piece

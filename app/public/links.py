@@ -78,6 +78,7 @@ class OpenLink:
 class OpenItem:
     """What is needed to read one released copy."""
 
+    id: UUID
     ref: SealedRef
     media_type: str
     started_at: datetime
@@ -129,6 +130,7 @@ class Links:
             raise LinkEnded
         object_id, wrapped_key, size_bytes, media_type, started_at = row
         return OpenItem(
+            id=item_id,
             ref=SealedRef(object_id=object_id, wrapped_key=wrapped_key, size_bytes=size_bytes),
             media_type=media_type,
             started_at=started_at,

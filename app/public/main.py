@@ -169,9 +169,7 @@ class _Site:
         status = 200 if part is None else 206
         if call.method == "HEAD":
             return Response(status_code=status, headers=headers, media_type=item.media_type)
-        pieces = Door(links=self.links, store=self.store).pieces(
-            parsed, item_uuid, view, wanted=wanted
-        )
+        pieces = Door(links=self.links, store=self.store).pieces(parsed, item, view, wanted=wanted)
         first = next(pieces, b"")
         return BreakableResponse(
             _until_cut(chain([first], pieces)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 
 from app.consent.notices import SharedSound
 from app.consent.routes import router
+from app.consent.vcon_routes import router as vcon_router
 from app.core import problems
 from app.core.clock import SetClock
 from app.core.db import Database
@@ -29,6 +31,14 @@ from app.settings import Settings
 from storage.sealed import SealedStore
 from tests.conftest import DETAIL_KEY
 from tests.factories import Make
+
+
+@pytest.fixture
+def met(record_property: Callable[[str, object], None]) -> Iterator[Counter[str]]:
+    """Count the outcomes that a property met; the figures stand at the end of a run."""
+    counts: Counter[str] = Counter()
+    yield counts
+    record_property("figures: random decisions", dict(counts))
 
 
 class Client:
@@ -70,6 +80,7 @@ def web(
 ) -> Iterator[FastAPI]:
     app = FastAPI()
     app.include_router(router)
+    app.include_router(vcon_router)
     problems.install(app)
     with ThreadPoolExecutor(1) as pool:
         app.state.database = database

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,12 +11,14 @@ from itertools import combinations_with_replacement, product
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.clients.schemas import ClientWrite
 from app.consent.packs import (
     DEFAULT,
+    MAX_PACK_BYTES,
     Demands,
     Fault,
     Mark,
@@ -26,6 +29,7 @@ from app.consent.packs import (
     shipped,
     shipped_packs,
     strictest,
+    together,
 )
 from app.consent.purposes import Kind, Outcome, Purpose, RecipientClass, Strength
 from app.consent.spans import Segment
@@ -272,9 +276,11 @@ def _in(world: World, office: str, *places: str) -> World:
     )
 
 
-def test_decision_adding_a_jurisdiction_to_any_office_is_never_more_permissive() -> None:
+def test_decision_adding_a_jurisdiction_to_any_office_is_never_more_permissive(
+    met: Counter[str],
+) -> None:
     """Somebody who agreed to everything, in writing, changes nothing but by his place."""
-    met: Counter[str] = Counter()
+    changes: Counter[str] = Counter()
 
     @settings(
         max_examples=600,
@@ -314,12 +320,13 @@ def test_decision_adding_a_jurisdiction_to_any_office_is_never_more_permissive()
         )
         after = _in(before.about(parties=moved), office, place)
         old, new = before.decide().outcome, after.decide().outcome
-        met.update([old.value, "harder" if new != old else "same"])
+        met.update([old.value])
+        changes.update(["harder" if new != old else "same"])
         assert rank(new) >= rank(old), (office, place, home)
 
     check()
-    print(f"\nrandom decisions: {dict(sorted(met.items()))}")  # noqa: T201 - the figures are asked for.
-    assert min(met[k] for k in ("ALLOW", "NEEDS_APPROVAL", "DENY", "harder", "same")) > 10
+    assert min(met[k] for k in ("ALLOW", "NEEDS_APPROVAL", "DENY")) > 10
+    assert min(changes[k] for k in ("harder", "same")) > 10
 
 
 def test_decision_every_place_added_to_every_office_is_never_more_permissive() -> None:
@@ -418,6 +425,172 @@ def test_every_fault_is_named_at_once() -> None:
         "/fields/counsel_people/mark",
     ]
     assert Fault("/fields/min_stay_ms", "This is missing.") in refused.value.faults
+
+
+SAID: list[tuple[dict[str, Any], str, str]] = [
+    (
+        field("counsel_people", {"value": 1 << 31, "mark": "firm"}),
+        "/fields/counsel_people/value",
+        "2147483648 is no whole number from 0 to 2147483647.",
+    ),
+    (
+        field("always_review", {"value": 1, "mark": "firm"}),
+        "/fields/always_review/value",
+        "1 is neither true nor false.",
+    ),
+    (changed(title={"ru": " ", "en": "Germany"}), "/title/ru", "' ' is no text."),
+    (
+        field("storage_regions", {"value": "DE", "mark": "firm"}),
+        "/fields/storage_regions/value",
+        "'DE' is no list of words.",
+    ),
+    (
+        field("storage_regions", {"value": ["DE", "DE"], "mark": "firm"}),
+        "/fields/storage_regions/value",
+        "['DE', 'DE'] names something twice.",
+    ),
+    (
+        changed(mark="sure"),
+        "/mark",
+        "'sure' is none of norm, practice, firm, uncertain, choice.",
+    ),
+    (changed(fields=[]), "/fields", "This is no object."),
+    (changed(mood=1), "/mood", "This is not known."),
+    (changed(version=0), "/version", "Versions begin with 1."),
+    (
+        field("stay_counts_as", {"value": "NONE", "mark": "firm", "note": {"ru": "", "en": "x"}}),
+        "/fields/stay_counts_as/note/ru",
+        "'' is no text.",
+    ),
+    (
+        changed(places={"value": ["AT"], "mark": "sure"}),
+        "/places/mark",
+        "'sure' is none of norm, practice, firm, uncertain, choice.",
+    ),
+    (
+        changed(places={"value": ["AT"], "mark": "firm", "note": {"ru": "", "en": "x"}}),
+        "/places/note/ru",
+        "'' is no text.",
+    ),
+    (
+        changed(places={"value": ["AT", "AT"], "mark": "firm"}),
+        "/places/value",
+        "['AT', 'AT'] names something twice.",
+    ),
+    (
+        changed(places={"value": ["at"], "mark": "firm"}),
+        "/places/value",
+        "'at' is no place.",
+    ),
+    (changed(jurisdiction="de"), "/jurisdiction", "'de' is no place, as DE or US-CA."),
+    (
+        changed(jurisdiction="de", overlay=True),
+        "/jurisdiction",
+        "'de' is no overlay, as HEALTH.",
+    ),
+    (
+        changed(jurisdiction="HEALTH", overlay=True, places={"value": [], "mark": "firm"}),
+        "/places",
+        "Only the pack of a place is of further places.",
+    ),
+    (
+        changed(title={"ru": "\0", "en": "Germany"}),
+        "",
+        "At most 65536 bytes, and no zero characters.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "where", "what"), SAID)
+def test_a_fault_is_told_in_words(body: dict[str, Any], where: str, what: str) -> None:
+    with pytest.raises(PackInvalid) as refused:
+        parse(body)
+    assert refused.value.faults == (Fault(where, what),)
+    assert str(refused.value) == f"{where or '/'}: {what}"
+
+
+def test_several_faults_are_told_in_one_line() -> None:
+    with pytest.raises(PackInvalid) as refused:
+        parse(changed(version=0, mood=1))
+    assert str(refused.value) == "/mood: This is not known.; /version: Versions begin with 1."
+
+
+def test_a_pack_without_fields_lacks_them_and_no_more() -> None:
+    body = changed()
+    del body["fields"]
+    with pytest.raises(PackInvalid) as refused:
+        parse(body)
+    said = dict.fromkeys(fault.where for fault in refused.value.faults)
+    assert next(iter(said)) == "/fields"
+    assert all(fault.what == "This is missing." for fault in refused.value.faults)
+
+
+def test_what_has_no_canonical_form_is_told_and_has_no_digest() -> None:
+    with pytest.raises(PackInvalid) as refused:
+        parse(field("counsel_people", {"value": 1 << 60, "mark": "firm"}))
+    assert refused.value.faults[0].where == ""
+    assert refused.value.faults[0].what.startswith("This has no canonical form: ")
+    assert refused.value.faults[0].what != "This has no canonical form: None"
+
+
+def test_a_pack_may_have_as_many_bytes_as_are_said() -> None:
+    def sized(more: int) -> dict[str, Any]:
+        return changed(title={"ru": "x" * more, "en": "Germany"})
+
+    room = MAX_PACK_BYTES - len(rfc8785.dumps(sized(1))) + 1
+    assert parse(sized(room)).version == 1
+    with pytest.raises(PackInvalid):
+        parse(sized(room + 1))
+
+
+def test_a_pack_says_how_sure_it_is_and_what_it_is_of() -> None:
+    body = field("stay_counts_as", {"value": "NONE", "mark": "uncertain"})
+    body["places"] = {"value": ["AT"], "mark": "firm"}
+    found = parse(body)
+    assert (found.mark, found.is_overlay, found.places) == (Mark.FIRM, False, frozenset({"AT"}))
+    assert found.marks["stay_counts_as"] == Mark.UNCERTAIN
+    assert set(found.marks) == set(body["fields"])
+    assert [code for code, one in shipped_packs().items() if one.is_overlay is True] == [
+        code for code, one in shipped_packs().items() if code in OVERLAYS
+    ]
+
+
+def test_the_strictest_pack_of_a_place_is_called_after_it() -> None:
+    one = parse(field("stay_counts_as", {"value": "NONE", "mark": "uncertain"}) | {"version": 3})
+    other = parse(changed(jurisdiction="AT", effective_from="2030-01-01"))
+    found = together("DE-X", [one, other])
+    digests = sorted([one.sha256, other.sha256])
+    assert (found.jurisdiction, found.version) == ("DE-X", 3)
+    assert found.effective_from == max(one.effective_from, other.effective_from)
+    assert found.sha256 == hashlib.sha256(rfc8785.dumps(digests)).hexdigest()
+    assert (found.mark, found.marks) == (
+        Mark.UNCERTAIN,
+        {"stay_counts_as": Mark.UNCERTAIN},
+    )
+    assert found.demands.stay_counts_as == Strength.NONE
+    sure = together("DE-X", [parse(changed()), other])
+    assert (sure.mark, sure.marks) == (Mark.CHOICE, {})
+    assert together("DE-X", [one]) is one
+    assert (
+        for_places({"DE": one, "EU": replace(other, places=frozenset({"DE"}))}, ["DE"])[
+            "DE"
+        ].jurisdiction
+        == "DE"
+    )
+
+
+def test_an_overlay_of_a_place_that_nobody_knows_is_of_none() -> None:
+    overlay = parse(changed(jurisdiction="HEALTH", overlay=True))
+    assert for_places({"HEALTH": overlay}, ["ZZ-HEALTH"]) == {}
+
+
+def test_the_weakest_of_the_strengths_is_by_rank() -> None:
+    """Their words in the order of letters are EXPRESS, NONE, NOTICE, WRITTEN."""
+    one, other = (
+        parse(field("stay_counts_as", {"value": word, "mark": "firm"}))
+        for word in ("EXPRESS", "NOTICE")
+    )
+    assert strictest([one.demands, other.demands]).stay_counts_as == Strength.NOTICE
 
 
 def test_a_pack_has_the_digest_of_its_canonical_json() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -59,14 +59,6 @@ SOME = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-@pytest.fixture(scope="module")
-def met() -> Iterator[Counter[str]]:
-    """Count the outcomes that a property met, and print them."""
-    counts: Counter[str] = Counter()
-    yield counts
-    print(f"\nrandom decisions: {dict(sorted(counts.items()))}")  # noqa: T201 - the figures are asked for.
 
 
 def rank(outcome: Outcome) -> int:

@@ -75,5 +75,8 @@ def test_a_notice_after_a_late_join_is_found_when_the_join_is_told_of(live: Live
     assert hit["complete"]
     assert abs(hit["start_ms"] - (JOINED_AT_S + 1) * 1000) < 300
     evidence = live.call("GET", f"/v1/recordings/{recording}/assertions", who="reviewer").json()
-    parties = {one["party"] for one in evidence["items"] if one["kind"] == "ivr_notice"}
-    assert "guest" in parties
+    told = [one for one in evidence["items"] if one["kind"] == "ivr_notice"]
+    assert told
+    assert all(one["from_ms"] >= JOINED_AT_S * 1000 for one in told)
+    parties = _told(live, recording)["consent"]["parties"]
+    assert {one["label"] for one in parties} >= {"guest"}

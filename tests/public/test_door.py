@@ -28,7 +28,10 @@ def test_a_withdrawal_stops_what_is_playing(
     assert page.is_opened
     door = Door(links=links, store=release_store)
     pieces = door.pieces(
-        world.token, page.items[0].id, view, wanted=ByteRange(start=0, end=3 * PIECE_BYTES)
+        world.token,
+        links.item(world.token, page.items[0].id, view),
+        view,
+        wanted=ByteRange(start=0, end=3 * PIECE_BYTES),
     )
     assert len(next(pieces)) == PIECE_BYTES
     _restrict(own_db, world.recording.id)
