@@ -220,7 +220,7 @@ def _attachment(a: Asserted, party: Heard, index: int, exported: Exported) -> di
 
 
 def _speaks(a: Asserted) -> bool:
-    """Say whether `a` is stated: what is verified, taken back or says no; a no already if proposed."""
+    """Say whether `a` is stated: verified or taken back, or a no, if only proposed too."""
     return a.says_no or (a.status in _TOLD and a.kind not in {Kind.NONE, *BLOCKS})
 
 

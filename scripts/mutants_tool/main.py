@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items):
     named = [i for i in items if not i.name.startswith("test_decision_") or "[" in i.name]
     items[:] = named
 '''
-# What mutmut writes down of a mutant: how its test run ended. Source: mutmut 3, its states by exit code.
+# How the test run of a mutant ended. Source: mutmut 3, its states by exit code.
 _KILLED, _SURVIVED = frozenset({1, 3}), frozenset({0})
 _UNTESTED, _TIMED_OUT = frozenset({5, 33}), frozenset({24, 36, 152, 255, -24})
 _NUMBER = re.compile(r"__mutmut_\d+$")

@@ -1,4 +1,4 @@
-"""The cases between the rows of the decision table, each at its edge: the millisecond, the moment."""
+"""The cases between the rows of the decision table, at the edge of a millisecond or a moment."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ from tests.consent.test_decision_table import (
     NOBODY,
     REFUSED,
     ROWS,
+    SAID_QUALITY,
     THIRD,
     UNKNOWN,
     counsel,
@@ -169,6 +170,12 @@ BETWEEN: dict[str, tuple[World, str]] = {
         NOT_TOLD,
     ),
     "staff told by an announcement instead": (by(told(), told(ENGINEER), ack=False), ""),
+    "staff told by a beep": (
+        office(
+            by(told(), replace(told(ENGINEER), kind=Kind.BEEP), ack=False), beep_counts_as="NOTICE"
+        ),
+        "",
+    ),
     "staff told for a part": (
         by(told(), told(ENGINEER, segment=Segment(4_001, None)), ack=False),
         "C_TOO_WEAK:eng",
@@ -454,6 +461,10 @@ BETWEEN: dict[str, tuple[World, str]] = {
         ALLOWED.to(RecipientClass.CLIENT_SAME_ENTITY),
         "RCPT_UNVERIFIED",
     ),
+    "an unverified man of no firm, by a clause": (
+        BY_CONTRACT.to(RecipientClass.CLIENT_SAME_ENTITY),
+        "RCPT_UNVERIFIED",
+    ),
     "a recipient who does not go with the purpose": (
         ALLOWED.to(RecipientClass.OWN_COUNSEL),
         "P_RECIPIENT",
@@ -497,6 +508,10 @@ BETWEEN: dict[str, tuple[World, str]] = {
     "an assessment a year old": (claimed(valid_from=NOW - 365 * DAY), GONE),
     "an assessment that ends now": (claimed(valid_to=NOW), GONE),
     "an assessment that ends in a moment": (claimed(valid_to=NOW + TICK), ""),
+    "an assessment of what was not announced": (
+        by(SAID_QUALITY, assessed()).approved_by("anna", "boris"),
+        "",
+    ),
     "an assessment of no matter": (claimed(matter=""), GONE),
     "an assessment of another kind": (claimed(code=GroundCode.LEGAL_OBLIGATION), GONE),
     "an assessment that is only proposed": (claimed(status=Status.PROPOSED), GONE),
@@ -531,6 +546,11 @@ BETWEEN: dict[str, tuple[World, str]] = {
         counsel(by(told(purposes=frozenset({"claim_defence"})))),
         "",
     ),
+    "counsel, told of all, and nobody has approved": (
+        counsel(by(told(purposes=frozenset({"claim_defence"})))).approved_by(),
+        "A_COMPLIANCE_1",
+    ),
+    "unknown, and nobody has approved": (UNKNOWN.approved_by(), "A_COMPLIANCE_1 C_UNKNOWN:cli"),
     "counsel, another purpose announced": (counsel(by(told())), "C_PURPOSE_NOT_ANNOUNCED:cli"),
     "counsel, agreed, place unknown": (
         counsel(by(agreed(purposes=frozenset({"claim_defence"})), world=in_place(None, ALLOWED))),
@@ -627,7 +647,10 @@ DUTIES: list[tuple[World, str]] = [
     (UNKNOWN, ""),
     (
         ROWS["D37"][0].about(integrity_failed=True),
-        "DISCLOSE_INTEGRITY_FAILURE EXPIRE LOG_ACCESS MINIMISE RECIPIENT_TERMS SCOPE_ONLY WATERMARK",
+        (
+            "DISCLOSE_INTEGRITY_FAILURE EXPIRE LOG_ACCESS MINIMISE RECIPIENT_TERMS SCOPE_ONLY "
+            "WATERMARK"
+        ),
     ),
     (
         ROWS["D39"][0],
@@ -670,12 +693,20 @@ def test_a_yes_ends_with_the_first_that_it_stands_on() -> None:
     assert halves.decide().valid_until == NOW + 2 * DAY
     stands = own_manager(Purpose.INTERNAL_QUALITY, by(told(valid_to=NOW + DAY)))
     assert stands.decide().valid_until == NOW + DAY
+    endless = by(replace(NAMES_NO_RECIPIENT, valid_to=NOW + DAY), clause())
+    assert endless.decide().valid_until == NOW + DAY
 
 
 def test_a_ground_for_one_person_is_better_than_one_for_two() -> None:
     both = by(told(), assessed())
     assert both.decide().allowed
     assert both.decide().grounds == ("notice_disclosure:cli",)
+
+
+def test_of_two_grounds_the_one_that_lasts_is_stood_on() -> None:
+    assert by(told(), clause()).decide().grounds == ("notice_disclosure:cli",)
+    ends = by(told(valid_to=NOW + DAY), clause())
+    assert ends.decide().grounds == ("contract_disclosure:cli",)
 
 
 def test_what_could_go_is_cut_joined_and_not_too_short() -> None:
@@ -690,6 +721,10 @@ def test_what_could_go_is_cut_joined_and_not_too_short() -> None:
     assert parts(whole.about(screenings=(screened(Segment(0, 60_000)), screened()))) == [
         "4000-600000"
     ]
+    thirds = (screened(Segment(0, 60_000)), screened(Segment(60_000, 120_000)), screened())
+    assert parts(whole.about(screenings=thirds)) == ["4000-600000"]
+    agreed_for_now = by(agreed(segment=Segment(4_000, None), valid_to=NOW + DAY), world=whole)
+    assert parts(agreed_for_now.about(screenings=thirds)) == ["4000-600000"]
     middle = whole.about(
         screenings=(
             screened(Segment(0, 60_000)),
@@ -789,6 +824,7 @@ def test_the_flag_is_the_worst_state_of_those_outside() -> None:
     assert flag(ALLOWED.about(parties=both)) == "unknown"
     assert flag(by(told(), replace(agreed(GUEST))).about(parties=both)) == "notified"
     assert flag(by(told(), REFUSED, agreed(GUEST)).about(parties=both)) == "refused"
+    assert flag(by(base(), agreed(GUEST)).about(parties=both)) == "basis"
     assert flag(by(clause(valid_to=CALLED))) == "expired"
     assert flag(by(agreed(valid_to=NOW))) == "expired"
     assert flag(by(agreed(valid_to=NOW + TICK))) == "consented"

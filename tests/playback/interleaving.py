@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message
 
 from app.core.db import Database
-from storage.ports import Store
 from storage.keys import MasterKeys
+from storage.ports import Store
 from storage.sealed import SealedRef, SealedStore
 
 PATIENCE_SECONDS = 60

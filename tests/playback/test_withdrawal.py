@@ -43,7 +43,7 @@ from tests.playback.interleaving import Answer, SeamedDatabase, SeamedStore, Tur
 from tests.releases.house import ACKNOWLEDGED, DETAILS
 from tests.releases.world import World
 
-INTERLEAVINGS = int(os.environ.get("AUDIATUR_TEST_INTERLEAVINGS", "60"))
+INTERLEAVINGS = int(os.environ.get("AUDIATUR_TEST_INTERLEAVINGS", "50"))
 SEED = int(os.environ.get("AUDIATUR_TEST_SEED", "20261122"))
 ROUNDS, LISTENERS = 12, 20
 BODY = bytes(2 * PIECE_BYTES + 1)  # Three pieces.
@@ -189,6 +189,8 @@ def test_withdrawal_in_any_order_of_steps_ends_every_access(
         withdrawn: list[int] = []
 
         def withdraw(case: Case = case, withdrawn: list[int] = withdrawn) -> None:
+            for _ in range(draw.randint(0, 30)):
+                archive.turns.seam()  # The others take many turns; the no would often come early.
             archive.say_no(case, draw)
             withdrawn.append(archive.turns.turn)
 
@@ -230,7 +232,6 @@ def test_withdrawal_among_many_real_requests_lets_none_begin(
 
             def listen(
                 door: tuple[str, str, dict[str, str]],
-                case: Case = case,
                 sent: threading.Semaphore = sent,
                 is_over: threading.Event = is_over,
                 urls: dict[str, str] = urls,
