@@ -18,6 +18,7 @@ import click
 from sqlalchemy import text
 
 from app import logs, processes, settings
+from app.cli_ledger import ledger, receipt
 from app.consent import shipped
 from app.consent.reference import ReferenceTools
 from app.core.errors import Refusal
@@ -53,8 +54,14 @@ _NEXT_STEPS: dict[type[Refusal], str] = {
 
 @click.group()
 @click.version_option(package_name="audiatur")
-def audiatur() -> None:
+@click.pass_context
+def audiatur(context: click.Context) -> None:
     """Keep call recordings as evidence, and let none out without consent."""
+    context.obj = _tools
+
+
+audiatur.add_command(ledger)
+audiatur.add_command(receipt)
 
 
 def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks them.

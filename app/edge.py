@@ -31,6 +31,7 @@ MOST_LOGIN_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 60
 _API = "/v1/"
 _LOGIN = "/v1/session"
+_OPEN = "/v1/ledger/"
 _SLOWEST_BYTES_PER_SECOND = 1024
 _SLOW_AFTER_SECONDS = 60
 # What a broken upload left in the store is swept after six hours; see `recordings.jobs`.
@@ -83,11 +84,12 @@ async def _let_in(call: Request) -> Receive:
     """
     has_body = "transfer-encoding" in call.headers or call.headers.get("content-length", "0") != "0"
     is_login = call.method == "POST" and call.scope["path"] == _LOGIN
-    if call.scope["path"].startswith(_API) and not is_login:
+    is_open = is_login or call.scope["path"].startswith(_OPEN)
+    if call.scope["path"].startswith(_API) and not is_open:
         await _known(call, is_looked_up=has_body)
     if not has_body:
         return call.receive
-    return await _taken_in(call, MOST_LOGIN_BYTES if is_login else MOST_BODY_BYTES)
+    return await _taken_in(call, MOST_LOGIN_BYTES if is_open else MOST_BODY_BYTES)
 
 
 async def _known(call: Request, *, is_looked_up: bool) -> None:

@@ -28,7 +28,9 @@ from app.consent.template_routes import router as templates
 from app.consent.vcon_routes import router as vcon
 from app.core import problems
 from app.core.ids import new_id
+from app.custody.receipts import Receipts
 from app.custody.refusals import Denials
+from app.custody.routes import router as custody
 from app.disputes.routes import router as disputes
 from app.documents.ingest import DocumentTools
 from app.documents.routes import router as documents
@@ -60,6 +62,7 @@ _INGEST_THREADS = 32
 
 ROUTERS = (
     system,
+    custody,
     identity,
     clients,
     vcon,
@@ -114,6 +117,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
             database=tools.database,
             store=tools.archive,
             cipher=tools.cipher,
+            receipts=Receipts(tools.log.ring),
             clock=tools.clock,
             stages=stages,
             region=settings.region,

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from app.core.db import Database
 from app.core.server import PUBLIC_CONNECTIONS, WEB_CONNECTIONS
 from app.core.server import serve as serve_on
+from app.custody.checkpoints import register_keys
 from app.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresFailed
 from app.embedded.supervisor import (
     ChildSpec,
@@ -44,6 +45,7 @@ _ARCHIVE_ONLY = (
     "AUDIATUR_S3_ACCESS_KEY_ID",
     "AUDIATUR_S3_SECRET_ACCESS_KEY",
     "AUDIATUR_ARCHIVE_KEY_FILE",
+    "AUDIATUR_LEDGER_KEY_FILE",
 )
 _STAGES_FILE = "AUDIATUR_STAGES_FILE"
 _LOOK_AFTER_SECONDS = 1.0
@@ -63,6 +65,8 @@ def serve(settings: Settings) -> int:
         prepare(settings, urls)
         with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
             has_users = _has_users(tools.database)
+            with tools.database.transaction() as session:
+                register_keys(session, tools.log.ring.keys, at=tools.clock.now())
         address = f"http://{settings.host}:{_port_of(web)}"
         public_address = settings.public_url or (
             f"http://{settings.host}:{_port_of(public)}" if public else ""

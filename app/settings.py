@@ -18,6 +18,7 @@ from app.core.errors import Invalid
 
 MEBIBYTE = 1024 * 1024
 _PREFIX = "AUDIATUR_"
+_MOST_AUTHORITIES = 2
 _ARCHIVE_BUCKET = ("s3_bucket", "s3_access_key_id", "s3_secret_access_key")
 _RELEASE_BUCKET = (
     "release_s3_bucket",
@@ -96,6 +97,21 @@ class Settings(BaseSettings):
     )
     release_key_file: Path | None = Field(
         default=None, description="Master key of released copies; in the data folder if not given."
+    )
+
+    ledger_key_file: Path | None = Field(
+        default=None, description="Signing keys of the ledger; in the data folder if not given."
+    )
+    ledger_origin: str | None = Field(
+        default=None,
+        pattern=r"^[^\s+/:][^\s+:]*$",
+        description="Name of the ledger, as `example.com/ledger`; fixed at the first start.",
+    )
+    tsa_urls: str | None = Field(
+        default=None, description="Up to two time stamp authorities (RFC 3161), parted by a space."
+    )
+    tsa_roots_file: Path | None = Field(
+        default=None, description="Root certificates of the time stamp authorities, as PEM."
     )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
@@ -179,6 +195,10 @@ class Settings(BaseSettings):
             raise ValueError("the archive and the released copies need buckets of their own")
         if has_archive_bucket and self.s3_access_key_id == self.release_s3_access_key_id:
             raise ValueError("the archive and the released copies need credentials of their own")
+        if len((self.tsa_urls or "").split()) > _MOST_AUTHORITIES:
+            raise ValueError("AUDIATUR_TSA_URLS names more than two authorities")
+        if self.tsa_urls and self.tsa_roots_file is None:
+            raise ValueError("with AUDIATUR_TSA_URLS, AUDIATUR_TSA_ROOTS_FILE is needed too")
         return self
 
     def _is_any_set(self, *names: str) -> bool:
@@ -187,6 +207,15 @@ class Settings(BaseSettings):
     @property
     def archive_key_path(self) -> Path:
         return self.archive_key_file or self.data / "keys" / "archive.key"
+
+    @property
+    def ledger_key_path(self) -> Path:
+        return self.ledger_key_file or self.data / "keys" / "ledger.key"
+
+    @property
+    def ledger_key_marker(self) -> Path:
+        """Where it is noted which signing keys this installation has."""
+        return self.data / "ledger-key.json"
 
     @property
     def public_dir(self) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.core.clock import Clock
 from app.core.db import Database
+from app.custody.checkpoints import LogTools
 from app.custody.ledger import DetailCipher
 from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
@@ -15,12 +16,16 @@ from storage.sealed import SealedStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Built once per process. `release` is the store of the copies that left the archive."""
+    """Built once per process. `release` is the store of the copies that left the archive.
+
+    `log` signs and stamps the tree of the ledger.
+    """
 
     settings: Settings
     clock: Clock
     database: Database
     cipher: DetailCipher
+    log: LogTools
     archive: SealedStore
     release: SealedStore
     sandbox: Sandbox

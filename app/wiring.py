@@ -12,7 +12,11 @@ from app.core.clock import SystemClock
 from app.core.db import APP_ROLE, Database
 from app.core.errors import Invalid
 from app.core.waking import Waker
+from app.custody import signing
+from app.custody.checkpoints import LogTools
 from app.custody.ledger import DetailCipher
+from app.custody.signing import KeyRing
+from app.custody.timestamps import Authorities
 from app.embedded.postgres import EmbeddedPostgres, grant_roles
 from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
@@ -175,12 +179,36 @@ def master_keys(settings: Settings, name: str, path: Path) -> tuple[MasterKeys, 
     return keys, known
 
 
+def signing_keys(settings: Settings) -> KeyRing:
+    """Return the keys that sign, made at the very first start and never again.
+
+    Raises:
+        SigningKeyMissing, SigningKeyInvalid: the file of this installation is gone or wrong.
+    """
+    make_data_folder(settings)
+    return signing.ensure(
+        settings.ledger_key_path,
+        settings.ledger_key_marker,
+        origin=settings.ledger_origin,
+    )
+
+
+def authorities(settings: Settings) -> Authorities:
+    """Return the time stamp authorities that are configured.
+
+    Raises:
+        RootsInvalid: their certificates cannot be read.
+    """
+    return Authorities.configured(settings.tsa_urls, settings.tsa_roots_file)
+
+
 @contextmanager
 def open_tools(settings: Settings, urls: Urls) -> Iterator[Tools]:
     """Give the tools of one process of the archive."""
     keys, first = master_keys(settings, "archive", settings.archive_key_path)
     release_keys, _ = master_keys(settings, "release", settings.release_key_path)
     cipher = DetailCipher(keys.derive(_DETAIL_LABEL, key_id=KeyId(first)))
+    ring, stampers = signing_keys(settings), authorities(settings)
     database = Database(
         urls.web,
         role=APP_ROLE,
@@ -192,11 +220,13 @@ def open_tools(settings: Settings, urls: Urls) -> Iterator[Tools]:
     try:
         archive = SealedStore(archive_store(settings), keys)
         sandbox = Sandbox.detect()
+        clock = SystemClock()
         yield Tools(
             settings=settings,
-            clock=SystemClock(),
+            clock=clock,
             database=database,
             cipher=cipher,
+            log=LogTools(database=database, ring=ring, clock=clock, authorities=stampers),
             archive=archive,
             release=SealedStore(release_store(settings), release_keys),
             sandbox=sandbox,

@@ -34,6 +34,7 @@ from app.worker import loop
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
+from tests.logs import log_tools
 
 _SYSTEM = Actor.system("tests")
 PATIENCE_SECONDS = 20
@@ -175,6 +176,7 @@ def live_archive(
         clock=SystemClock(),
         database=database,
         cipher=cipher,
+        log=log_tools(folder, database, SystemClock()),
         archive=archive,
         shelf=Shelf(archive=archive, sandbox=sandbox, spool=folder / "spool"),
         release=SealedStore(FolderStore(folder / "release"), release_keys),

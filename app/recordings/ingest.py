@@ -17,8 +17,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Protocol, cast
 from uuid import UUID
 
 import psycopg
@@ -31,6 +31,7 @@ from app.core.ids import new_id
 from app.core.jobs import QUEUE
 from app.custody import ledger
 from app.custody.ledger import Act, DetailCipher, Outcome
+from app.custody.receipts import Accepted, Receipts
 from app.identity.actor import Actor
 from app.recordings import ingest_sql, linking
 from app.recordings.digests import Compared
@@ -106,6 +107,7 @@ class IngestTools:
     database: Database
     store: ArchiveStore
     cipher: DetailCipher
+    receipts: Receipts
     clock: Clock
     stages: Stages
     region: str
@@ -279,6 +281,13 @@ class RecordingIngest:
                 client=known.client_external_id,
                 linked_by=LinkedBy(str(known.linked_by)),
             ),
+            _receipt_again(
+                self._tools,
+                ("recording", known.recording_id),
+                leg=str(self._told.leg),
+                sha256=sha256,
+                size_bytes=known.leg_size_bytes or 0,
+            ),
         )
 
     def _tell_conflict(self, recording_id: UUID, sha256: bytes) -> None:
@@ -322,6 +331,7 @@ class RecordingIngest:
                 client=known.client_external_id,
                 linked_by=linked_by,
             ),
+            _receipt(self._tools, ("recording", recording_id), kept, parameters, leg=str(told.leg)),
         )
 
     def _parameters(
@@ -395,7 +405,12 @@ class RecordingIngest:
         }
 
     def _answer(
-        self, recording_id: UUID, sha256: bytes, size_bytes: int, event: EventLinkRead
+        self,
+        recording_id: UUID,
+        sha256: bytes,
+        size_bytes: int,
+        event: EventLinkRead,
+        receipt: str,
     ) -> RecordingCreated:
         return RecordingCreated(
             id=recording_id,
@@ -403,7 +418,7 @@ class RecordingIngest:
             size_bytes=size_bytes,
             event=event,
             consent=ConsentRead(flag=Flag(self._known.flag or Flag.UNKNOWN)),
-            receipt=None,
+            receipt=receipt,
         )
 
 
@@ -472,7 +487,13 @@ class ScreenshotIngest:
                 client=client,
                 linked_by=LinkedBy(linked_by),
             ),
-            receipt=None,
+            receipt=_receipt_again(
+                self._tools,
+                ("screenshot", screenshot_id),
+                leg=None,
+                sha256=sha256,
+                size_bytes=size_bytes,
+            ),
         )
 
     def _write_down(
@@ -521,8 +542,57 @@ class ScreenshotIngest:
             event=EventLinkRead(
                 id=event_id, external_id=named, client=row[7], linked_by=tie.linked_by
             ),
-            receipt=None,
+            receipt=_receipt(
+                self._tools, ("screenshot", screenshot_id), kept, parameters, leg=None
+            ),
         )
+
+
+def _receipt(
+    tools: IngestTools,
+    about: tuple[str, UUID],
+    kept: SealedObject,
+    parameters: Mapping[str, object],
+    *,
+    leg: str | None,
+) -> str:
+    """Return the receipt of what was kept with `parameters`."""
+    return tools.receipts.sign(
+        Accepted(
+            object_kind=about[0],
+            object_id=about[1],
+            leg=leg,
+            sha256=kept.sha256,
+            size_bytes=kept.size_bytes,
+            received_at=cast("datetime", parameters["at"]),
+            entry_id=cast("UUID", parameters["entry_id"]),
+            commitment=cast("bytes", parameters["content_commitment"]),
+        )
+    )
+
+
+def _receipt_again(
+    tools: IngestTools, about: tuple[str, UUID], *, leg: str | None, sha256: bytes, size_bytes: int
+) -> str:
+    """Return the receipt that was given when the bytes came first; the entry has all of it."""
+    kind, object_id = about
+    entry = tools.database.statement(
+        ingest_sql.ENTRY_OF, {"object_kind": kind, "object_id": object_id, "leg": leg}
+    )
+    if entry is None:
+        raise TypeError("Whatever was taken has its entry in the ledger.")
+    return tools.receipts.sign(
+        Accepted(
+            object_kind=kind,
+            object_id=object_id,
+            leg=leg,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            received_at=entry[1],
+            entry_id=entry[0],
+            commitment=entry[2],
+        )
+    )
 
 
 def _known_recording(row: TupleRow | None) -> _KnownRecording:

@@ -66,6 +66,15 @@ LEFT JOIN events event ON event.id = coalesce(repeat.event_id, named.id)
 LEFT JOIN clients client ON client.id = event.client_id
 """
 
+# The entry of an upload is among the first about its object, so the index leads to it at once.
+ENTRY_OF = """
+SELECT id, at, content_commitment FROM custody_entries
+WHERE object_kind = %(object_kind)s AND object_id = %(object_id)s
+    AND act IN ('recording.ingested', 'recording.leg_added', 'screenshot.ingested')
+    AND facts ->> 'leg' IS NOT DISTINCT FROM %(leg)s
+ORDER BY position LIMIT 1
+"""
+
 _MADE_EVENT = """
 made AS (
     INSERT INTO events (id, external_id, kind, origin, occurred_at, subject, client_id, agents,

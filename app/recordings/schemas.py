@@ -158,14 +158,14 @@ class ConsentPartiesRead(ConsentRead):
 
 
 class RecordingCreated(BaseModel):
-    """The answer to an upload. `receipt` is null until receipts are signed."""
+    """The answer to an upload. `receipt` is a signed note, for the sender to keep."""
 
     id: UUID
     sha256: str
     size_bytes: int
     event: EventLinkRead
     consent: ConsentRead
-    receipt: str | None
+    receipt: str
 
 
 class ScreenshotCreated(BaseModel):
@@ -173,7 +173,7 @@ class ScreenshotCreated(BaseModel):
     sha256: str
     size_bytes: int
     event: EventLinkRead
-    receipt: str | None
+    receipt: str
 
 
 class LegRead(BaseModel):

@@ -9,6 +9,7 @@ from app.clients.service import ADOPT
 from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
 from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
+from app.custody import checkpoints
 from app.inspection.jobs import follow_call, inspect
 from app.inspection.late_joins import search_joins
 from app.inspection.search_again import check_runs, search_again, search_text
@@ -50,6 +51,8 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "inspection.check_runs": ("29 * * * *", check_runs),
     "review.seed": ("5 3 * * *", handle_seed),
     "releases.sweep": ("* * * * *", reconsider_closed),
+    "ledger.checkpoint": ("* * * * *", lambda tools: checkpoints.keep_up(tools.log)),
+    "ledger.stamp": ("*/5 * * * *", lambda tools: checkpoints.stamp_pending(tools.log)),
 }
 """By name: when, in cron's words, and what."""
 

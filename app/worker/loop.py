@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import procrastinate
@@ -12,7 +14,9 @@ from procrastinate import JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.jobs import DeleteJobCondition
 
 from app.core.db import APP_ROLE
+from app.core.errors import Refusal
 from app.core.jobs import QUEUE
+from app.custody.checkpoints import LogTools
 from app.tools import Tools
 from app.worker.handlers import AT_START, HANDLERS, PERIODIC, Handler
 
@@ -24,6 +28,7 @@ _POLLING_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 5.0
 _STALLED_SECONDS = 20.0
 _KEEP_DONE_HOURS = 72
+_SEQUENCING_SECONDS = 1.0
 _RETRY = RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=3)
 
 
@@ -107,7 +112,35 @@ def run(tools: Tools, url: str) -> None:
     for first in AT_START:
         first(tools)
     _log.info("worker.started")
-    asyncio.run(work())
+    with sequencing(tools.log):
+        asyncio.run(work())
+
+
+@contextmanager
+def sequencing(log: LogTools) -> Iterator[None]:
+    """Give numbers to new entries of the ledger for as long as the block lasts.
+
+    A thread and no job: a row in the queue for each second would outgrow the ledger. All workers
+    try, and the database lets one at a time.
+    """
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(_SEQUENCING_SECONDS):
+            try:
+                log.sequencer().catch_up_if_free()
+            except Refusal as exc:
+                _log.warning("sequencer.waits", error=type(exc).__name__)
+            except Exception:  # noqa: BLE001 - the thread goes on, whatever broke once.
+                _log.exception("sequencer.failed")
+
+    thread = threading.Thread(target=work, name="sequencer", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=30)
 
 
 def drain(tools: Tools, url: str) -> None:

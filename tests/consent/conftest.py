@@ -21,6 +21,7 @@ from app.core import problems
 from app.core.clock import SetClock
 from app.core.db import Database
 from app.custody.ledger import DetailCipher
+from app.custody.receipts import Receipts
 from app.identity.actor import Actor
 from app.identity.authenticator import Authenticator
 from app.recordings.ingest import IngestTools
@@ -31,6 +32,7 @@ from app.settings import Settings
 from storage.sealed import SealedStore
 from tests.conftest import DETAIL_KEY
 from tests.factories import Make
+from tests.logs import log_tools
 
 
 @pytest.fixture
@@ -93,6 +95,7 @@ def web(
                 database=database,
                 store=store,
                 cipher=DetailCipher(DETAIL_KEY),
+                receipts=Receipts(log_tools(tmp_path, database, clock).ring),
                 clock=clock,
                 stages=Measured(),
                 region="RU",

@@ -38,6 +38,7 @@ from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.live import Live, metadata, running
+from tests.logs import log_tools
 from tests.s3_server import S3Server
 
 SENDERS = 4
@@ -114,6 +115,7 @@ def archive(
         clock=SystemClock(),
         database=database,
         cipher=cipher,
+        log=log_tools(tmp_path, database, SystemClock()),
         archive=archive,
         shelf=Shelf(archive=archive, sandbox=sandbox, spool=tmp_path / "spool"),
         release=SealedStore(

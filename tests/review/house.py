@@ -46,6 +46,7 @@ from storage.sealed import SealedStore
 from tests.consent.evidences import MATCHED
 from tests.factories import Make, wav
 from tests.live import running
+from tests.logs import log_tools
 
 PASSWORD = "a long pass phrase"
 VERBAL = {
@@ -292,6 +293,7 @@ def opened(
         clock=clock,
         database=database,
         cipher=cipher,
+        log=log_tools(folder, database, clock),
         archive=archive,
         shelf=Shelf(archive=archive, sandbox=sandbox, spool=folder / "spool"),
         release=SealedStore(FolderStore(folder / "release"), MasterKeys.create(folder / "r.key")),

@@ -1,0 +1,301 @@
+"""The sequencer: lays the gapless log over the entries, one batch after the other.
+
+An entry takes its position when it is inserted and is seen when its transaction commits, so
+positions come late, out of order, or never. The sequencer goes on past what is missing, notes the
+gap, and gives an entry that comes late the next number. It never waits for anybody's transaction.
+
+Whether a gap will ever be filled is told by the lock on the table. Whoever has taken a position
+holds the lock of a writer until its transaction ends, and a commit is seen before its lock is
+gone. So the steps of a batch are, in this order:
+
+1. Ask which transactions hold a writer's lock.
+2. Read entries in known gaps, then those after the greatest position seen so far.
+3. A gap without entries is closed if by step 1 none of those is left that wrote when it was found.
+4. What step 2 skipped is a new gap; its writers are those who hold the lock now, after step 2.
+
+Leaf, tiles and progress are one transaction, so a crash leaves a batch whole or not begun, and an
+advisory lock lets one sequencer at a time work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from app.core.db import Database
+from app.custody import proofs
+from app.custody.leaves import leaf_of
+from app.custody.tiles import WIDTH
+from app.custody.tree import fold, leaf_hash
+
+BATCH = 2000
+_LOCK = 0x6C656467657231  # "ledger1", a number that nothing else here locks.
+_COLUMNS = (
+    "id, position, at, act, object_kind, object_id, actor_kind, actor_id, actor_role, outcome, "
+    "facts, content_commitment, detail_commitment, written_at"
+)
+_WRITERS = text(
+    """
+    SELECT DISTINCT virtualtransaction FROM pg_locks
+    WHERE locktype = 'relation' AND mode = 'RowExclusiveLock'
+      AND relation = 'custody_entries'::regclass
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+)
+_LATE = text(
+    f"""
+    SELECT {", ".join(f"e.{name}" for name in _COLUMNS.split(", "))}
+    FROM ledger_gaps g
+    JOIN custody_entries e ON e.position BETWEEN g.first_position AND g.last_position
+    ORDER BY e.position LIMIT :most
+    """  # noqa: S608 - put together of constants.
+)
+_NEW = text(
+    f"SELECT {_COLUMNS} FROM custody_entries WHERE position > :after ORDER BY position LIMIT :most"  # noqa: S608 - put together of constants.
+)
+_BEFORE = text(
+    """
+    SELECT asked.kind, asked.id, before.seq
+    FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS asked (kind, id)
+    CROSS JOIN LATERAL (
+        SELECT l.seq FROM ledger_leaves l
+        WHERE l.object_kind = asked.kind AND l.object_id = asked.id
+        ORDER BY l.seq DESC LIMIT 1
+    ) AS before
+    """
+)
+_ADD_LEAVES = text(
+    """
+    INSERT INTO ledger_leaves (seq, entry_id, object_kind, object_id, leaf, leaf_hash)
+    SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:entries AS uuid[]),
+        CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:leaves AS bytea[]),
+        CAST(:hashes AS bytea[]))
+    """
+)
+_ADD_TILE = text(
+    'INSERT INTO ledger_tiles (level, "index", hashes, root) '
+    "VALUES (:level, :index, :hashes, :root)"
+)
+_ADD_GAPS = text(
+    """
+    INSERT INTO ledger_gaps (first_position, last_position, writers)
+    SELECT first, last, CAST(:writers AS text[])
+    FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS gap (first, last)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Positions from `first` to `last` that were not there, and who was writing then."""
+
+    first: int
+    last: int
+    writers: tuple[str, ...]
+
+
+class Sequencer:
+    """Gives numbers to the entries of one log."""
+
+    def __init__(self, database: Database, log: str, *, batch: int = BATCH) -> None:
+        self._database = database
+        self._log = log
+        self._batch = batch
+
+    def catch_up(self) -> int:
+        """Give numbers until no entry is left that is committed by now; return how many.
+
+        Another sequencer at work is waited for.
+
+        Raises:
+            DatabaseAway: what was done in whole batches is kept.
+        """
+        return self._go_on(is_patient=True)
+
+    def catch_up_if_free(self) -> int:
+        """Do as `catch_up`, but leave all of it to another sequencer that is at work.
+
+        Raises:
+            DatabaseAway: what was done in whole batches is kept.
+        """
+        return self._go_on(is_patient=False)
+
+    def _go_on(self, *, is_patient: bool) -> int:
+        done = 0
+        while count := self._once(is_patient=is_patient):
+            done += count
+            if count < self._batch:
+                break
+        return done
+
+    def _once(self, *, is_patient: bool) -> int:
+        with self._database.transaction() as session:
+            if is_patient:
+                session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            elif not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}):
+                return 0
+            return _sequence(session, self._log, most=self._batch)
+
+
+def _sequence(session: Session, log: str, *, most: int) -> int:
+    gaps = _gaps(session)
+    writing = _writers(session) if gaps else frozenset()
+    late = session.execute(_LATE, {"most": most}).all() if gaps else []
+    progress = session.scalar(text("SELECT position FROM ledger_progress")) or 0
+    new = session.execute(_NEW, {"after": progress, "most": most - len(late)}).all()
+    # A full batch of late entries may have left some behind, so no gap is closed by it.
+    is_whole = len(late) < most
+    if gaps and (late or is_whole):
+        _settle(session, gaps, [row.position for row in late], writing, is_whole=is_whole)
+    if new:
+        _advance(session, progress, [row.position for row in new])
+    rows = [*late, *new]
+    if rows:
+        _add(session, log, rows)
+    return len(rows)
+
+
+def _gaps(session: Session) -> list[Gap]:
+    rows = session.execute(
+        text("SELECT first_position, last_position, writers FROM ledger_gaps ORDER BY 1")
+    )
+    return [Gap(first=first, last=last, writers=tuple(writers)) for first, last, writers in rows]
+
+
+def _writers(session: Session) -> frozenset[str]:
+    return frozenset(session.scalars(_WRITERS))
+
+
+def _settle(
+    session: Session,
+    gaps: Sequence[Gap],
+    come: Sequence[int],
+    writing: frozenset[str],
+    *,
+    is_whole: bool,
+) -> None:
+    """Keep of each gap what may still come."""
+    changed = [
+        (gap, left)
+        for gap in gaps
+        if (left := still_open(gap, come, writing, is_whole=is_whole)) != [gap]
+    ]
+    if not changed:
+        return
+    session.execute(
+        text("DELETE FROM ledger_gaps WHERE first_position = ANY(:firsts)"),
+        {"firsts": [gap.first for gap, _ in changed]},
+    )
+    for gap, left in changed:
+        _keep_gaps(session, left, gap.writers)
+
+
+def still_open(
+    gap: Gap, come: Iterable[int], writing: frozenset[str], *, is_whole: bool
+) -> list[Gap]:
+    """Return what is left of `gap` after the positions `come` were seen.
+
+    Nothing is left if none of its writers is among those `writing`, which were asked for before
+    the entries were, and if all entries were seen (`is_whole`).
+    """
+    if is_whole and writing.isdisjoint(gap.writers):
+        return []
+    inside = [position for position in come if gap.first <= position <= gap.last]
+    return [
+        Gap(first=first, last=last, writers=gap.writers)
+        for first, last in missing(gap.first - 1, [*inside, gap.last + 1])
+    ]
+
+
+def missing(after: int, seen: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the ranges that are missing between `after` and the growing numbers `seen`."""
+    ranges = []
+    for position in seen:
+        if position > after + 1:
+            ranges.append((after + 1, position - 1))
+        after = position
+    return ranges
+
+
+def _advance(session: Session, progress: int, seen: Sequence[int]) -> None:
+    ranges = missing(progress, seen)
+    if ranges:
+        writers = sorted(_writers(session))
+        _keep_gaps(
+            session,
+            [Gap(first=first, last=last, writers=tuple(writers)) for first, last in ranges],
+            writers,
+        )
+    session.execute(text("UPDATE ledger_progress SET position = :seen"), {"seen": seen[-1]})
+
+
+def _keep_gaps(session: Session, gaps: Sequence[Gap], writers: Sequence[str]) -> None:
+    if gaps:
+        session.execute(
+            _ADD_GAPS,
+            {
+                "firsts": [gap.first for gap in gaps],
+                "lasts": [gap.last for gap in gaps],
+                "writers": list(writers),
+            },
+        )
+
+
+def _add(session: Session, log: str, rows: Sequence[Row[tuple[object, ...]]]) -> None:
+    """Write leaves for `rows` in this order, and the tiles that they fill."""
+    first = proofs.size_of(session)
+    before = _before(session, rows)
+    leaves = []
+    for seq, row in enumerate(rows, start=first):
+        about = (row.object_kind, row.object_id)
+        leaves.append(leaf_of(row, log=log, seq=seq, prev=before.get(about)))
+        before[about] = seq
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    session.execute(
+        _ADD_LEAVES,
+        {
+            "seqs": list(range(first, first + len(rows))),
+            "entries": [row.id for row in rows],
+            "kinds": [row.object_kind for row in rows],
+            "ids": [row.object_id for row in rows],
+            "leaves": leaves,
+            "hashes": hashes,
+        },
+    )
+    _fill_tiles(session, first, hashes)
+
+
+def _before(
+    session: Session, rows: Sequence[Row[tuple[object, ...]]]
+) -> dict[tuple[str, UUID], int]:
+    asked = sorted({(row.object_kind, row.object_id) for row in rows})
+    found = session.execute(
+        _BEFORE, {"kinds": [kind for kind, _ in asked], "ids": [one for _, one in asked]}
+    )
+    return {(kind, one): seq for kind, one, seq in found}
+
+
+def _fill_tiles(session: Session, first: int, hashes: Sequence[bytes]) -> None:
+    """Keep the tiles that `hashes` fill, from the leaf or subtree `first` on, level by level."""
+    level = 0
+    begin, row = first - first % WIDTH, list(hashes)
+    row = [*proofs.row_of(session, level, begin, first - begin), *row]
+    while len(row) >= WIDTH:
+        roots = []
+        for at in range(0, len(row) - WIDTH + 1, WIDTH):
+            whole = row[at : at + WIDTH]
+            roots.append(fold(whole))
+            _keep_tile(session, {"level": level, "index": (begin + at) // WIDTH}, whole, roots[-1])
+        level, first = level + 1, begin // WIDTH
+        begin = first - first % WIDTH
+        row = [*proofs.row_of(session, level, begin, first - begin), *roots]
+
+
+def _keep_tile(
+    session: Session, place: Mapping[str, int], hashes: Sequence[bytes], root: bytes
+) -> None:
+    session.execute(_ADD_TILE, {**place, "hashes": b"".join(hashes), "root": root})
