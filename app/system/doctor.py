@@ -15,6 +15,7 @@ import psycopg
 
 from app.core.db import CONNECT_SECONDS
 from app.core.errors import Refusal
+from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
 from app.inspection.sandbox import Sandbox, SandboxMissing, Strength
 from app.migrate import is_from_newer_code, revisions
@@ -22,10 +23,12 @@ from app.settings import Settings
 from app.wiring import (
     Urls,
     archive_store,
+    authorities,
     database_urls,
     make_data_folder,
     master_keys,
     release_store,
+    signing_keys,
 )
 from storage.errors import StoreError
 from storage.ports import Store
@@ -34,6 +37,16 @@ _CLOCK_TOLERANCE_SECONDS = 5
 _FREE_WARNING = 0.10
 _FREE_ERROR_BYTES = 1 << 30
 _OLDEST_POSTGRES = 150018
+_LATE_SECONDS = 900
+_LOG_STATE = """
+    SELECT coalesce((SELECT max(seq) + 1 FROM ledger_leaves), 0),
+        coalesce((SELECT extract(epoch FROM now() - e.written_at)::float8 FROM custody_entries e
+            WHERE e.position > (SELECT position FROM ledger_progress)
+            ORDER BY e.position LIMIT 1), 0),
+        (SELECT count(*) FROM checkpoints c
+            WHERE c.wants_stamp AND c.signed_at < now() - interval '1 day'
+                AND NOT EXISTS (SELECT FROM checkpoint_stamps s WHERE s.checkpoint_id = c.id))
+"""
 
 
 class Level(StrEnum):
@@ -71,6 +84,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += _guarded("disk", lambda: _disk(settings.data))
     findings += _guarded("database", lambda: _database(settings))
     findings += _guarded("master keys", lambda: _keys(settings))
+    findings += _guarded("ledger", lambda: _ledger(settings))
     findings += _guarded("archive store", lambda: _store("archive store", archive_store(settings)))
     findings += _guarded("release store", lambda: _store("release store", release_store(settings)))
     findings += _guarded("audio tools", _audio)
@@ -215,10 +229,44 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             level=Level.WARN,
             found="without the master keys no backup of the data can be read",
             mend=(
-                f"copy {settings.archive_key_path} and {settings.release_key_path} to a place "
-                "apart from the data, then set AUDIATUR_MASTER_KEY_BACKED_UP=true"
+                f"copy {settings.archive_key_path}, {settings.release_key_path} and "
+                f"{settings.ledger_key_path} to a place apart from the data, then set "
+                "AUDIATUR_MASTER_KEY_BACKED_UP=true"
             ),
         )
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    ring = signing_keys(settings)
+    signing = ", ".join(f"{p} {ring.keys.public(p)[0].fingerprint[:16]}…" for p in Purpose)
+    yield Finding(
+        part="ledger keys", level=Level.OK, found=f"{ring.path}, {ring.origin}: {signing}"
+    )
+    urls = authorities(settings).urls
+    yield Finding(
+        part="time stamps",
+        level=Level.OK if urls else Level.WARN,
+        found=", ".join(urls) or "no authority witnesses the ledger",
+        mend="" if urls else "set AUDIATUR_TSA_URLS and AUDIATUR_TSA_ROOTS_FILE",
+    )
+    with (
+        database_urls(settings) as found,
+        psycopg.connect(found.owner, connect_timeout=CONNECT_SECONDS) as connection,
+    ):
+        if connection.execute("SELECT to_regclass('ledger_progress')").fetchone() != (None,):
+            yield _log(*(connection.execute(_LOG_STATE).fetchone() or (0, 0, 0)))
+
+
+def _log(size: int, waiting_seconds: float, pending: int) -> Finding:
+    found = f"{size} leaves, the oldest entry without one is {waiting_seconds:.0f} s old"
+    if waiting_seconds > _LATE_SECONDS:
+        mend = "start a worker: audiatur serve, or audiatur worker"
+        return Finding(part="ledger", level=Level.WARN, found=found, mend=mend)
+    if pending:
+        found = f"{found}; {pending} checkpoints wait for a time stamp since over a day"
+        mend = "see in the log why the authorities do not answer: stamp.failed"
+        return Finding(part="ledger", level=Level.WARN, found=found, mend=mend)
+    return Finding(part="ledger", level=Level.OK, found=found)
 
 
 def _store(part: str, store: Store) -> Iterator[Finding]:

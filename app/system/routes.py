@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from app.core.db import Database
 from app.core.errors import Refusal
+from app.system.log_figures import LogCollector
 from storage.errors import StoreError
 
 router = APIRouter(tags=["system"])
@@ -94,6 +95,7 @@ def metrics(request: Request) -> Response:
     """Give the figures of this process and of the queue, for Prometheus."""
     queue = CollectorRegistry()
     queue.register(_QueueCollector(request.app.state.database))
+    queue.register(LogCollector(request.app.state.database))
     body = generate_latest(REGISTRY)
     try:
         body += generate_latest(queue)

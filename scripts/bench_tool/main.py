@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bench_tool import ingest, inspect, memory, queue
+from bench_tool import audit, ingest, inspect, memory, queue
 from bench_tool.figures import MIB
 from bench_tool.native import BenchmarkFailed, compile_programs
 from bench_tool.parts import Part, Section
@@ -29,6 +29,7 @@ PARTS: dict[str, Part] = {
     "memory": memory,
     "queue": queue,
     "inspect": inspect,
+    "audit": audit,
 }
 _ALL = "all"
 _FEWEST_ROUNDS = 5

@@ -66,13 +66,28 @@ def compile_programs(directory: Path) -> Programs:
     Raises:
         BenchmarkFailed: there is no compiler or no OpenSSL to compile against.
     """
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        raise BenchmarkFailed("there is no gcc: apt-get install gcc libc6-dev libssl-dev")
+    compiler = _compiler()
     directory.mkdir()
     for name in ("reference", "load"):
         _compile(compiler, _SOURCES / f"{name}.c", directory / name)
     return Programs(reference=directory / "reference", load=directory / "load")
+
+
+def compile_one(name: str, program: Path) -> Path:
+    """Compile one more program of this folder.
+
+    Raises:
+        BenchmarkFailed: there is no compiler or no OpenSSL to compile against.
+    """
+    _compile(_compiler(), _SOURCES / f"{name}.c", program)
+    return program
+
+
+def _compiler() -> str:
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        raise BenchmarkFailed("there is no gcc: apt-get install gcc libc6-dev libssl-dev")
+    return compiler
 
 
 def _compile(compiler: str, source: Path, program: Path) -> None:

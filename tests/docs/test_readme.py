@@ -20,7 +20,7 @@ from tests.docs.markdown import README, ROOT, blocks, documents, relative_links,
 _PATIENCE_SECONDS = 300
 _EXPECTED = re.compile(r"^\s*# → (\d{3}(?:, \d{3})*)$", re.MULTILINE)
 _STATUS = re.compile(r"^\d{3}$", re.MULTILINE)
-_COMMAND = re.compile(r"`(?:audiatur )?([a-z]+(?:[ -][a-z]+)*)")
+_COMMAND = re.compile(r"`(?:audiatur )?([a-z][a-z-]*(?: [a-z][a-z-]*)*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

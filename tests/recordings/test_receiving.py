@@ -17,7 +17,9 @@ from sqlalchemy import func, select, text
 
 from app.core.db import Database
 from app.custody.models import CustodyEntry, CustodyPrivate
+from app.custody.receipts import check
 from app.custody.rules import commitment
+from app.custody.signing import Purpose
 from app.recordings.models import Leg, LinkChange, Party, Recording, Screenshot, SealedRow
 from storage.sealed import SealedRef
 from tests.factories import wav
@@ -55,7 +57,9 @@ def test_an_upload_is_kept_whole(live: Live) -> None:
     assert told["size_bytes"] == len(body)
     assert told["event"]["linked_by"] == "triage"
     assert told["consent"] == {"flag": "unknown"}
-    assert told["receipt"] is None
+    receipt = check(told["receipt"], live.tools.log.ring.keys.public(Purpose.RECEIPT))
+    assert (str(receipt.object_id), receipt.leg) == (told["id"], "mixed")
+    assert (receipt.sha256.hex(), receipt.size_bytes) == (told["sha256"], told["size_bytes"])
     with live.tools.database.transaction() as session:
         leg = session.scalars(select(Leg)).one()
         row = session.get_one(SealedRow, leg.object_id)
@@ -76,6 +80,8 @@ def test_an_upload_is_kept_whole(live: Live) -> None:
             {"t": "inspection.inspect"},
         ).all()
     assert jobs == [told["id"]]
+    assert (receipt.entry_id, receipt.received_at) == (entry.id, leg.received_at)
+    assert receipt.commitment == entry.content_commitment
     value = live.tools.cipher.open(entry.id, "content", beside["content"].ciphertext)
     assert value == hashlib.sha256(body).digest()
     assert entry.content_commitment == commitment("content", beside["content"].salt, value)

