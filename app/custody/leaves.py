@@ -63,7 +63,7 @@ def leaf_of(entry: Entry, *, log: str, seq: int, prev: int | None) -> bytes:
     `prev` is the number of the entry before it about the same object, None for the first.
     """
     kinds = {"content": entry.content_commitment, "detail": entry.detail_commitment}
-    return canonical(
+    return _written(
         {
             "v": VERSION,
             "log": log,
@@ -82,7 +82,8 @@ def leaf_of(entry: Entry, *, log: str, seq: int, prev: int | None) -> bytes:
             "outcome": entry.outcome,
             "facts": entry.facts,
             "c": {k: base64.b64encode(v).decode() for k, v in kinds.items() if v is not None},
-        }
+        },
+        is_plain=_is_plain(entry.facts),  # All else is plain by its types.
     )
 
 
@@ -94,7 +95,11 @@ def canonical(value: Mapping[str, object]) -> bytes:
 
     Source: RFC 8785.
     """
-    if _is_plain(value):
+    return _written(value, is_plain=_is_plain(value))
+
+
+def _written(value: Mapping[str, object], *, is_plain: bool) -> bytes:
+    if is_plain:
         return _encode(value).encode()
     return rfc8785.dumps(value)  # type: ignore[arg-type]  # the library's JSON type is private
 

@@ -293,6 +293,9 @@ def _locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as exc:
+        if path.exists():  # Whoever may only read the keys changes nothing.
+            yield
+            return
         raise SigningKeyInvalid(f"{path.parent} cannot be written to ({exc.strerror}).") from exc
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

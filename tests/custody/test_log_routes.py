@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from app.custody.signing import Purpose
 from app.custody.tiles import Tile
 from app.custody.tree import Head
 from app.identity.actor import Actor
+from app.worker.loop import sequencing
 from tests.custody import naive
 from tests.factories import wav
-from tests.live import Live, metadata
+from tests.live import PATIENCE_SECONDS, Live, metadata
 from tests.logs import ORIGIN
 from tests.recordings.test_receiving import PNG
 
@@ -151,6 +153,28 @@ def test_the_tree_is_built_again_from_tiles_alone(live: Live) -> None:
     above = _get(live, "tile/1/000.p/1").content
     assert above == tree.fold(hashes[:256])
     assert naive.split(head.size) == 256
+
+
+def test_a_worker_gives_numbers_by_itself_and_the_figures_follow(live: Live) -> None:
+    live.send(metadata("c1"), wav(0.2))
+
+    def figure(name: str) -> float:
+        lines = live.call("GET", "/metrics", who=None).text.splitlines()
+        (line,) = (line for line in lines if line.startswith(f"{name} "))
+        return float(line.split()[1])
+
+    assert figure("audiatur_ledger_leaves") == 0
+    assert figure("audiatur_ledger_lag_seconds") > 0
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with sequencing(live.tools.log):
+        while not figure("audiatur_ledger_leaves") and time.monotonic() < deadline:
+            pass
+    assert figure("audiatur_ledger_leaves") > 0
+    assert figure("audiatur_ledger_lag_seconds") == 0
+    assert figure("audiatur_checkpoint_age_seconds") == 0
+    checkpoint_now(live.tools.log, wants_stamp=True)
+    assert figure("audiatur_checkpoint_age_seconds") > 0
+    assert figure("audiatur_stamps_pending") == 1
 
 
 def test_the_keys_are_listed_with_their_fingerprints(live: Live) -> None:
