@@ -78,8 +78,8 @@ def run(options: Options) -> Section:
     ]
     catching = statistics.median(appended["catch_up"])
     note = (
-        f"\n\nSequencer alone: {catching:.0f} entries a second; entries without a leaf at the "
-        f"end of a run: {statistics.median(appended['left']):.0f}."
+        f"\n\nSequencer alone: {catching:.0f} entries a second; entries without a leaf when "
+        f"appending ended: {statistics.median(appended['left']):.0f}."
     )
     return Section(
         title="The log: appending and recounting",
@@ -124,7 +124,7 @@ def _append(options: Options) -> dict[str, list[float]]:
             say(f"audit: appending, round {number + 1}")
             with _at_work(sequencer):
                 found["ledger"].append(_rate(cluster, "ledger", options))
-            found["left"].append(_left_over(database))
+                found["left"].append(_left_over(database))
             sequencer.catch_up()
             _require_whole(database)
             _rate(cluster, "ledger", options)

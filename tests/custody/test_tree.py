@@ -156,6 +156,21 @@ def test_a_wrong_consistency_is_refused_as_the_second_verifier_does(
             tree.check_consistency(before, after, sent)
 
 
+def test_a_proof_is_as_long_as_the_tree_is_high_even_if_it_leads_to_the_root() -> None:
+    leaves = leaves_of(4)
+    leaf, head = tree.leaf_hash(leaves[0]), head_of(leaves)
+    path = naive.path(0, leaves)
+    for size in (2, 8, 9):
+        with pytest.raises(ProofInvalid, match="than the tree is high"):
+            tree.check_inclusion(leaf, 0, path, replace(head, size=size))
+    before, grown = head_of(leaves[:3]), naive.proof(3, leaves)
+    for size in (8, 9):
+        with pytest.raises(ProofInvalid, match="than the tree is high"):
+            tree.check_consistency(before, replace(head, size=size), grown)
+    with pytest.raises(ProofInvalid, match="than the tree is high"):
+        tree.check_consistency(before, head, [*grown, bytes(32)])
+
+
 def test_a_leaf_is_never_taken_for_a_node() -> None:
     leaves = leaves_of(2)
     inner = tree.leaf_hash(leaves[0]) + tree.leaf_hash(leaves[1])
