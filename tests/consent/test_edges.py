@@ -106,13 +106,15 @@ def claimed(**values: Any) -> World:  # noqa: ANN401 - as above.
 def vendor(world: World = ALLOWED, **values: Any) -> World:  # noqa: ANN401 - as above.
     facts: dict[str, Any] = {
         "id": uid("vendor"),
+        "processor": "7701234567",
         "valid_from": CALLED - DAY,
         "valid_to": None,
         "purposes": frozenset({"transcription"}),
     } | values
     world = by(told(purposes=frozenset({"transcription"})), world=world)
     asked = world.about(processors=(ProcessorContract(**facts),))
-    return asked.asking(purpose=Purpose.TRANSCRIPTION).to(RecipientClass.PROCESSOR)
+    asked = asked.asking(purpose=Purpose.TRANSCRIPTION)
+    return asked.to(RecipientClass.PROCESSOR, processor="7701234567")
 
 
 def demanded(**values: Any) -> World:  # noqa: ANN401 - as above.
@@ -526,6 +528,7 @@ BETWEEN: dict[str, tuple[World, str]] = {
     "what is no assessment": (claimed(kind=Kind.LEGAL_DEMAND), GONE),
     # Vendors.
     "a vendor from now on": (vendor(valid_from=NOW), ""),
+    "another vendor": (vendor(processor="7707654321"), "G_NONE"),
     "a vendor from the next moment on": (vendor(valid_from=NOW + TICK), GONE),
     "a vendor to the next moment": (vendor(valid_to=NOW + TICK), ""),
     "a vendor until now": (vendor(valid_to=NOW), GONE),
