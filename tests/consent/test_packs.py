@@ -563,7 +563,7 @@ def test_the_strictest_pack_of_a_place_is_called_after_it() -> None:
     assert found.sha256 == hashlib.sha256(rfc8785.dumps(digests)).hexdigest()
     assert (found.mark, found.marks) == (
         Mark.UNCERTAIN,
-        {"stay_counts_as": Mark.UNCERTAIN},
+        {"proof": Mark.UNCERTAIN, "stay_counts_as": Mark.UNCERTAIN},
     )
     assert found.demands.stay_counts_as == Strength.NONE
     sure = together("DE-X", [parse(changed()), other])
