@@ -566,7 +566,8 @@ def test_the_strictest_pack_of_a_place_is_called_after_it() -> None:
         {"proof": Mark.UNCERTAIN, "stay_counts_as": Mark.UNCERTAIN},
     )
     assert found.demands.stay_counts_as == Strength.NONE
-    sure = together("DE-X", [parse(changed()), other])
+    firm = field("proof", changed()["fields"]["proof"] | {"mark": "firm"})
+    sure = together("DE-X", [parse(firm), parse(firm | {"jurisdiction": "AT"})])
     assert (sure.mark, sure.marks) == (Mark.CHOICE, {})
     assert together("DE-X", [one]) is one
     assert (
