@@ -13,6 +13,7 @@ from app.consent.schemas import DryRunRead
 from app.core.moments import Moment, Version
 from app.core.text import LongText, Text
 from app.identity.permissions import Permission
+from app.recordings.models import Proof
 from app.review import wording
 from app.review.batches import BatchOutcome, BatchState, Flip
 from app.review.changes import Flipped
@@ -116,7 +117,7 @@ class LinksRead(BaseModel):
 
 
 class CallRead(BaseModel):
-    """What people know the call by."""
+    """What people know the call by; `proof` is the class of what its worst party was told by."""
 
     client: str | None
     event: str
@@ -125,6 +126,7 @@ class CallRead(BaseModel):
     agent: str | None
     line: str | None
     duration_ms: int | None
+    proof: Proof | None
 
 
 class PartyRead(BaseModel):
@@ -336,6 +338,7 @@ def _call(item: Item) -> CallRead | None:
         agent=recording.agent,
         line=recording.line,
         duration_ms=recording.duration_ms,
+        proof=Proof(recording.proof) if recording.proof else None,
     )
 
 

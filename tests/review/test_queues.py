@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy import update
 
 from app.consent import review
 from app.consent.models import DecisionRow, Verdict
@@ -431,3 +432,14 @@ def test_reports_as_json_and_as_defused_csv(house: House) -> None:
 def test_reports_on_nothing_are_empty_and_not_broken(house: House, name: str) -> None:
     answer = house.call("reviewer", "GET", f"/v1/review/reports/{name}?format=csv")
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("proof", [None, "B", "F"])
+def test_an_item_shows_the_class_of_proof_of_its_call(house: House, proof: str | None) -> None:
+    recording = house.recording()
+    with house.making() as make:
+        make.session.execute(
+            update(Recording).where(Recording.id == recording.id).values(proof=proof)
+        )
+    (item,) = house.call("reviewer", "GET", "/v1/review/unknown").json()["items"]
+    assert item["call"]["proof"] == proof

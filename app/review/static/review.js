@@ -132,6 +132,7 @@ const start = (desk) => {
       pair(list, say.direction, say[call.direction]);
       pair(list, say.agent, call.agent);
       pair(list, say.line, call.line);
+      pair(list, say.proof, call.proof && `${call.proof}: ${say[`proof_${call.proof}`]}`);
     }
     if (evidence) {
       pair(list, say.party, evidence.party);
