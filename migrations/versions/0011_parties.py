@@ -176,7 +176,7 @@ def upgrade() -> None:
         )
     op.execute("GRANT UPDATE (state, decided_by, decided_at) ON party_changes TO audiatur_app")
     op.execute(
-        "GRANT UPDATE (channel, agent, exchange_leg, presence_by) ON parties TO audiatur_app"
+        "GRANT UPDATE (channel, exchange_leg, presence_by) ON parties TO audiatur_app"
     )
     op.execute("GRANT UPDATE (proof) ON recordings TO audiatur_app")
     op.execute("GRANT EXECUTE ON FUNCTION verified_by_rule(assertions) TO audiatur_app")

@@ -39,6 +39,7 @@ from storage.keys import MasterKeys
 from tests.conftest import Urls
 from tests.factories import Make
 from tests.live import running
+from tests.logs import log_tools
 from tests.playback.interleaving import Answer, SeamedDatabase, SeamedStore, Turns, ask
 from tests.releases.house import ACKNOWLEDGED, DETAILS
 from tests.releases.world import World
@@ -158,6 +159,7 @@ def archive(own_database: Urls, tmp_path: Path, sandbox: Sandbox) -> Iterator[Ar
         shelf=Shelf(archive=stores[0], sandbox=sandbox, spool=tmp_path / "spool"),
         release=stores[1],
         sandbox=sandbox,
+        log=log_tools(tmp_path, database, SystemClock()),
     )
     public = PublicTools(database=links, release=stores[1], clock=SystemClock())
     yield Archive(

@@ -206,7 +206,7 @@ def test_a_refusal_blocks_at_once_and_nothing_found_leaves_the_queue(
     expect(page.locator("#empty")).to_be_visible()
     row = _proposed(house, silent)
     assert row.kind == "none"
-    assert (row.evidence["searched"]["from_ms"], row.evidence["searched"]["to_ms"]) == (0, 8000)
+    assert row.evidence["searched"]["window"] == {"from_ms": 0, "to_ms": 8000}
     assert house.call("reviewer", "GET", "/v1/review/unknown").json()["items"] == []
     flag = house.call("reviewer", "GET", f"/v1/recordings/{silent}").json()["consent"]["flag"]
     assert flag == "unknown"
@@ -316,7 +316,7 @@ def test_after_the_sessions_end_he_is_back_at_the_same_item_with_his_words(
     assert shown(page) == second
     page.keyboard.press("Control+Enter")
     expect(page.locator("#status")).to_contain_text("уже действует")
-    assert _proposed(house, second).evidence == {"quote": "Не хочу"}
+    assert _proposed(house, second).evidence["quote"] == "Не хочу"
 
 
 def test_what_somebody_else_has_taken_is_shown_and_left_to_him(house: House, page: Page) -> None:

@@ -291,7 +291,8 @@ export const makeForms = ({ settings, say, ask, at, fill, tell, current, player,
     none: (faults) => {
       const [from, to] = faults.span("from", "to");
       const note = at("remark").value.trim();
-      const searched = { how: "listened", from_ms: from, to_ms: to, ...(note ? { note } : {}) };
+      const window = { from_ms: from, to_ms: to };
+      const searched = { how: "listened", window, prompts: [], contracts: [], ...(note ? { note } : {}) };
       return { evidence: { searched } };
     },
     screen: (faults) => {
