@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from app.consent import review
 from app.consent.models import Verdict
-from app.consent.purposes import Kind, Purpose
+from app.consent.purposes import Kind, Purpose, RecipientClass
 from app.consent.review import Proposal
 from app.core.clock import SetClock, SystemClock
 from app.core.db import APP_ROLE
@@ -89,6 +89,7 @@ class Archive:
                 evidence=DETAILS,
                 party="cli",
                 purposes=(Purpose.INTERNAL_QUALITY, Purpose.DISPUTE_CLIENT),
+                recipients=(RecipientClass.OWN_STAFF_MANAGER, RecipientClass.CLIENT_SAME_ENTITY),
             )
             for told in (ack, consent):
                 row = review.propose(session, make.manager, recording.id, told, at=clock.now())
