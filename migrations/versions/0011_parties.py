@@ -175,9 +175,7 @@ def upgrade() -> None:
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
     op.execute("GRANT UPDATE (state, decided_by, decided_at) ON party_changes TO audiatur_app")
-    op.execute(
-        "GRANT UPDATE (channel, exchange_leg, presence_by) ON parties TO audiatur_app"
-    )
+    op.execute("GRANT UPDATE (channel, exchange_leg, presence_by) ON parties TO audiatur_app")
     op.execute("GRANT UPDATE (proof) ON recordings TO audiatur_app")
     op.execute("GRANT EXECUTE ON FUNCTION verified_by_rule(assertions) TO audiatur_app")
     for function in (
