@@ -27,7 +27,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "docs" / "mutants.md"
 ROOM = Path("app/consent")
 MODULES = ("rules", "gates", "grounds", "states", "spans", "purposes", "packs")
-TESTS = ("test_decision_table", "test_edges", "test_rules", "test_packs", "test_reasons")
+TESTS = (
+    "test_decision_table",
+    "test_edges",
+    "test_rules",
+    "test_packs",
+    "test_proof",
+    "test_reasons",
+)
 _SETTINGS = """
 [mutmut]
 source_paths=app

@@ -23,6 +23,7 @@ from app.consent.purposes import (
     ClauseScope,
     GroundCode,
     Kind,
+    PlaceBy,
     Purpose,
     RecipientClass,
     ScreeningResult,
@@ -56,6 +57,7 @@ from tests.consent.worlds import (
     ENGINEER,
     GUEST,
     NOW,
+    PACKS,
     QUALITY,
     World,
     agreed,
@@ -851,3 +853,13 @@ def test_what_a_piece_of_evidence_counts_for(
     demands = pack("RU", stay_counts_as=stay, beep_counts_as=beep).demands
     party: Heard = replace(CLIENT, side=side)
     assert states.counted(replace(told(), kind=kind), party, demands) == counts
+
+
+@pytest.mark.parametrize(
+    ("hint", "reasons"), [("FR", {"C_TOO_WEAK", "J_DEFAULT_STRICT"}), ("ZZ", {"J_DEFAULT_STRICT"})]
+)
+def test_the_rules_of_a_hint_are_asked_where_there_are_any(hint: str, reasons: set[str]) -> None:
+    packs = {**ALLOWED.case.packs, "DEFAULT": PACKS["RU"], "FR": PACKS["DE"]}
+    moving = replace(CLIENT, place=None, place_by=PlaceBy.MOBILE, hint=hint)
+    found = ALLOWED.about(packs=packs, parties=(ENGINEER, moving)).decide()
+    assert {reason.code for reason in found.reasons if reason.code[0] in "CJ"} == reasons

@@ -181,6 +181,18 @@ def test_a_pack_of_faulty_proof_is_none(value: Any) -> None:  # noqa: ANN401 - J
     assert [fault.where for fault in refused.value.faults] == ["/fields/proof/value"]
 
 
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [("A", "'A' is no object of purposes."), ({"dispute_client": ["F"]}, "F is no proof.")],
+)
+def test_a_faulty_proof_is_named(value: Any, what: str) -> None:  # noqa: ANN401 - JSON.
+    body = {**shipped()["RU"]}
+    body["fields"] = body["fields"] | {"proof": {"value": value, "mark": "firm"}}
+    with pytest.raises(PackInvalid) as refused:
+        parse(body)
+    assert [fault.what for fault in refused.value.faults] == [what]
+
+
 def test_every_shipped_pack_says_what_suffices_for_every_purpose_that_asks_for_consent() -> None:
     asked = {
         Purpose.INTERNAL_QUALITY,
