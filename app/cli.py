@@ -28,9 +28,11 @@ from app.identity.actor import Actor
 from app.identity.permissions import Permission, Role
 from app.inspection import searches
 from app.inspection.examiner import examiner
+from app.inspection.sandbox import Sandbox
 from app.inspection.schemas import SearchRunRead
 from app.inspection.searches import Scope
 from app.recordings import jobs as recordings
+from app.releases import derive
 from app.settings import Settings
 from app.system import doctor as system
 from app.tools import Tools
@@ -396,6 +398,32 @@ def sweep(older_than_hours: int) -> None:
 def verify_bundle(arguments: tuple[str, ...]) -> None:
     """Hand everything to the single-file verifier: what experts run is what we run."""
     sys.exit(verifier.main(arguments, program="audiatur verify"))
+
+
+@audiatur.command("derive")
+@click.argument("derivation", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "originals",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="What to write."
+)
+def derive_file(derivation: Path, originals: tuple[Path, ...], out: Path) -> None:
+    """Make a clip or a redacted screenshot again from its ORIGINALS, as its DERIVATION says.
+
+    Neither a database nor a network is needed. Ends with 1 where other bytes come out.
+    """
+    made = derive.rederive(derivation, originals, Sandbox.detect(), out=out)
+    for difference in made.differences:
+        click.echo(f"note: {difference}")
+    click.echo(f"sha256 {made.sha256}")
+    if not made.is_same:
+        click.echo(f"DIFFERENT: the derivation says {made.stated_sha256}")
+        sys.exit(1)
+    click.echo("SAME")
 
 
 def main() -> None:

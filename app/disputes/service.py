@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +14,8 @@ from app.core.ids import DisputeId, RecordingId, new_id
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes import queries
-from app.disputes.models import Dispute, Exhibit
+from app.disputes.models import Dispute, Exhibit, ExhibitKind
+from app.disputes.redactions import Area, Redaction, areas_in_order, in_order
 from app.identity.actor import Actor
 
 
@@ -39,6 +41,46 @@ class ExhibitBeyondEnd(Conflict):
     """
 
 
+class ExhibitScreenshotUnknown(NotFound):
+    """There is no such screenshot to add as an exhibit."""
+
+
+class ExhibitNotFound(NotFound):
+    """There is no such exhibit."""
+
+
+class ExhibitReplaced(Conflict):
+    """Another exhibit has taken the place of this one.
+
+    `by` is its id.
+    """
+
+
+class ExhibitOtherKind(Conflict):
+    """A recording has a part and redactions, a screenshot has areas."""
+
+
+class RedactionOutside(Conflict):
+    """A redaction begins before or ends after what is shown of the recording.
+
+    `from_ms` and `to_ms` tell what is shown.
+    """
+
+
+class ChannelMissing(Conflict):
+    """A redaction is of a channel that the recording does not have.
+
+    `channels` tells how many there are; the first is 0.
+    """
+
+
+class AreaOutside(Conflict):
+    """An area is not within the screenshot as it is shown.
+
+    `width` and `height` tell how large it is.
+    """
+
+
 class DisputeClosed(Conflict):
     """The dispute is closed; nothing is added to it any more."""
 
@@ -55,6 +97,16 @@ class Clip:
     from_ms: int
     to_ms: int | None
     note: str | None
+    redactions: tuple[Redaction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """The screenshot to show, and what of it shall not be seen."""
+
+    screenshot_id: UUID
+    note: str | None
+    areas: tuple[Area, ...] = ()
 
 
 def open_dispute(
@@ -104,35 +156,37 @@ def get(session: Session, dispute_id: DisputeId) -> Dispute:
 
 
 def add_exhibit(
-    session: Session, actor: Actor, dispute_id: DisputeId, clip: Clip, *, at: datetime
+    session: Session,
+    actor: Actor,
+    dispute_id: DisputeId,
+    shown: Clip | Shot,
+    *,
+    replaces: UUID | None = None,
+    at: datetime,
 ) -> Exhibit:
-    """Add a part of a recording to a dispute.
+    """Add a part of a recording, or a screenshot, to a dispute.
 
     Raises:
         DisputeNotFound: there is no such dispute.
         DisputeClosed: it takes no more exhibits.
         ExhibitRecordingUnknown: there is no such recording, or it was erased.
+        ExhibitScreenshotUnknown: there is no such screenshot, or it was erased.
         ExhibitBeyondEnd: the recording is shorter.
+        RedactionOutside: a redaction is not within the part.
+        ChannelMissing: a redaction is of a channel that there is not.
+        AreaOutside: an area is not within the screenshot.
     """
     dispute = get(session, dispute_id)
     if dispute.closed_at is not None:
         raise DisputeClosed
-    recording = queries.recording(session, clip.recording_id)
-    if recording is None:
-        raise ExhibitRecordingUnknown
-    if recording.duration_ms is not None and (
-        clip.from_ms >= recording.duration_ms or (clip.to_ms or 0) > recording.duration_ms
-    ):
-        raise ExhibitBeyondEnd(duration_ms=recording.duration_ms)
     exhibit = Exhibit(
         id=new_id(),
         dispute_id=dispute.id,
-        recording_id=recording.id,
-        from_ms=clip.from_ms,
-        to_ms=clip.to_ms,
-        note=clip.note,
+        replaces=replaces,
+        note=shown.note,
         added_by=person(actor),
         at=at,
+        **(_clip(session, shown) if isinstance(shown, Clip) else _shot(session, shown)),
     )
     session.add(exhibit)
     session.flush()
@@ -140,17 +194,116 @@ def add_exhibit(
         session,
         actor,
         Act.EXHIBIT_ADDED,
-        ("recording", recording.id),
+        (exhibit.kind, shown.recording_id if isinstance(shown, Clip) else shown.screenshot_id),
         at=at,
         facts={
             "dispute_id": str(dispute.id),
             "exhibit_id": str(exhibit.id),
-            "from_ms": clip.from_ms,
-            "to_ms": clip.to_ms,
+            "from_ms": exhibit.from_ms,
+            "to_ms": exhibit.to_ms,
+            "redactions": len(exhibit.redactions) + len(exhibit.areas),
+            "replaces": str(replaces) if replaces else None,
         },
-        detail={"note": clip.note} if clip.note else None,
+        detail=_detail(exhibit),
     )
     return exhibit
+
+
+def exhibit(session: Session, exhibit_id: UUID) -> Exhibit:
+    """Return an exhibit that none has replaced.
+
+    Raises:
+        ExhibitNotFound: there is none.
+        ExhibitReplaced: another has taken its place.
+    """
+    found = session.get(Exhibit, exhibit_id)
+    if found is None:
+        raise ExhibitNotFound
+    by = queries.replaced_by(session, exhibit_id)
+    if by is not None:
+        raise ExhibitReplaced(by=str(by))
+    return found
+
+
+def revise(
+    session: Session, actor: Actor, exhibit_id: UUID, shown: Clip | Shot, *, at: datetime
+) -> Exhibit:
+    """Put another exhibit of the same recording or screenshot in the place of one.
+
+    Raises:
+        ExhibitOtherKind: it shows something else.
+    """
+    queries.lock_exhibit(session, exhibit_id)
+    old = exhibit(session, exhibit_id)
+    same = (
+        shown.recording_id == old.recording_id
+        if isinstance(shown, Clip)
+        else shown.screenshot_id == old.screenshot_id
+    )
+    if not same:
+        raise ExhibitOtherKind
+    return add_exhibit(session, actor, DisputeId(old.dispute_id), shown, replaces=exhibit_id, at=at)
+
+
+def _clip(session: Session, clip: Clip) -> dict[str, object]:
+    recording = queries.recording(session, clip.recording_id)
+    if recording is None:
+        raise ExhibitRecordingUnknown
+    if recording.duration_ms is not None and (
+        clip.from_ms >= recording.duration_ms or (clip.to_ms or 0) > recording.duration_ms
+    ):
+        raise ExhibitBeyondEnd(duration_ms=recording.duration_ms)
+    redactions = in_order(clip.redactions)
+    must_be_within(session, clip, redactions, duration_ms=recording.duration_ms)
+    return {
+        "kind": ExhibitKind.RECORDING,
+        "recording_id": recording.id,
+        "from_ms": clip.from_ms,
+        "to_ms": clip.to_ms,
+        "redactions": [one.kept() for one in redactions],
+        "areas": [],
+    }
+
+
+def must_be_within(
+    session: Session, clip: Clip, redactions: Sequence[Redaction], *, duration_ms: int | None
+) -> None:
+    """Refuse a redaction that is not wholly of what `clip` shows.
+
+    Raises:
+        RedactionOutside: it begins before or ends after it.
+        ChannelMissing: it is of a channel that there is not.
+    """
+    end_ms = duration_ms if clip.to_ms is None else clip.to_ms
+    channels = queries.channels(session, clip.recording_id)
+    for one in redactions:
+        if one.from_ms < clip.from_ms or (end_ms is not None and one.to_ms > end_ms):
+            raise RedactionOutside(from_ms=clip.from_ms, to_ms=end_ms)
+        if one.channel is not None and one.channel >= channels:
+            raise ChannelMissing(channels=channels)
+
+
+def _shot(session: Session, shot: Shot) -> dict[str, object]:
+    screenshot = queries.screenshot(session, shot.screenshot_id)
+    if screenshot is None:
+        raise ExhibitScreenshotUnknown
+    width, height = screenshot.width, screenshot.height
+    # Whether it lies on its side is seen when it is drawn, which looks once more.
+    if not all(area.fits(width, height) or area.fits(height, width) for area in shot.areas):
+        raise AreaOutside(width=width, height=height)
+    return {
+        "kind": ExhibitKind.SCREENSHOT,
+        "screenshot_id": screenshot.id,
+        "from_ms": 0,
+        "to_ms": None,
+        "redactions": [],
+        "areas": [area.kept() for area in areas_in_order(shot.areas)],
+    }
+
+
+def _detail(exhibit: Exhibit) -> dict[str, object] | None:
+    told = {"note": exhibit.note, "redactions": exhibit.redactions, "areas": exhibit.areas}
+    return {name: value for name, value in told.items() if value} or None
 
 
 def person(actor: Actor) -> UUID:

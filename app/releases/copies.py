@@ -6,14 +6,11 @@ more; what lies in the release store without an item is swept like any object wi
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Protocol
-from uuid import UUID
+from typing import Protocol
 
 from sqlalchemy.exc import IntegrityError
 
@@ -22,18 +19,14 @@ from app.core.clock import Clock
 from app.core.db import Database
 from app.core.ids import ReleaseId, new_id
 from app.identity.actor import Actor
-from app.inspection.decode import PLAYABLE_MEDIA_TYPE
 from app.inspection.sandbox import Sandbox
-from app.recordings.models import Leg, SealedRow
-from app.releases import cutting, queries, service
-from app.releases.cutting import Source
+from app.releases import recipes, service
+from app.releases.making import Made, Maker
 from app.releases.models import Release
-from app.releases.refusals import ConsentChanged, RecordingNotReady, ReleaseRecordingUnknown
+from app.releases.refusals import ConsentChanged
 from app.releases.service import Cleared, Copy
 from app.releases.tokens import ShareToken
-from storage.sealed import SealedReader, SealedReaper, SealedRef, SealedWriter
-
-_COPY_BYTES = 1 << 18
+from storage.sealed import SealedReader, SealedReaper, SealedWriter
 
 
 class ReleaseStore(SealedWriter, SealedReaper, Protocol):
@@ -76,7 +69,7 @@ class Copier:
         copies: list[Copy] = []
         try:
             for part in cleared:
-                copies.append(self._copy(part, part.permit))  # noqa: PERF401 - what is copied so far is known when one fails.
+                copies.append(self._copy(actor, part, part.permit))  # noqa: PERF401 - what is copied so far is known when one fails.
             release, token = self._grant(actor, release_id, copies)
         except BaseException:
             self._take_back(release_id, copies)
@@ -105,67 +98,39 @@ class Copier:
             if copy.object_id not in kept:
                 self.release.delete(copy.object_id)
 
-    def _copy(self, part: Cleared, permit: Permit) -> Copy:
-        """Copy exactly what `permit` is for."""
+    @property
+    def maker(self) -> Maker:
+        """What makes the files, for a preview too."""
+        return Maker(
+            database=self.database, archive=self.archive, sandbox=self.sandbox, spool=self.spool
+        )
+
+    def _copy(self, actor: Actor, part: Cleared, permit: Permit) -> Copy:
+        """Copy exactly what `permit` is for, without what was asked to be taken out."""
         if (permit.recording_id, permit.segment) != (part.recording_id, part.segment):
             raise ValueError("The permit is for something else.")
-        with self.database.transaction() as session:
-            recording = queries.recording(session, part.recording_id)
-            if recording is None:
-                raise ReleaseRecordingUnknown
-            legs, objects = recording.legs, queries.sealed(session, recording.legs)
-        playable = legs[0].playable_object_id if len(legs) == 1 else None
-        if permit.segment.from_ms == 0 and permit.segment.to_ms is None and playable is not None:
-            ref = _ref(objects[playable])
-            return self._keep(
-                part.wish_id,
-                self.archive.stream(ref),
-                media_type=PLAYABLE_MEDIA_TYPE,
-                duration_ms=legs[0].duration_ms,
-            )
-        with ExitStack() as files:
-            sources = [Source(leg=leg, file=self._opened(leg, objects, files)) for leg in legs]
-            self.spool.mkdir(parents=True, exist_ok=True)
-            wav, duration_ms = cutting.cut(
-                sources, permit.segment, sandbox=self.sandbox(), spool=self.spool
-            )
-            with closing(wav):
-                return self._keep(
-                    part.wish_id,
-                    iter(lambda: wav.read(_COPY_BYTES), b""),
-                    media_type=cutting.MEDIA_TYPE,
-                    duration_ms=duration_ms,
-                )
+        with self.maker.clip(permit.recording_id, permit.segment, part.redactions) as made:
+            return self._keep(actor, part, made)
 
-    def _opened(self, leg: Leg, objects: dict[UUID, SealedRow], files: ExitStack) -> IO[bytes]:
-        """Return the bytes of a leg in a file that has no name."""
-        self.spool.mkdir(parents=True, exist_ok=True)
-        unnamed = tempfile.TemporaryFile(dir=self.spool)  # noqa: SIM115 - `files` closes it.
-        file = files.enter_context(unnamed)
-        for piece in self.archive.stream(_ref(objects[leg.object_id])):
-            file.write(piece)
-        file.flush()
-        file.seek(0)
-        return file
-
-    def _keep(
-        self, wish_id: UUID, pieces: Iterator[bytes], *, media_type: str, duration_ms: int | None
-    ) -> Copy:
+    def _keep(self, actor: Actor, part: Cleared, made: Made) -> Copy:
         draft = self.release.begin(new_id())
         try:
-            for piece in pieces:
+            for piece in made.pieces():
                 draft.write(piece)
             kept = draft.keep()
         finally:
             draft.discard()
+        told = made.told(str(actor.id)) if made.told is not None else None
         return Copy(
-            wish_id=wish_id,
+            wish_id=part.wish_id,
             object_id=kept.object_id,
             wrapped_key=kept.wrapped_key,
             size_bytes=kept.size_bytes,
             sha256=kept.sha256,
-            media_type=media_type,
-            duration_ms=duration_ms,
+            media_type=made.media_type,
+            duration_ms=made.duration_ms,
+            redactions=part.redactions,
+            derivation=recipes.canonical(told).decode() if told is not None else None,
         )
 
 
@@ -177,11 +142,3 @@ def destroy(
         objects = service.destroy_keys(session, release_id, at=at)
     for object_id in objects:
         store.delete(object_id)
-
-
-def _ref(row: SealedRow) -> SealedRef:
-    if row.wrapped_key is None:
-        raise RecordingNotReady("The recording has been erased.")
-    return SealedRef(
-        object_id=row.object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes
-    )

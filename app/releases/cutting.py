@@ -6,17 +6,22 @@ and the last syllable before a notice ended would leave with it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path, PurePath
 from typing import IO, Final
 
 import numpy as np
 
 from app.consent.rules import Segment
+from app.disputes.redactions import Redaction
+from app.disputes.service import ChannelMissing
 from app.inspection.sandbox import (
     SOURCE_PATH,
     Budget,
@@ -25,13 +30,12 @@ from app.inspection.sandbox import (
     LimitKind,
     Sandbox,
 )
-from app.recordings.models import Leg
+from app.releases import recipes
+from app.releases.recipes import SAMPLE_BYTES, Derivation, Original, Output, Samples, Shape, Step
+from app.releases.redacting import redacted
 from app.releases.refusals import RecordingNotReady, SegmentNotSupported
 
 MEDIA_TYPE: Final = "audio/wav"
-_SAMPLE_BYTES: Final = 2
-_RATES_HZ: Final = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_COMMON_RATE_HZ: Final = 16_000
 _COPY_BYTES: Final = 1 << 18
 _MAX_BYTES: Final = (1 << 32) - 1024  # A WAV file counts its bytes in 32 bits.
 _DEMUXERS: Final = {
@@ -49,65 +53,99 @@ _DEMUXERS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """How samples of 16 bits follow each other."""
-
-    rate_hz: int
-    channels: int
-
-    @property
-    def frame_bytes(self) -> int:
-        return _SAMPLE_BYTES * self.channels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One leg: what is known of it, and its bytes in an unnamed file."""
 
-    leg: Leg
+    original: Original
     file: IO[bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A cut in an unnamed file, which its user closes, and how it was made."""
+
+    file: IO[bytes]
+    duration_ms: int
+    derivation: Derivation
+
+
 def cut(
-    sources: Sequence[Source], segment: Segment, *, sandbox: Sandbox, spool: Path
-) -> tuple[IO[bytes], int]:
-    """Return a WAV of `segment` in an unnamed file, and its length in milliseconds.
+    sources: Sequence[Source],
+    segment: Segment,
+    *,
+    redactions: Sequence[Redaction] = (),
+    sandbox: Sandbox,
+    spool: Path,
+) -> Cut:
+    """Return a WAV of `segment` in which nothing of `redactions` is heard.
 
     Two legs become the two channels: the sent one left, the received one right.
 
     Raises:
         SegmentNotSupported: there is no exact decoder for this kind of file.
+        ChannelMissing: a redaction is of a channel that there is not.
         RecordingNotReady: nothing could be decoded of it, or it holds nothing there.
     """
-    ordered = sorted(sources, key=lambda s: s.leg.leg != "sent")
-    is_single = len(ordered) == 1
-    shape = _own_shape(ordered[0].leg) if is_single else Shape(rate_hz=_COMMON_RATE_HZ, channels=1)
-    final = shape if is_single else Shape(rate_hz=_COMMON_RATE_HZ, channels=len(ordered))
+    ordered = sorted(sources, key=lambda s: s.original.leg != "sent")
+    originals = tuple(source.original for source in ordered)
+    shape = recipes.shape_of(originals)
+    one = shape if len(ordered) == 1 else Shape(rate_hz=shape.rate_hz, channels=1)
+    if any(r.channel is not None and r.channel >= shape.channels for r in redactions):
+        raise ChannelMissing(channels=shape.channels)
+    wanted = recipes.samples_of(segment.from_ms, segment.to_ms, shape.rate_hz)
+    stretches = recipes.stretches_of(redactions, shape.rate_hz)
+    steps: list[Step] = []
     with ExitStack() as files, ExitStack() as unless_whole:
         pcm = [files.enter_context(tempfile.TemporaryFile(dir=spool)) for _ in ordered]
-        for source, out in zip(ordered, pcm, strict=True):
-            _decode(source, segment, shape, sandbox=sandbox, out=out)
-        size_bytes = max(_size(file) // shape.frame_bytes for file in pcm) * final.frame_bytes
-        if not size_bytes:
+        for number, (source, out) in enumerate(zip(ordered, pcm, strict=True)):
+            run = _steps(source.original, wanted, one, sandbox)
+            _decode(source, run, sandbox=sandbox, out=out)
+            steps += [_told(words, sandbox, number) for words in run]
+        frames = max(_size(file) // one.frame_bytes for file in pcm)
+        if not frames:
             raise RecordingNotReady("The recording holds no sound there.")
         wav = unless_whole.enter_context(tempfile.TemporaryFile(dir=spool))
-        wav.write(_header(final, size_bytes))
-        for piece in _joined(pcm):
-            wav.write(piece)
-        wav.seek(0)
+        sound = redacted(_joined(pcm), stretches, shape, first_sample=wanted.first)
+        output = _written(wav, shape, sound, frames * shape.frame_bytes)
         unless_whole.pop_all()
-    return wav, size_bytes * 1000 // (final.rate_hz * final.frame_bytes)
+    steps += recipes.own_steps(
+        joined=len(ordered) > 1, stretches=stretches, version=version("audiatur")
+    )
+    derivation = Derivation(
+        originals=originals,
+        shape=shape,
+        from_ms=segment.from_ms,
+        to_ms=segment.to_ms,
+        first_sample=wanted.first,
+        end_sample=wanted.first + frames,
+        stretches=stretches,
+        steps=tuple(steps),
+        output=output,
+    )
+    return Cut(file=wav, duration_ms=frames * 1000 // shape.rate_hz, derivation=derivation)
 
 
-def _own_shape(leg: Leg) -> Shape:
-    rate_hz = leg.sample_rate_hz if leg.sample_rate_hz in _RATES_HZ else _COMMON_RATE_HZ
-    return Shape(rate_hz=rate_hz or _COMMON_RATE_HZ, channels=1 if leg.channels == 1 else 2)
+def _written(wav: IO[bytes], shape: Shape, sound: Iterator[bytes], size_bytes: int) -> Output:
+    digest = hashlib.sha256()
+    written = 0
+    for piece in chain([_header(shape, size_bytes)], sound):
+        digest.update(piece)
+        written += wav.write(piece)
+    wav.seek(0)
+    return Output(sha256=digest.hexdigest(), size_bytes=written, media_type=MEDIA_TYPE)
+
+
+def _told(words: Sequence[str], sandbox: Sandbox, number: int) -> Step:
+    tool = PurePath(words[0]).name
+    is_sox = words[0] == sandbox.tools.sox
+    found = (sandbox.sox_version or "") if is_sox else sandbox.ffmpeg_version
+    return Step(tool=tool, version=found, arguments=tuple(words[1:]), source=number)
 
 
 def _decode(
-    source: Source, segment: Segment, shape: Shape, *, sandbox: Sandbox, out: IO[bytes]
+    source: Source, steps: Sequence[Sequence[str]], *, sandbox: Sandbox, out: IO[bytes]
 ) -> None:
-    """Write the raw samples of `segment` to `out`."""
+    """Write the raw samples to `out`."""
     written = 0
 
     def keep(piece: bytes) -> None:
@@ -119,7 +157,7 @@ def _decode(
 
     try:
         outcome = sandbox.run(
-            _steps(source.leg, segment, shape, sandbox),
+            steps,
             source=source.file.fileno(),
             to=[keep],
             budget=Budget(),
@@ -130,36 +168,43 @@ def _decode(
         raise RecordingNotReady("The recording cannot be decoded.")
 
 
-def _steps(leg: Leg, segment: Segment, shape: Shape, sandbox: Sandbox) -> list[list[str]]:
-    if leg.container == "amr":
-        return _amr_steps(leg, segment, shape, sandbox)
-    demuxer = _DEMUXERS.get(leg.container)
-    if demuxer is None or (leg.codec or "").startswith("amr_"):
-        raise SegmentNotSupported(container=leg.container)
+def _steps(original: Original, wanted: Samples, shape: Shape, sandbox: Sandbox) -> list[list[str]]:
+    if original.container == "amr":
+        return _amr_steps(original, wanted, shape, sandbox)
+    demuxer = _DEMUXERS.get(original.container)
+    if demuxer is None or (original.codec or "").startswith("amr_"):
+        raise SegmentNotSupported(container=original.container)
     source = ["-protocol_whitelist", "file", "-format_whitelist", demuxer, "-f", demuxer]
-    return [_ffmpeg(sandbox, [*source, "-i", f"file:{SOURCE_PATH}"], segment, shape)]
+    return [_ffmpeg(sandbox, [*source, "-i", f"file:{SOURCE_PATH}"], wanted, shape)]
 
 
-def _amr_steps(leg: Leg, segment: Segment, shape: Shape, sandbox: Sandbox) -> list[list[str]]:
+def _amr_steps(
+    original: Original, wanted: Samples, shape: Shape, sandbox: Sandbox
+) -> list[list[str]]:
     """Return sox, then ffmpeg on its samples: ffmpeg's own AMR decoder drops silent frames."""
     if sandbox.tools.sox is None or not sandbox.decodes_amr:
-        raise SegmentNotSupported(container=leg.container)
-    kind, rate = ("amr-wb", "16000") if leg.codec == "amr_wb" else ("amr-nb", "8000")
+        raise SegmentNotSupported(container=original.container)
+    kind, rate = ("amr-wb", "16000") if original.codec == "amr_wb" else ("amr-nb", "8000")
     sox = [sandbox.tools.sox, "-t", kind, SOURCE_PATH]
     sox += ["-t", "raw", "-e", "signed", "-b", "16", "-L", "-c", "1", "-r", rate, "-"]
     source = ["-protocol_whitelist", "pipe", "-format_whitelist", "s16le"]
     source += ["-f", "s16le", "-ar", rate, "-ac", "1", "-i", "pipe:0"]
-    return [sox, _ffmpeg(sandbox, source, segment, shape)]
+    return [sox, _ffmpeg(sandbox, source, wanted, shape)]
 
 
-def _ffmpeg(sandbox: Sandbox, source: list[str], segment: Segment, shape: Shape) -> list[str]:
-    """Return one decoding. Time is counted in samples, whatever the file says of its own time."""
-    trim = f"atrim=start={segment.from_ms / 1000:.3f}"
-    if segment.to_ms is not None:
-        trim += f":end={segment.to_ms / 1000:.3f}"
+def _ffmpeg(sandbox: Sandbox, source: list[str], wanted: Samples, shape: Shape) -> list[str]:
+    """Return one decoding. Time is counted in samples, whatever the file says of its own time.
+
+    A leg of another rate is resampled as a whole before it is cut, so that a cut holds the same
+    samples as the whole does.
+    """
+    trim = f"atrim=start_sample={wanted.first}"
+    if wanted.end is not None:
+        trim += f":end_sample={wanted.end}"
     command = [sandbox.tools.ffmpeg, "-v", "error", "-hide_banner", "-nostats", "-nostdin"]
-    command += ["-filter_threads", "1", "-threads", "1", *source, "-map", "0:a:0", "-vn"]
-    command += ["-map_metadata", "-1", "-af", f"asetpts=N/SR/TB,{trim},asetpts=PTS-STARTPTS"]
+    command += ["-filter_threads", "1", "-threads", "1", "-flags:a", "bitexact"]
+    command += [*source, "-map", "0:a:0", "-vn", "-map_metadata", "-1"]
+    command += ["-af", f"asetpts=N/SR/TB,aresample={shape.rate_hz},asetpts=N/SR/TB,{trim}"]
     command += ["-ar", str(shape.rate_hz), "-ac", str(shape.channels)]
     return [*command, "-c:a", "pcm_s16le", "-f", "s16le", "pipe:1"]
 
@@ -196,7 +241,7 @@ def _header(shape: Shape, size_bytes: int) -> bytes:
         shape.rate_hz.to_bytes(4, "little"),
         (shape.rate_hz * shape.frame_bytes).to_bytes(4, "little"),
         shape.frame_bytes.to_bytes(2, "little"),
-        (8 * _SAMPLE_BYTES).to_bytes(2, "little"),
+        (8 * SAMPLE_BYTES).to_bytes(2, "little"),
         b"data",
         size_bytes.to_bytes(4, "little"),
     )

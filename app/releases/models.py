@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, desc, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, one_of
@@ -81,7 +83,11 @@ class Release(Base):
 
 
 class ReleaseWish(Base):
-    """A part of a recording that is asked for: `from_ms` until `to_ms` (null: its end)."""
+    """A part of a recording that is asked for: `from_ms` until `to_ms` (null: its end).
+
+    `redactions` are the stretches that shall not be heard. A wish is never changed, so an approval
+    is of exactly these.
+    """
 
     __tablename__ = "release_wishes"
     __table_args__ = (
@@ -95,6 +101,7 @@ class ReleaseWish(Base):
     recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
     from_ms: Mapped[int] = mapped_column(server_default=text("0"))
     to_ms: Mapped[int | None]
+    redactions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
     decision_id: Mapped[UUID] = mapped_column(ForeignKey("consent_decisions.id"))
 
     approvals: Mapped[list[ReleaseApproval]] = relationship(
@@ -130,6 +137,8 @@ class ReleaseItem(Base):
 
     `decision_id` and `stamp` are the decision it was made under; destroying the copy is destroying
     `wrapped_key`. `direction` and `started_at` are what the recipient's page shows of the call.
+    `redactions` are those of its wish. `derivation` is the canonical JSON by which anybody with the
+    originals makes the same bytes; a whole call, which leaves as its playable copy, has none.
     """
 
     __tablename__ = "release_items"
@@ -141,6 +150,8 @@ class ReleaseItem(Base):
     recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
     from_ms: Mapped[int]
     to_ms: Mapped[int | None]
+    redactions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    derivation: Mapped[str | None]
     object_id: Mapped[UUID] = mapped_column(unique=True)
     wrapped_key: Mapped[bytes | None]
     size_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -7,13 +7,13 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select, tuple_
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.clients.models import Client, Contact, Contract
 from app.core.paging import Cursor
 from app.disputes.models import Exhibit
 from app.identity.models import User
-from app.recordings.models import Leg, Recording, SealedRow
+from app.recordings.models import Leg, Recording, Screenshot, SealedRow
 from app.releases.models import (
     Release,
     ReleaseApproval,
@@ -85,9 +85,15 @@ def person_name(session: Session, user_id: UUID) -> str:
 
 
 def exhibits(session: Session, dispute_id: UUID) -> Sequence[Exhibit]:
-    """Return the exhibits of a dispute in the order they were added."""
+    """Return the exhibits of a dispute that none has replaced, in the order they were added."""
+    newer = aliased(Exhibit)
     return session.scalars(
-        select(Exhibit).where(Exhibit.dispute_id == dispute_id).order_by(Exhibit.at, Exhibit.id)
+        select(Exhibit)
+        .where(
+            Exhibit.dispute_id == dispute_id,
+            ~select(newer.id).where(newer.replaces == Exhibit.id).exists(),
+        )
+        .order_by(Exhibit.at, Exhibit.id)
     ).all()
 
 
@@ -96,6 +102,16 @@ def recording(session: Session, recording_id: UUID) -> Recording | None:
     return session.scalars(
         select(Recording).where(Recording.id == recording_id).options(selectinload(Recording.legs))
     ).one_or_none()
+
+
+def screenshot(session: Session, screenshot_id: UUID) -> tuple[Screenshot, SealedRow] | None:
+    """Return a screenshot that was not erased, with its sealed object."""
+    found = session.execute(
+        select(Screenshot, SealedRow)
+        .join(SealedRow, SealedRow.object_id == Screenshot.object_id)
+        .where(Screenshot.id == screenshot_id, Screenshot.erased_at.is_(None))
+    ).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 def sealed(session: Session, legs: Sequence[Leg]) -> dict[UUID, SealedRow]:

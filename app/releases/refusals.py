@@ -78,3 +78,21 @@ class SegmentNotSupported(Conflict):
 
     Its kind of file has no decoder here that keeps exact time.
     """
+
+
+class PictureUnreadable(Conflict):
+    """The screenshot cannot be drawn anew.
+
+    Its bytes cannot be decoded, or are not the picture that its header declares.
+    """
+
+
+class ReleaseScreenshotUnknown(NotFound):
+    """There is no such screenshot."""
+
+
+class ScreenshotsStay(Conflict):
+    """The dispute shows screenshots, which do not leave by a link.
+
+    `screenshots` tells how many. Ask again with `without_screenshots` to hand over the recordings.
+    """

@@ -20,7 +20,9 @@ from app.core.problems import problems
 from app.custody import refusals
 from app.custody.ledger import Act
 from app.disputes import service as disputes
-from app.disputes.service import DisputeNotFound, PersonNeeded
+from app.disputes.redactions import in_order
+from app.disputes.schemas import RedactionWire
+from app.disputes.service import ChannelMissing, DisputeNotFound, PersonNeeded, RedactionOutside
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
@@ -42,6 +44,7 @@ from app.releases.refusals import (
     ReleaseRefused,
     RequesterApproves,
     RoleCannotApprove,
+    ScreenshotsStay,
     SegmentNotSupported,
 )
 from app.releases.schemas import (
@@ -73,6 +76,8 @@ REQUEST = (
     ReleaseRecordingUnknown,
     ReleaseRefused,
     MixedRecipients,
+    RedactionOutside,
+    ChannelMissing,
 )
 
 
@@ -109,7 +114,7 @@ def request_release(
 @router.post(
     "/v1/disputes/{dispute_id}/releases",
     status_code=201,
-    responses=problems(*REQUEST, DisputeNotFound, NothingAsked),
+    responses=problems(*REQUEST, DisputeNotFound, NothingAsked, ScreenshotsStay),
 )
 def request_dispute_release(
     dispute_id: UUID,
@@ -122,7 +127,9 @@ def request_dispute_release(
     """Ask for the exhibits of a dispute to be handed to a contact of the client."""
     with database.transaction() as session:
         disputes.get(session, DisputeId(dispute_id))
-        parts = service.parts_of_dispute(session, DisputeId(dispute_id))
+        parts = service.parts_of_dispute(
+            session, DisputeId(dispute_id), without_screenshots=body.without_screenshots
+        )
     wanted = Wanted(
         contact_id=ContactId(body.contact_id),
         purpose=body.purpose,
@@ -235,6 +242,7 @@ def _part(item: ItemCreate) -> Part:
     return Part(
         recording_id=RecordingId(item.recording_id),
         segment=None if is_whole else Segment(from_ms=item.from_ms or 0, to_ms=item.to_ms),
+        redactions=in_order(one.redaction() for one in item.redactions),
     )
 
 
@@ -266,6 +274,7 @@ def _item(wish: ReleaseWish, copy: ReleaseItem | None) -> ItemRead:
         recording_id=wish.recording_id,
         from_ms=wish.from_ms,
         to_ms=wish.to_ms,
+        redactions=[RedactionWire.model_validate(one) for one in wish.redactions],
         decision_id=copy.decision_id if copy else wish.decision_id,
         approvals=[
             ApprovalRead(approver_id=a.approver_id, note=a.note, at=a.at) for a in wish.approvals
@@ -274,4 +283,5 @@ def _item(wish: ReleaseWish, copy: ReleaseItem | None) -> ItemRead:
         size_bytes=copy.size_bytes if copy else None,
         media_type=copy.media_type if copy else None,
         duration_ms=copy.duration_ms if copy else None,
+        derivation=copy.derivation if copy else None,
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from app.consent.rules import Purpose
 from app.core.moments import Milliseconds
 from app.core.text import Note
+from app.disputes.schemas import Redactions, RedactionWire
 
 LifetimeDays = Annotated[int, Field(ge=1, le=366)]
 
@@ -21,6 +22,7 @@ class ItemCreate(BaseModel):
     recording_id: UUID
     from_ms: Milliseconds | None = None
     to_ms: Milliseconds | None = None
+    redactions: Redactions = []
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -29,13 +31,19 @@ class ItemCreate(BaseModel):
         return self
 
 
-class DisputeReleaseCreate(BaseModel):
+class _Asked(BaseModel):
     contact_id: UUID
     purpose: Purpose = Purpose.DISPUTE_CLIENT
     lifetime_days: LifetimeDays | None = None
 
 
-class ReleaseCreate(DisputeReleaseCreate):
+class DisputeReleaseCreate(_Asked):
+    """`without_screenshots` says that they stay here: a link hands over recordings alone."""
+
+    without_screenshots: bool = False
+
+
+class ReleaseCreate(_Asked):
     items: Annotated[list[ItemCreate], Field(min_length=1, max_length=50)]
 
 
@@ -50,17 +58,23 @@ class ApprovalRead(BaseModel):
 
 
 class ItemRead(BaseModel):
-    """What is asked for; the copy's facts are null until it was made."""
+    """What is asked for; the copy's facts are null until it was made.
+
+    `derivation` is the canonical JSON by which anybody with the originals makes the same bytes; a
+    whole call leaves as its playable copy and has none.
+    """
 
     recording_id: UUID
     from_ms: int
     to_ms: int | None
+    redactions: list[RedactionWire]
     decision_id: UUID
     approvals: list[ApprovalRead]
     sha256: str | None
     size_bytes: int | None
     media_type: str | None
     duration_ms: int | None
+    derivation: str | None
 
 
 class ReleaseRead(BaseModel):

@@ -17,7 +17,9 @@ from app.core.ids import ContactId, DisputeId, RecordingId, ReleaseId, new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
-from app.disputes.service import person
+from app.disputes import service as disputes
+from app.disputes.redactions import Redaction, read_all
+from app.disputes.service import Clip, person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Role
@@ -43,6 +45,7 @@ from app.releases.refusals import (
     ReleaseRefused,
     RequesterApproves,
     RoleCannotApprove,
+    ScreenshotsStay,
 )
 from app.releases.tokens import ShareToken
 
@@ -57,6 +60,7 @@ class Part:
 
     recording_id: RecordingId
     segment: Segment | None
+    redactions: tuple[Redaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class Cleared:
     wish_id: UUID
     recording_id: RecordingId
     segment: Segment
+    redactions: tuple[Redaction, ...]
     permit: Permit
 
 
@@ -91,6 +96,8 @@ class Copy:
     sha256: bytes
     media_type: str
     duration_ms: int | None
+    redactions: tuple[Redaction, ...]
+    derivation: str | None
 
 
 def get(session: Session, release_id: ReleaseId, *, lock: bool = False) -> Release:
@@ -105,22 +112,33 @@ def get(session: Session, release_id: ReleaseId, *, lock: bool = False) -> Relea
     return found
 
 
-def parts_of_dispute(session: Session, dispute_id: DisputeId) -> tuple[Part, ...]:
+def parts_of_dispute(
+    session: Session, dispute_id: DisputeId, *, without_screenshots: bool = False
+) -> tuple[Part, ...]:
     """Return what the exhibits of a dispute show, each once.
 
     Raises:
+        ScreenshotsStay: it shows screenshots, and nobody said that they be left out.
         NothingAsked: it has no exhibits.
     """
-    found: dict[tuple[UUID, int, int | None], Part] = {}
+    found: dict[Part, None] = {}
+    screenshots = 0
     for exhibit in queries.exhibits(session, dispute_id):
+        if exhibit.recording_id is None:
+            screenshots += 1
+            continue
         is_whole = exhibit.from_ms == 0 and exhibit.to_ms is None
-        found[exhibit.recording_id, exhibit.from_ms, exhibit.to_ms] = Part(
+        part = Part(
             recording_id=RecordingId(exhibit.recording_id),
             segment=None if is_whole else Segment(from_ms=exhibit.from_ms, to_ms=exhibit.to_ms),
+            redactions=read_all(exhibit.redactions),
         )
+        found[part] = None
+    if screenshots and not without_screenshots:
+        raise ScreenshotsStay(screenshots=screenshots)
     if not found:
         raise NothingAsked
-    return tuple(found.values())
+    return tuple(found)
 
 
 def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datetime) -> Release:
@@ -132,6 +150,8 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
         ReleaseRefused: a decision is neither ALLOW nor NEEDS_APPROVAL, and lacks more than what
             compliance can still listen for or look up.
         MixedRecipients: the contact is of the firm of some recordings and not of others.
+        RedactionOutside: a redaction is not within its part.
+        ChannelMissing: a redaction is of a channel that there is not.
     """
     found = queries.contact(session, wanted.contact_id)
     if found is None:
@@ -141,8 +161,10 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
     release_id = ReleaseId(new_id())
     answers: list[tuple[Part, Question, Decision]] = []
     for part in wanted.parts:
-        if queries.recording(session, part.recording_id) is None:
+        recording = queries.recording(session, part.recording_id)
+        if recording is None:
             raise ReleaseRecordingUnknown(recording_id=str(part.recording_id))
+        _must_hold_its_redactions(session, part, duration_ms=recording.duration_ms)
         answers.append(_first_decision(session, part, wanted, requester=requester, at=at))
     _must_be_able_to_wait([decision for _, _, decision in answers])
     classes = {question.recipient.recipient_class for _, question, _ in answers}
@@ -177,6 +199,7 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
                 recording_id=part.recording_id,
                 from_ms=question.segment.from_ms,
                 to_ms=question.segment.to_ms,
+                redactions=[one.kept() for one in part.redactions],
                 decision_id=row.id,
             )
         )
@@ -243,6 +266,7 @@ def approve(
             wish_id=wish.id,
             recording_id=RecordingId(wish.recording_id),
             segment=question.segment,
+            redactions=read_all(wish.redactions),
             permit=consent.permit_for(
                 session, actor, RecordingId(wish.recording_id), question, at=at
             ),
@@ -389,6 +413,14 @@ def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> li
             facts={"copies": len(sealed)},
         )
     return [item.object_id for item in release.items]
+
+
+def _must_hold_its_redactions(session: Session, part: Part, *, duration_ms: int | None) -> None:
+    segment = part.segment or Segment(0, None)
+    clip = Clip(
+        recording_id=part.recording_id, from_ms=segment.from_ms, to_ms=segment.to_ms, note=None
+    )
+    disputes.must_be_within(session, clip, part.redactions, duration_ms=duration_ms)
 
 
 def _first_decision(
@@ -552,6 +584,8 @@ def _item(
         recording_id=wish.recording_id,
         from_ms=wish.from_ms,
         to_ms=wish.to_ms,
+        redactions=[one.kept() for one in copy.redactions],
+        derivation=copy.derivation,
         object_id=copy.object_id,
         wrapped_key=copy.wrapped_key,
         size_bytes=copy.size_bytes,

@@ -11,9 +11,9 @@ import pytest
 
 from app.consent.rules import Segment
 from app.inspection.sandbox import Sandbox
-from app.recordings.models import Leg
 from app.releases import cutting
 from app.releases.cutting import Source
+from app.releases.recipes import Original
 from app.releases.refusals import RecordingNotReady, SegmentNotSupported
 from tests.factories import wav
 
@@ -23,28 +23,40 @@ def sandbox() -> Sandbox:
     return Sandbox.detect()
 
 
-def _source(body: bytes, *, leg: str = "mixed", container: str = "wav") -> Source:
+def _source(
+    body: bytes, *, leg: str = "mixed", container: str = "wav", rate_hz: int = 8000
+) -> Source:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the test's end closes it.
     file.write(body)
     file.flush()
-    row = Leg(leg=leg, container=container, codec="pcm_s16le", channels=1, sample_rate_hz=8000)
-    return Source(leg=row, file=file)
+    original = Original(
+        recording="r",
+        leg=leg,
+        sha256="",
+        size_bytes=len(body),
+        container=container,
+        codec="pcm_s16le",
+        sample_rate_hz=rate_hz,
+        channels=1,
+    )
+    return Source(original=original, file=file)
 
 
 def _cut(
     sources: list[Source], segment: Segment, sandbox: Sandbox, spool: Path
 ) -> tuple[bytes, int]:
     try:
-        file, duration_ms = cutting.cut(sources, segment, sandbox=sandbox, spool=spool)
+        made = cutting.cut(sources, segment, sandbox=sandbox, spool=spool)
     finally:
         for source in sources:
             source.file.close()
-    with file:
-        return file.read(), duration_ms
+    with made.file as file:
+        return file.read(), made.duration_ms
 
 
 def test_two_legs_become_two_channels(sandbox: Sandbox, tmp_path: Path) -> None:
-    received, sent = _source(wav(2.0), leg="received"), _source(wav(1.0), leg="sent")
+    received = _source(wav(2.0, rate_hz=16_000), leg="received", rate_hz=16_000)
+    sent = _source(wav(1.0), leg="sent")
     cut, duration_ms = _cut([received, sent], Segment(0, None), sandbox, tmp_path)
     with wave.open(io.BytesIO(cut)) as joined:
         assert (joined.getnchannels(), joined.getframerate()) == (2, 16_000)
@@ -53,6 +65,15 @@ def test_two_legs_become_two_channels(sandbox: Sandbox, tmp_path: Path) -> None:
     assert left == b"\0\0"  # The sent leg is the shorter one; silence fills it up.
     assert any(samples[4 * 30_000 + 2 : 4 * 30_100 : 4])
     assert duration_ms == 2000
+
+
+def test_legs_of_one_rate_are_joined_sample_by_sample(sandbox: Sandbox, tmp_path: Path) -> None:
+    received, sent = _source(wav(0.5), leg="received"), _source(wav(0.5)[:-2000], leg="sent")
+    cut, _ = _cut([received, sent], Segment(100, 400), sandbox, tmp_path)
+    with wave.open(io.BytesIO(cut)) as joined:
+        assert (joined.getnchannels(), joined.getframerate()) == (2, 8_000)
+        samples = joined.readframes(99_999)
+    assert b"".join(samples[n : n + 2] for n in range(2, len(samples), 4)) == wav(0.5)[1644:6444]
 
 
 @pytest.mark.parametrize(("from_ms", "to_ms"), [(0, 1), (125, 250), (999, None)])
