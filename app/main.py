@@ -48,6 +48,7 @@ from app.recordings.routes import router as recordings
 from app.recordings.schemas import RecordingTold, ScreenshotTold
 from app.recordings.stages import Stages
 from app.releases.copies import Copier
+from app.releases.preview_routes import router as previews
 from app.releases.routes import router as releases
 from app.review.page_routes import router as review_pages
 from app.review.routes import router as review
@@ -77,7 +78,9 @@ ROUTERS = (
     policy,
     playback,
     disputes,
+    previews,
     releases,
+    previews,
     review,
     review_pages,
     jobs,

@@ -40,6 +40,7 @@ from app.recordings.models import (
     LinkedBy,
     Party,
     Recording,
+    Screenshot,
     SealedRow,
 )
 from storage.sealed import SealedStore
@@ -355,6 +356,28 @@ class Make:
         )
         self.session.flush()
         return kept.object_id
+
+    def screenshot(
+        self, body: bytes, *, client: Client | None = None, media_type: str, size: tuple[int, int]
+    ) -> Screenshot:
+        """Keep `body` as a screenshot of an event of `client`."""
+        sealed = self.session.get_one(SealedRow, self.sealed(body))
+        screenshot = Screenshot(
+            id=new_id(),
+            device_id=self.device.id,
+            captured_at=self.clock.now(),
+            event_id=self.event(client).id,
+            linked_by=LinkedBy.SENDER,
+            object_id=sealed.object_id,
+            sha256=sealed.sha256,
+            media_type=media_type,
+            width=size[0],
+            height=size[1],
+            received_at=self.clock.now(),
+        )
+        self.session.add(screenshot)
+        self.session.flush()
+        return screenshot
 
     def _leg(self, recording: Recording, body: bytes, duration_ms: int) -> None:
         self.session.add(

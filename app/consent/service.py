@@ -165,10 +165,6 @@ def case_file(
     rows = queries.parties(session, recording_id)
     heard = [party for party, _, _ in rows]
     clients = {party.client_id for party in heard if party.client_id is not None}
-    clauses = {
-        key: _clause(contract, clause)
-        for key, (contract, clause) in queries.clauses(session, clients).items()
-    }
     addresses = queries.addresses(session, clients, recording.started_at)
     parties = tuple(
         _heard(p, card, addresses.get(p.client_id), user, establishment) for p, card, user in rows
@@ -180,10 +176,7 @@ def case_file(
         establishment=establishment,
         packs=for_places(packs, places_of(establishment, parties)),
         parties=parties,
-        assertions=tuple(
-            _asserted(a, clauses, recording.started_at)
-            for a in queries.about(session, recording_id, heard)
-        ),
+        assertions=assertions_about(session, recording_id, heard, at=recording.started_at),
         screenings=tuple(_screened(s) for s in queries.screenings(session, recording_id)),
         sounds=tuple(
             Sound(leg=leg, sha256=sha256.hex(), received_at=received_at)
@@ -197,6 +190,19 @@ def case_file(
         restricted=recording.restricted_at is not None,
         held_only=recording.kept_only_by_hold,
     )
+
+
+def assertions_about(
+    session: Session, object_id: UUID, heard: Sequence[Party], *, at: datetime
+) -> tuple[Asserted, ...]:
+    """Return what is asserted of a recording or screenshot, or of anybody in it, `at` its time."""
+    clients = {party.client_id for party in heard if party.client_id is not None}
+    clauses = {
+        key: _clause(contract, clause)
+        for key, (contract, clause) in queries.clauses(session, clients).items()
+    }
+    found = queries.about(session, object_id, heard)
+    return tuple(_asserted(one, clauses, at) for one in found)
 
 
 def _processor(row: ProcessingContract) -> ProcessorContract:

@@ -42,6 +42,7 @@ class Permission(StrEnum):
     REVIEW_DECIDE = "review:decide"
     DISPUTE_WRITE = "dispute:write"
     DISPUTE_READ = "dispute:read"
+    EXHIBIT_PREVIEW = "exhibit:preview"
     RELEASE_REQUEST = "release:request"
     RELEASE_APPROVE = "release:approve"
     RELEASE_REVOKE = "release:revoke"
@@ -89,6 +90,7 @@ _COMPLIANCE = _EVERYBODY | {
     _P.REVIEW_READ,
     _P.REVIEW_DECIDE,
     _P.DISPUTE_READ,
+    _P.EXHIBIT_PREVIEW,
     _P.RELEASE_READ,
     _P.RELEASE_REVOKE,
     _P.LEDGER_READ,
@@ -113,6 +115,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.DECISION_READ,
             _P.DISPUTE_READ,
             _P.DISPUTE_WRITE,
+            _P.EXHIBIT_PREVIEW,
             _P.RELEASE_REQUEST,
             _P.RELEASE_READ,
             _P.RELEASE_REVOKE,

@@ -141,10 +141,11 @@ def tell(
         },
         content=sound.sha256,
     )
-    return _stamp(session, permit)
+    return stamp_of(session, permit)
 
 
-def _stamp(session: Session, permit: Permit) -> str:
+def stamp_of(session: Session, permit: Permit) -> str:
+    """Return the stamp of the state that a permit's decision depends on."""
     return str(
         session.scalar(
             text("SELECT consent_stamp(:recording, :contact)"),
@@ -179,7 +180,7 @@ def pieces(
         except StoreError as exc:
             raise SoundAway from exc
         with database.transaction() as session:
-            if _stamp(session, permit) != stamp:
+            if stamp_of(session, permit) != stamp:
                 raise CutOff
         yield piece
         position += length

@@ -14,23 +14,19 @@ from sqlalchemy import select
 
 from app.consent import service as consent
 from app.consent.casefile import Question
-from app.consent.purposes import Purpose, RecipientClass
+from app.consent.purposes import Purpose
 from app.consent.rules import ConsentRefused
-from app.core.clock import Clock
-from app.core.db import Database
 from app.core.deps import ClockDep, DatabaseDep
 from app.core.errors import Unavailable
 from app.core.problems import problems
 from app.core.ranges import ByteRange, RangeUnsatisfiable
 from app.core.ranges import parse as parse_range
 from app.core.sound import BreakableResponse
-from app.custody import refusals
-from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.identity.guard import Requires
-from app.identity.permissions import Permission, Role
+from app.identity.permissions import Permission
 from app.inspection.peaks import Peaks
-from app.playback import door, sounds
+from app.playback import asking, door, sounds
 from app.playback.door import (
     ConsentChanged,
     CutOff,
@@ -55,7 +51,6 @@ AskedPurpose = Annotated[
 ]
 
 _log = structlog.get_logger()
-_COMPLIANCE = frozenset({Role.REVIEWER, Role.APPROVER, Role.LEGAL})
 
 
 def _archive(request: Request) -> SealedReader:
@@ -75,39 +70,6 @@ class WaveformRead(BaseModel):
     bits: int
     length: int
     data: list[int]
-
-
-def _purpose(actor: Actor, asked: Purpose | None) -> Purpose:
-    """Return what it is heard for: compliance reviews, others look after quality."""
-    if asked is not None:
-        return asked
-    is_compliance = actor.role in _COMPLIANCE
-    return Purpose.CONSENT_REVIEW if is_compliance else Purpose.INTERNAL_QUALITY
-
-
-def _recipient(actor: Actor) -> RecipientClass:
-    is_compliance = actor.role in _COMPLIANCE
-    return RecipientClass.OWN_COMPLIANCE if is_compliance else RecipientClass.OWN_STAFF_MANAGER
-
-
-def _question(actor: Actor, purpose: Purpose) -> tuple[Purpose, RecipientClass, UUID]:
-    if actor.id is None:
-        raise RecordingNotFound
-    return purpose, _recipient(actor), actor.id
-
-
-def _remember(
-    database: Database, actor: Actor, recording_id: UUID, refused: ConsentRefused, clock: Clock
-) -> None:
-    refusals.remember(
-        database,
-        actor,
-        Act.ACCESS_DENIED,
-        ("recording", recording_id),
-        at=clock.now(),
-        facts={"reasons": " ".join(cast("list[str]", refused.facts["reasons"]))},
-    )
-    refused.is_told = True
 
 
 @router.get(
@@ -139,7 +101,7 @@ def get_audio(
 
     The decision is asked at each request, a range request too, and again on the way.
     """
-    asked, recipient, asker = _question(actor, _purpose(actor, purpose))
+    asked, recipient, asker = asking.question_of(actor, purpose)
     try:
         with database.transaction() as session:
             recordings.find(session, actor, recording_id)
@@ -157,7 +119,7 @@ def get_audio(
             part = wanted or ByteRange(start=0, end=size)
             stamp = door.tell(session, actor, permit, sound, part=part, at=clock.now())
     except ConsentRefused as exc:
-        _remember(database, actor, recording_id, exc, clock)
+        asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise
     headers = {
         "Accept-Ranges": "bytes",
@@ -204,7 +166,7 @@ def get_waveform(
     points: Annotated[int, Query(ge=10, le=20_000)] = 2_000,
 ) -> WaveformRead:
     """Return the picture of the sound, under the same decision as the sound itself."""
-    asked, recipient, asker = _question(actor, _purpose(actor, purpose))
+    asked, recipient, asker = asking.question_of(actor, purpose)
     try:
         with database.transaction() as session:
             recordings.find(session, actor, recording_id)
@@ -222,7 +184,7 @@ def get_waveform(
                 raise NotPlayableYet
             row = session.get_one(SealedRow, found.peaks_object_id)
     except ConsentRefused as exc:
-        _remember(database, actor, recording_id, exc, clock)
+        asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise
     if row.wrapped_key is None:
         raise SoundErased
@@ -248,7 +210,7 @@ def get_sound(
     purpose: AskedPurpose = None,
 ) -> SoundRead:
     """Return levels, silence and talk of each leg, under the same decision as the sound itself."""
-    asked, recipient, asker = _question(actor, _purpose(actor, purpose))
+    asked, recipient, asker = asking.question_of(actor, purpose)
     try:
         with database.transaction() as session:
             recordings.find(session, actor, recording_id)
@@ -258,6 +220,6 @@ def get_sound(
             consent.permit_for(session, actor, recording_id, question, at=clock.now())
             found = sounds.measured_of(session, recording_id)
     except ConsentRefused as exc:
-        _remember(database, actor, recording_id, exc, clock)
+        asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise
     return sounds.read(archive, found)

@@ -29,6 +29,7 @@ from app.identity.permissions import Role
 from app.inspection.sandbox import Sandbox
 from app.recordings.models import Recording
 from app.releases.copies import Copier
+from app.releases.preview_routes import router as previews
 from app.releases.routes import router as releases
 from app.settings import Settings
 from storage.sealed import SealedStore
@@ -94,6 +95,7 @@ class House:
         agreed_from_ms: int = 0,
         duration_ms: int = 600_000,
         agent: str = "101",
+        heard_inside: bool = False,
     ) -> Recording:
         """Return a recording of a client, cleared but for the approvals where it was `agreed`."""
         at = self.clock.now()
@@ -118,6 +120,7 @@ class House:
             review.screen(
                 session, reviewer, recording.id, WHOLE, ScreeningResult.CLEAR, note=None, at=at
             )
+            inside = [Purpose.INTERNAL_QUALITY] if heard_inside else []
             proposals = [
                 Proposal(kind=Kind.EMPLOYEE_ACK, evidence=ACKNOWLEDGED, party="own", wide=True)
             ]
@@ -128,8 +131,8 @@ class House:
                         evidence=DETAILS,
                         party="cli",
                         from_ms=agreed_from_ms,
-                        purposes=(Purpose.DISPUTE_CLIENT,),
-                        recipients=("client_same_entity",),
+                        purposes=(Purpose.DISPUTE_CLIENT, *inside),
+                        recipients=("client_same_entity", *(["own_staff_manager"] * len(inside))),
                     )
                 )
             for proposal in proposals:
@@ -137,7 +140,7 @@ class House:
                 review.decide(session, reviewer, row.id, Verdict.VERIFY, reason="Слышно.", at=at)
         return recording
 
-    def withdraw(self, recording_id: UUID) -> None:
+    def withdraw(self, recording_id: UUID, *, wide: bool = False) -> None:
         """Let the manager note that the client has taken his consent back."""
         evidence = {
             "received_at": self.clock.now().isoformat(),
@@ -151,12 +154,13 @@ class House:
                 session,
                 self.people["manager"],
                 recording_id,
-                Proposal(kind=Kind.WITHDRAWAL, evidence=evidence, party="cli"),
+                Proposal(kind=Kind.WITHDRAWAL, evidence=evidence, party="cli", wide=wide),
                 at=self.clock.now(),
             )
 
     def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments.
-        headers = {"Authorization": f"Bearer {self.keys[who]}"}
+        headers = dict(more.pop("headers", {}))
+        headers["Authorization"] = f"Bearer {self.keys[who]}"
         return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
 
     def ask(self, recording_id: UUID, *, who: str = "manager", **more: object) -> httpx.Response:
@@ -191,6 +195,7 @@ def opened(house: House) -> Iterator[House]:
     """Serve the routes of disputes and releases."""
     app = FastAPI()
     app.include_router(disputes)
+    app.include_router(previews)
     app.include_router(releases)
     problems.install(app)
     app.state.database = house.database

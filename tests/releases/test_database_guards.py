@@ -48,6 +48,33 @@ def test_no_item_without_a_decision_that_allows_exactly_this(
         world.item(decision)
 
 
+CARD = {"from_ms": 5, "to_ms": 9, "how": "beep", "reason": "card_number", "channel": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"redactions": []}, "as it was asked for"),
+        ({"redactions": [CARD | {"to_ms": 8}]}, "as it was asked for"),
+        ({"derivation": None}, "says how it was made"),
+    ],
+)
+def test_no_item_without_exactly_the_redactions_that_were_approved(
+    world: World, changes: dict[str, object], said: str
+) -> None:
+    world.redactions = [dict(CARD)]
+    _approved(world)
+    decision = world.decide()
+    with (
+        pytest.raises(exc.IntegrityError, match=said),
+        world.session.begin_nested(),
+    ):
+        world.item(decision, **changes)
+    world.item(decision)
+    with pytest.raises(exc.DBAPIError, match="permission denied"), world.session.begin_nested():
+        world.session.execute(text("UPDATE release_wishes SET redactions = '[]'"))
+
+
 def test_no_item_by_a_decision_on_another_recording(world: World) -> None:
     _approved(world)
     other = world.make.recording(client=world.client)

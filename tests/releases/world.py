@@ -45,6 +45,7 @@ class World:
     release_id: UUID
     wish_id: UUID = field(default_factory=new_id)
     token: ShareToken = field(default_factory=ShareToken.new)
+    redactions: list[dict[str, object]] = field(default_factory=list)
     body: bytes = field(default_factory=lambda: wav(3.0))
 
     @classmethod
@@ -89,6 +90,7 @@ class World:
                 recording_id=self.recording.id,
                 from_ms=0,
                 to_ms=None,
+                redactions=self.redactions,
                 decision_id=seen.id,
             )
         )
@@ -161,6 +163,8 @@ class World:
             "recording_id": self.recording.id,
             "from_ms": 0,
             "to_ms": None,
+            "redactions": self.redactions,
+            "derivation": "{}" if self.redactions else None,
             "object_id": kept.object_id,
             "wrapped_key": kept.wrapped_key,
             "size_bytes": kept.size_bytes,

@@ -1,0 +1,263 @@
+"""Hearing or seeing exactly what would leave, before anybody asks for it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated, cast
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from app.consent import screenshots
+from app.consent import service as consent
+from app.consent.purposes import Purpose
+from app.consent.rules import ConsentRefused, Permit, Segment
+from app.core.clock import Clock
+from app.core.db import Database
+from app.core.deps import ClockDep, DatabaseDep
+from app.core.problems import problems
+from app.core.ranges import ByteRange, RangeUnsatisfiable
+from app.core.ranges import parse as parse_range
+from app.core.sound import BreakableResponse
+from app.custody import ledger
+from app.custody.ledger import Act
+from app.disputes import service as disputes
+from app.disputes.models import Exhibit, ExhibitKind
+from app.disputes.redactions import Area, read_all
+from app.disputes.service import AreaOutside, ChannelMissing, ExhibitNotFound, ExhibitReplaced
+from app.identity.actor import Actor
+from app.identity.guard import Requires
+from app.identity.permissions import Permission
+from app.playback import asking, door
+from app.playback.door import PIECE_BYTES, CutOff
+from app.recordings import service as recordings
+from app.recordings.service import RecordingNotFound
+from app.releases.copies import Copier
+from app.releases.making import Made, Maker
+from app.releases.refusals import (
+    ConsentChanged,
+    PictureUnreadable,
+    RecordingNotReady,
+    ReleaseRecordingUnknown,
+    ReleaseScreenshotUnknown,
+    SegmentNotSupported,
+)
+
+router = APIRouter(prefix="/v1/exhibits/{exhibit_id}", tags=["disputes"])
+
+CanPreview = Annotated[Actor, Depends(Requires(Permission.EXHIBIT_PREVIEW))]
+AskedPurpose = Annotated[
+    Purpose | None, Query(description="What it is heard for; by role if not said.")
+]
+
+_log = structlog.get_logger()
+
+
+def _maker(request: Request) -> Maker:
+    return cast("Copier", request.app.state.copier).maker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """Who asks for which exhibit, and what it takes to answer."""
+
+    exhibit: Exhibit
+    actor: Actor
+    database: Database
+    clock: Clock
+    purpose: Purpose | None
+
+    @property
+    def about(self) -> tuple[str, UUID]:
+        shown = self.exhibit.recording_id or self.exhibit.screenshot_id
+        if shown is None:
+            raise ExhibitNotFound
+        return self.exhibit.kind, shown
+
+
+MakerDep = Annotated[Maker, Depends(_maker)]
+
+
+@router.get(
+    "/preview",
+    response_class=Response,
+    responses=problems(
+        ExhibitNotFound,
+        ExhibitReplaced,
+        RecordingNotFound,
+        ConsentRefused,
+        ConsentChanged,
+        RecordingNotReady,
+        SegmentNotSupported,
+        ChannelMissing,
+        AreaOutside,
+        PictureUnreadable,
+        ReleaseRecordingUnknown,
+        ReleaseScreenshotUnknown,
+    )
+    | {206: {"description": "The part asked for"}, 416: {"description": "No such part"}},
+)
+def get_preview(  # noqa: PLR0913, PLR0917 - the framework injects them.
+    exhibit_id: UUID,
+    actor: CanPreview,
+    request: Request,
+    database: DatabaseDep,
+    maker: MakerDep,
+    clock: ClockDep,
+    purpose: AskedPurpose = None,
+) -> Response:
+    """Give the very bytes that a release of the exhibit would hand over, redacted as it says.
+
+    Decided like listening, on the exhibit's part alone, and written down like it. The file is made
+    at each request and nothing of it is kept.
+    """
+    with database.transaction() as session:
+        exhibit = disputes.exhibit(session, exhibit_id)
+    asked = _Asked(exhibit=exhibit, actor=actor, database=database, clock=clock, purpose=purpose)
+    if exhibit.kind == ExhibitKind.SCREENSHOT:
+        return _picture(asked, maker)
+    permit, stamp = _may_hear(asked)
+    header = request.headers.get("range")
+    with ExitStack() as unless_given:
+        made = unless_given.enter_context(
+            maker.clip(permit.recording_id, permit.segment, read_all(exhibit.redactions))
+        )
+        try:
+            wanted = parse_range(header, made.size_bytes)
+        except RangeUnsatisfiable:
+            missing = {"Content-Range": f"bytes */{made.size_bytes}"}
+            return Response(status_code=416, headers=missing)
+        part = wanted or ByteRange(start=0, end=made.size_bytes)
+        with database.transaction() as session:
+            if door.stamp_of(session, permit) != stamp:
+                raise ConsentChanged
+            _tell(session, asked, made, purpose=permit.purpose, part=part)
+        pieces = _pieces(unless_given.pop_all(), database, permit, made, part=part, stamp=stamp)
+    try:
+        first = next(pieces, b"")
+    except CutOff as exc:
+        raise ConsentChanged from exc
+    headers = _headers(exhibit, made) | {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(part.length),
+    }
+    if wanted is not None:
+        headers["Content-Range"] = wanted.content_range(made.size_bytes)
+    return BreakableResponse(
+        _until_cut(chain([first], pieces)),
+        status_code=200 if wanted is None else 206,
+        headers=headers,
+        media_type=made.media_type,
+    )
+
+
+def _may_hear(asked: _Asked) -> tuple[Permit, str]:
+    """Return the permit for the exhibit's part, and the stamp of the state it holds under."""
+    purpose, recipient, asker = asking.question_of(asked.actor, asked.purpose)
+    _, recording_id = asked.about
+    try:
+        with asked.database.transaction() as session:
+            recordings.find(session, asked.actor, recording_id)
+            question = consent.question(
+                session,
+                purpose=purpose,
+                recipient_class=recipient,
+                segment=Segment(asked.exhibit.from_ms, asked.exhibit.to_ms),
+                requested_by=asker,
+            )
+            permit = consent.permit_for(
+                session, asked.actor, recording_id, question, at=asked.clock.now()
+            )
+            return permit, door.stamp_of(session, permit)
+    except ConsentRefused as exc:
+        asking.remember(asked.database, asked.actor, asked.about, exc, asked.clock)
+        raise
+
+
+def _picture(asked: _Asked, maker: Maker) -> Response:
+    purpose, recipient, asker = asking.question_of(asked.actor, asked.purpose)
+    _, screenshot_id = asked.about
+    try:
+        with asked.database.transaction() as session:
+            question = consent.question(
+                session, purpose=purpose, recipient_class=recipient, requested_by=asker
+            )
+            at = asked.clock.now()
+            screenshots.permit_for(session, asked.actor, screenshot_id, question, at=at)
+    except ConsentRefused as exc:
+        asking.remember(asked.database, asked.actor, asked.about, exc, asked.clock)
+        raise
+    with maker.picture(screenshot_id, tuple(map(Area.read, asked.exhibit.areas))) as made:
+        whole = ByteRange(start=0, end=made.size_bytes)
+        with asked.database.transaction() as session:
+            # It took its time to draw: asked again, so that a no in between counts.
+            screenshots.permit_for(session, asked.actor, screenshot_id, question, at=at)
+            _tell(session, asked, made, purpose=purpose, part=whole)
+        body = b"".join(made.pieces())
+    return Response(body, headers=_headers(asked.exhibit, made), media_type=made.media_type)
+
+
+def _tell(
+    session: Session, asked: _Asked, made: Made, *, purpose: Purpose, part: ByteRange
+) -> None:
+    """Write the preview down; the caller commits before its first byte is given."""
+    ledger.append(
+        session,
+        asked.actor,
+        Act.MEDIA_PLAYED,
+        asked.about,
+        at=asked.clock.now(),
+        facts={
+            "purpose": str(purpose),
+            "exhibit_id": str(asked.exhibit.id),
+            "form": "preview",
+            "first_byte": part.start,
+            "last_byte": part.end - 1,
+        },
+        content=made.sha256,
+    )
+
+
+def _headers(exhibit: Exhibit, made: Made) -> dict[str, str]:
+    return {
+        "Content-Disposition": f'inline; filename="{exhibit.id}"',
+        # Source: RFC 9530.
+        "Repr-Digest": f"sha-256=:{base64.b64encode(made.sha256).decode()}:",
+    }
+
+
+def _pieces(
+    files: ExitStack,
+    database: Database,
+    permit: Permit,
+    made: Made,
+    *,
+    part: ByteRange,
+    stamp: str,
+) -> Iterator[bytes]:
+    """Yield the bytes of `part`; before each piece goes the state is compared with `stamp`."""
+    with files:
+        position = part.start
+        while position < part.end:
+            made.file.seek(position)
+            piece = made.file.read(min(PIECE_BYTES, part.end - position))
+            with database.transaction() as session:
+                if door.stamp_of(session, permit) != stamp:
+                    raise CutOff
+            yield piece
+            position += len(piece)
+
+
+def _until_cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces, and an empty one where the preview was cut off."""
+    try:
+        yield from (piece for piece in pieces if piece)
+    except CutOff:
+        _log.info("preview.cut_off")
+        yield b""
