@@ -80,7 +80,6 @@ ROUTERS = (
     disputes,
     previews,
     releases,
-    previews,
     review,
     review_pages,
     jobs,
