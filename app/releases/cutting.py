@@ -94,13 +94,9 @@ def cut(
         raise ChannelMissing(channels=shape.channels)
     wanted = recipes.samples_of(segment.from_ms, segment.to_ms, shape.rate_hz)
     stretches = recipes.stretches_of(redactions, shape.rate_hz)
-    steps: list[Step] = []
     with ExitStack() as files, ExitStack() as unless_whole:
         pcm = [files.enter_context(tempfile.TemporaryFile(dir=spool)) for _ in ordered]
-        for number, (source, out) in enumerate(zip(ordered, pcm, strict=True)):
-            run = _steps(source.original, wanted, one, sandbox)
-            _decode(source, run, sandbox=sandbox, out=out)
-            steps += [_told(words, sandbox, number) for words in run]
+        steps = _decoded(ordered, wanted, one, sandbox=sandbox, into=pcm)
         frames = max(_size(file) // one.frame_bytes for file in pcm)
         if not frames:
             raise RecordingNotReady("The recording holds no sound there.")
@@ -123,6 +119,23 @@ def cut(
         output=output,
     )
     return Cut(file=wav, duration_ms=frames * 1000 // shape.rate_hz, derivation=derivation)
+
+
+def _decoded(
+    sources: Sequence[Source],
+    wanted: Samples,
+    shape: Shape,
+    *,
+    sandbox: Sandbox,
+    into: Sequence[IO[bytes]],
+) -> list[Step]:
+    """Write the raw samples of each source to a file of its own, and return what was run."""
+    steps: list[Step] = []
+    for number, (source, out) in enumerate(zip(sources, into, strict=True)):
+        run = _steps(source.original, wanted, shape, sandbox)
+        _decode(source, run, sandbox=sandbox, out=out)
+        steps += [_told(words, sandbox, number) for words in run]
+    return steps
 
 
 def _written(wav: IO[bytes], shape: Shape, sound: Iterator[bytes], size_bytes: int) -> Output:

@@ -154,6 +154,7 @@ def request_dispute_release(
         ConsentChanged,
         RecordingNotReady,
         SegmentNotSupported,
+        ChannelMissing,
     ),
 )
 def approve(
