@@ -11,9 +11,7 @@ import bagit  # type: ignore[import-untyped]  # it has no types.
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import (
-    SSlibKey,  # type: ignore[attr-defined]  # exported, but not by name.
-)
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # not by name.
 
 from app.releases import bag as bags
 from app.releases.bag import Bag
