@@ -282,8 +282,8 @@ def _canonical(value: object) -> bytes:
     return rfc8785.dumps(value)  # type: ignore[arg-type]  # the library's JSON type is private
 
 
-def inputs_digest(case: CaseFile, question: Question) -> str:
-    """Return the SHA-256 of the canonical JSON of all inputs but who asks and who approved.
+def inputs_jcs(case: CaseFile, question: Question) -> bytes:
+    """Return the canonical JSON of all inputs but who asks and who approved.
 
     Source: RFC 8785.
     """
@@ -293,9 +293,19 @@ def inputs_digest(case: CaseFile, question: Question) -> str:
         "recipient": _plain(question.recipient),
         "segment": _plain(question.segment),
     }
-    return hashlib.sha256(_canonical(inputs)).hexdigest()
+    return _canonical(inputs)
+
+
+def inputs_digest(case: CaseFile, question: Question) -> str:
+    """Return the SHA-256 of the inputs, by which a decision names them."""
+    return hashlib.sha256(inputs_jcs(case, question)).hexdigest()
+
+
+def policy_jcs(case: CaseFile) -> bytes:
+    """Return the canonical JSON of the digests of all packs in force, by their places."""
+    return _canonical(_plain(case.packs))
 
 
 def policy_sha256(case: CaseFile) -> str:
-    """Return the SHA-256 of the canonical JSON of the digests of all packs in force."""
-    return hashlib.sha256(_canonical(_plain(case.packs))).hexdigest()
+    """Return the SHA-256 of the packs in force, by which a decision names them."""
+    return hashlib.sha256(policy_jcs(case)).hexdigest()

@@ -397,3 +397,16 @@ class DecisionRow(Base):
     valid_until: Mapped[datetime | None]
     at: Mapped[datetime]
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+
+
+class DecisionBasis(Base):
+    """What decisions were made from, canonical JSON by its SHA-256: inputs, or a set of packs.
+
+    Many decisions rest on the same. Never changed; removed when what it tells of is erased.
+    """
+
+    __tablename__ = "decision_bases"
+    __table_args__ = (CheckConstraint("sha256 = sha256(body)", name="digest"),)
+
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    body: Mapped[bytes]

@@ -6,7 +6,8 @@ the decision function of the consent model, 6.1 to 6.4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,8 +22,8 @@ from app.consent.casefile import (
     Question,
     Recipient,
     Screened,
-    inputs_digest,
-    policy_sha256,
+    inputs_jcs,
+    policy_jcs,
 )
 from app.consent.gates import Findings, Reason
 from app.consent.packs import DEFAULT
@@ -78,6 +79,7 @@ class Decision:
     """An answer with its reasons, and the digest of the inputs that it was made from.
 
     `stamp` is that of the state in the database; empty for a decision that was made without one.
+    `inputs` and `policy` are the canonical JSON that the two digests are of.
     """
 
     recording_id: UUID
@@ -92,6 +94,8 @@ class Decision:
     valid_until: datetime | None
     grounds: tuple[str, ...]
     stamp: str = ""
+    inputs: bytes = field(default=b"", repr=False)
+    policy: bytes = field(default=b"", repr=False)
 
     @property
     def allowed(self) -> bool:
@@ -223,7 +227,8 @@ def decide(case: CaseFile, question: Question, *, at: datetime) -> Decision:
     if not _is_sound(case, question, at):
         return fail_closed(case.recording_id, question)
     asked = _asked(case, question.segment)
-    digest = inputs_digest(case, question)
+    inputs, policy = inputs_jcs(case, question), policy_jcs(case)
+    digest = hashlib.sha256(inputs).hexdigest()
     found = gates.passed(case, question, asked, at=at)
     parts = _parts(case, question, asked, found, at)
     found = gates.approvals(case, question, found, digest)
@@ -236,7 +241,9 @@ def decide(case: CaseFile, question: Question, *, at: datetime) -> Decision:
         obligations=gates.obligations(case, question, found),
         allowed_segments=parts,
         inputs_digest=digest,
-        policy_sha256=policy_sha256(case),
+        policy_sha256=hashlib.sha256(policy).hexdigest(),
         valid_until=found.valid_until,
         grounds=tuple(sorted(found.grounds)),
+        inputs=inputs,
+        policy=policy,
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import or_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.clients.models import Contract, ContractClause
@@ -27,6 +28,7 @@ from app.consent.casefile import (
 )
 from app.consent.models import (
     Assertion,
+    DecisionBasis,
     DecisionRow,
     PolicyPackRow,
     ProcessingContract,
@@ -373,6 +375,7 @@ def record(  # noqa: PLR0913 - what a decision was made from; the rest is named.
         asked_by=actor.id if actor.kind == "user" else None,
     )
     session.add(row)
+    _keep_basis(session, decision)
     session.flush()
     ledger.append(
         session,
@@ -393,6 +396,20 @@ def record(  # noqa: PLR0913 - what a decision was made from; the rest is named.
         },
     )
     return row
+
+
+def _keep_basis(session: Session, decision: Decision) -> None:
+    """Keep the inputs and the policy by their digests, once however many decisions have them."""
+    for digest, body in (
+        (decision.inputs_digest, decision.inputs),
+        (decision.policy_sha256, decision.policy),
+    ):
+        if body:
+            session.execute(
+                insert(DecisionBasis)
+                .values(sha256=bytes.fromhex(digest), body=body)
+                .on_conflict_do_nothing()
+            )
 
 
 def permit_for(

@@ -1,4 +1,4 @@
-"""The keys that sign for the archive: its checkpoints and its receipts.
+"""The keys that sign for the archive: its checkpoints, its receipts and its bundles.
 
 They live in a text file beside the master keys, one line for each key, the newest of a purpose
 first. A key that signs has its secret in the line; of an ended key only the public part stays, so
@@ -50,6 +50,7 @@ class Purpose(StrEnum):
 
     LOG = "log"
     RECEIPT = "receipt"
+    BUNDLE = "bundle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,6 +165,53 @@ class ReleaseItem(Base):
     created_at: Mapped[datetime]
 
 
+class BundleState(StrEnum):
+    """How far a release's bundle has come."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+    DESTROYED = "destroyed"
+
+
+class ReleaseBundle(Base):
+    """The bundle of a release, one for each, sealed under the release store's master key.
+
+    `entry_id` is the ledger's entry of its making, written before its proofs could be cut;
+    `manifest_sha256` and `manifest_sha512` are the digests of its two manifests, which that entry
+    names. `checkpoint_size` and `checkpoint_root` are the head of the log that was handed over.
+    """
+
+    __tablename__ = "release_bundles"
+    __table_args__ = (
+        CheckConstraint(one_of("state", BundleState), name="state"),
+        CheckConstraint(
+            "state <> 'ready' OR num_nulls(entry_id, manifest_sha256, manifest_sha512, object_id, "
+            "wrapped_key, size_bytes, sha256, key_fingerprint, checkpoint_size, checkpoint_root, "
+            "made_at) = 0",
+            name="ready",
+        ),
+        CheckConstraint("state <> 'destroyed' OR wrapped_key IS NULL", name="destroyed"),
+        CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed"),
+    )
+
+    release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"), primary_key=True)
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    entry_id: Mapped[UUID | None]
+    manifest_sha256: Mapped[bytes | None]
+    manifest_sha512: Mapped[bytes | None]
+    object_id: Mapped[UUID | None] = mapped_column(unique=True)
+    wrapped_key: Mapped[bytes | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[bytes | None]
+    key_fingerprint: Mapped[str | None]
+    checkpoint_size: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_root: Mapped[bytes | None]
+    asked_at: Mapped[datetime]
+    made_at: Mapped[datetime | None]
+
+
 class ShareLink(Base):
     """The way to a release for whoever holds its token; only the token's digest is kept."""
 
