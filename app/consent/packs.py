@@ -368,7 +368,7 @@ def shipped_packs() -> Mapping[str, Pack]:
     return {code: parse(body) for code, body in shipped().items()}
 
 
-def _of_place(in_force: Mapping[str, Pack], place: str) -> list[Pack]:
+def of_place(in_force: Mapping[str, Pack], place: str) -> list[Pack]:
     """Return every pack that is of `place`, overlays included; none where nobody knows it."""
     overlays: list[Pack] = []
     names = {place}
@@ -423,7 +423,7 @@ def for_places(in_force: Mapping[str, Pack], places: Iterable[str]) -> dict[str,
     """
     found = {code: pack for code, pack in in_force.items() if code == DEFAULT}
     for place in places:
-        several = _of_place(in_force, place)
+        several = of_place(in_force, place)
         if several:
             found[place] = together(place, several)
     return found

@@ -90,6 +90,7 @@ class Act(StrEnum):
     RELEASE_GRANTED = "release.granted"
     RELEASE_ACCESSED = "release.accessed"
     RELEASE_REVOKED = "release.revoked"
+    BUNDLE_CREATED = "bundle.created"
     ERASURE_EXECUTED = "erasure.executed"
     CHECKPOINT_SIGNED = "checkpoint.signed"
     CHECKPOINT_STAMPED = "checkpoint.stamped"

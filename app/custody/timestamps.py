@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 from rfc3161_client import (
     HashAlgorithm,
@@ -58,6 +59,10 @@ class Authorities:
     def __init__(self, urls: Sequence[str], roots: Sequence[Certificate]) -> None:
         self.urls = tuple(urls)
         self._roots = tuple(roots)
+
+    def roots_pem(self) -> bytes:
+        """Return the certificates that stamps must hang from, for whoever verifies."""
+        return b"".join(root.public_bytes(Encoding.PEM) for root in self._roots)
 
     @property
     def has_roots(self) -> bool:

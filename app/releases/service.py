@@ -23,7 +23,7 @@ from app.disputes.service import Clip, person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Role
-from app.releases import explain, queries
+from app.releases import bundles, explain, queries
 from app.releases.models import (
     EndReason,
     Release,
@@ -317,6 +317,7 @@ def grant(
     )
     session.add(link)
     session.flush()
+    bundles.ask(session, release, at=at)
     ledger.append(
         session,
         actor,
@@ -402,6 +403,7 @@ def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> li
     sealed = [item for item in release.items if item.wrapped_key is not None]
     for item in sealed:
         item.wrapped_key = None
+    bundle_id = bundles.destroy_key(session, release_id)
     session.flush()
     if sealed:
         ledger.append(
@@ -412,7 +414,8 @@ def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> li
             at=at,
             facts={"copies": len(sealed)},
         )
-    return [item.object_id for item in release.items]
+    objects = [item.object_id for item in release.items]
+    return [*objects, bundle_id] if bundle_id else objects
 
 
 def _must_hold_its_redactions(session: Session, part: Part, *, duration_ms: int | None) -> None:

@@ -1,0 +1,154 @@
+"""Which calls with the client there are in the period, and why some of them are not inside.
+
+Of what is withheld nothing is told but the digests of its files and the class of the reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, selectinload
+
+from app.consent import service as consent
+from app.consent.purposes import Purpose
+from app.consent.rules import Decision
+from app.custody.ledger import Act
+from app.custody.models import CustodyEntry
+from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
+from app.releases.models import Release
+from app.releases.passport import Json, moment, unknown
+
+_DAY = timedelta(days=1)
+_CLASSES = {
+    "C": "consent",
+    "S": "content",
+    "RCPT": "recipient",
+    "P": "purpose",
+    "L": "law",
+    "E": "not_decided",
+    "Q": "integrity",
+}
+_NOT_COMPARED = (
+    "calls of the exchange were not compared with recordings / "
+    "вызовы станции с записями не сверялись"
+)
+
+
+def completeness(
+    session: Session, release: Release, included: Sequence[Recording], *, zone: ZoneInfo
+) -> Json:
+    """Return the calls with this client from the first day to the last of what is included."""
+    since, until = _period([one.started_at for one in included], zone)
+    inside = {one.id for one in included}
+    withheld: list[Json] = []
+    lost: list[Json] = []
+    calls = _calls(session, release.client_id, since, until)
+    for recording in calls:
+        if recording.id in inside:
+            continue
+        reason = _lost(recording)
+        files = _digests(session, recording.legs)
+        if reason is not None:
+            lost.append({"files": files, "reason": reason})
+        else:
+            withheld.append({"files": files, "reason": _withheld(session, release, recording)})
+    return {
+        "client": str(release.client_id),
+        "from": moment(since),
+        "until": moment(until),
+        "included": [
+            {"recording": str(one.id), "files": _digests(session, one.legs)} for one in included
+        ],
+        "withheld": sorted(withheld, key=lambda one: str(one["files"])),
+        "lost": sorted(lost, key=lambda one: str(one["files"])),
+        "counts": {
+            "included": len(inside),
+            "withheld": dict(Counter(str(one["reason"]) for one in withheld)),
+            "lost": dict(Counter(str(one["reason"]) for one in lost)),
+            "sent_twice_with_other_bytes": _conflicts(session, [one.id for one in calls]),
+        },
+        "compared_with_calls_made": unknown(_NOT_COMPARED),
+    }
+
+
+def _period(moments: Iterable[datetime], zone: ZoneInfo) -> tuple[datetime, datetime]:
+    local = sorted(at.astimezone(zone) for at in moments)
+    begin = datetime.combine(local[0].date(), time(), zone)
+    return begin, datetime.combine(local[-1].date() + _DAY, time(), zone)
+
+
+def _calls(
+    session: Session, client_id: UUID, since: datetime, until: datetime
+) -> Sequence[Recording]:
+    with_client = select(Party.recording_id).where(Party.client_id == client_id)
+    return session.scalars(
+        select(Recording)
+        .where(
+            Recording.id.in_(with_client),
+            Recording.started_at >= since,
+            Recording.started_at < until,
+        )
+        .options(selectinload(Recording.legs))
+        .order_by(Recording.started_at, Recording.id)
+    ).all()
+
+
+def _lost(recording: Recording) -> str | None:
+    if recording.erased_at is not None:
+        return "erased"
+    if recording.integrity_failed_at is not None:
+        return "damaged"
+    if recording.inspection_state == InspectionState.FAILED:
+        return "unreadable"
+    return None
+
+
+def _withheld(session: Session, release: Release, recording: Recording) -> str:
+    """Return the class of the reason for which it could not go, or that nobody asked for it."""
+    question = consent.question(
+        session,
+        purpose=Purpose(release.purpose),
+        contact_id=release.contact_id,
+        requested_by=release.requested_by,
+        recording_id=recording.id,
+    )
+    return reason_class(
+        consent.decide(session, recording.id, question, at=release.granted_at or recording.received_at)
+    )
+
+
+def reason_class(decision: Decision) -> str:
+    """Return the class of what stands in the way; an approval alone stands in nobody's."""
+    codes = [reason.code for reason in decision.reasons if not reason.code.startswith("A_")]
+    if not codes or decision.allowed:
+        return "not_asked_for"
+    return _CLASSES.get(codes[0].partition("_")[0], "other")
+
+
+def _digests(session: Session, legs: Sequence[Leg]) -> list[str]:
+    rows = session.scalars(
+        select(SealedRow.sha256)
+        .join(Leg, Leg.object_id == SealedRow.object_id)
+        .where(Leg.id.in_([leg.id for leg in legs]))
+    )
+    return sorted(sha256.hex() for sha256 in rows)
+
+
+def _conflicts(session: Session, recordings: Sequence[UUID]) -> int:
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(CustodyEntry)
+            .where(
+                CustodyEntry.object_kind == "recording",
+                CustodyEntry.object_id.in_(recordings),
+                CustodyEntry.act == Act.RECORDING_CONFLICT,
+            )
+        )
+        or 0
+    )

@@ -1,0 +1,203 @@
+"""What a bundle says of its exhibits for people to read: pages, the printed cover, the steps.
+
+Pages are made of templates alone. The printed cover fetches nothing: not from a network, nor from
+a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+LANGUAGES: Final = ("ru", "en")
+_FOLDER: Final = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A recording as the cover shows it."""
+
+    path: str
+    what: Mapping[str, str]
+    when: str
+    part: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Something that happened, for the timeline: when, and the act of the ledger."""
+
+    at: str
+    act: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """What stands on the cover."""
+
+    release: str
+    created_at: str
+    sender: str
+    sender_person: str
+    client: str
+    purpose: str
+    fingerprint: str
+    manifest_sha256: str
+    origin: str
+    exhibits: Sequence[Exhibit]
+    timeline: Sequence[Step]
+    included: int
+    withheld: int
+    lost: int
+
+
+class NothingIsFetched(Exception):
+    """A printed page asked for something outside of itself."""
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def cover_page(cover: Cover, language: str) -> bytes:
+    """Return the cover as a page."""
+    return _page("cover.html", language, cover=cover)
+
+
+def passport_page(passports: Sequence[Mapping[str, Any]], language: str) -> bytes:
+    """Return the passports as a page."""
+    return _page("passport.html", language, passports=passports, titles=_TITLES[language])
+
+
+def cover_pdf(cover: Cover) -> bytes:
+    """Return the cover in both languages, to be printed."""
+    # Its libraries take a second to load, and only who makes bundles needs them.
+    from weasyprint import HTML  # noqa: PLC0415
+
+    pages = [
+        HTML(string=cover_page(cover, language).decode(), url_fetcher=_refused).render()
+        for language in LANGUAGES
+    ]
+    whole = pages[0].copy([page for part in pages for page in part.pages])
+    made: bytes = whole.write_pdf()
+    return made
+
+
+def steps(language: str, *, release: str) -> bytes:
+    """Return how anybody verifies the bundle with OpenSSL and coreutils."""
+    text = (_FOLDER / f"VERIFY.{language}.md").read_text(encoding="utf-8")
+    return text.replace("RELEASE_ID", release).encode()
+
+
+def _page(template: str, language: str, **values: object) -> bytes:
+    found = _templates().get_template(template)
+    return found.render(lang=language, words=_WORDS[language], **values).encode()
+
+
+def _refused(url: str, *_: object, **__: object) -> NoReturn:
+    raise NothingIsFetched(url)
+
+
+_WORDS: Final[dict[str, dict[str, str]]] = {
+    "ru": {
+        "cover": "Пакет доказательств",
+        "passports": "Паспорта записей",
+        "from": "Передаёт",
+        "to": "Кому",
+        "purpose": "Для чего",
+        "made": "Составлен",
+        "release": "Передача",
+        "log": "Журнал",
+        "exhibits": "Что внутри",
+        "timeline": "Что происходило",
+        "completeness": "Разговоры с клиентом за этот период",
+        "included": "передано",
+        "withheld": "не передано (причины - в completeness.json)",
+        "lost": "утрачено или не читается",
+        "verify": "Как проверить",
+        "key": "Отпечаток ключа",
+        "manifest": "Отпечаток описи (manifest-sha256.txt)",
+        "outside": "Сверьте отпечаток ключа с тем, что вы получили другим путём: в приложении к "
+        "договору, в письме, в более раннем пакете. Отпечаток внутри пакета сам по себе ничего не "
+        "доказывает.",
+        "how": "Затем выполните: python3 verify.py ПАКЕТ --key ОТПЕЧАТОК. Без наших программ - по "
+        "шагам файла VERIFY.ru.md. Ответ VALID значит, что это именно те файлы, которые "
+        "перечислил владелец ключа, и что события есть в его журнале. Он не значит, что сказанное "
+        "в разговорах - правда.",
+        "unknown": "не известно",
+        "part": "часть",
+        "page": "Стр.",
+    },
+    "en": {
+        "cover": "Evidence bundle",
+        "passports": "Passports of the recordings",
+        "from": "From",
+        "to": "To",
+        "purpose": "Purpose",
+        "made": "Made",
+        "release": "Release",
+        "log": "Log",
+        "exhibits": "What is inside",
+        "timeline": "What happened",
+        "completeness": "Calls with the client in this period",
+        "included": "handed over",
+        "withheld": "withheld (reasons in completeness.json)",
+        "lost": "lost or unreadable",
+        "verify": "How to verify",
+        "key": "Fingerprint of the key",
+        "manifest": "Digest of the list (manifest-sha256.txt)",
+        "outside": "Compare the key's fingerprint with the one that you got by another way: in the "
+        "contract's annex, in a letter, in an older bundle. A fingerprint inside the bundle proves "
+        "nothing by itself.",
+        "how": "Then run: python3 verify.py BUNDLE --key FINGERPRINT. Without our programs follow "
+        "the steps of VERIFY.en.md. VALID says that these are exactly the files that the holder of "
+        "the key listed, and that the events are in his log. It does not say that what was spoken "
+        "is true.",
+        "unknown": "not known",
+        "part": "part",
+        "page": "Page",
+    },
+}
+
+_TITLES: Final[dict[str, dict[str, str]]] = {
+    "ru": {
+        "time": "Когда",
+        "recorded_by": "Кто записал",
+        "how": "Как записано",
+        "how_it_came": "Как поступило",
+        "files": "Файлы, как они были получены",
+        "transformations": "Преобразования",
+        "kept": "Где хранится",
+        "fixity": "Проверки целостности",
+        "event": "Событие клиента",
+        "participants": "Участники",
+        "not_known": "Чего архив не знает",
+    },
+    "en": {
+        "time": "When",
+        "recorded_by": "Who recorded",
+        "how": "How it was recorded",
+        "how_it_came": "How it came",
+        "files": "Files as they were received",
+        "transformations": "Transformations",
+        "kept": "Where it is kept",
+        "fixity": "Checks of integrity",
+        "event": "The client's event",
+        "participants": "Participants",
+        "not_known": "What the archive does not know",
+    },
+}
