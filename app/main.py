@@ -47,6 +47,8 @@ from app.recordings.routes import ReceivingTools
 from app.recordings.routes import router as recordings
 from app.recordings.schemas import RecordingTold, ScreenshotTold
 from app.recordings.stages import Stages
+from app.releases.bundle_door import BundleDoor
+from app.releases.bundle_routes import router as bundles
 from app.releases.copies import Copier
 from app.releases.preview_routes import router as previews
 from app.releases.routes import router as releases
@@ -80,6 +82,7 @@ ROUTERS = (
     disputes,
     previews,
     releases,
+    bundles,
     review,
     review_pages,
     jobs,
@@ -144,6 +147,8 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         examine=partial(papers.examine, sandbox=tools.sandbox),
         spool=settings.spool_dir,
     )
+    app.state.log = tools.log
+    app.state.bundles = BundleDoor(database=tools.database, store=tools.release, clock=tools.clock)
     app.state.copier = Copier(
         database=tools.database,
         archive=tools.archive,

@@ -25,6 +25,7 @@ PUBLIC = frozenset(
         "/",
         # Whoever holds a receipt, a checkpoint or a bundle checks it without an account. These hold
         # hashes and signatures; a leaf is given only for the unguessable id of its entry.
+        "/v1/bundle-key",
         "/v1/ledger/checkpoint",
         "/v1/ledger/tile/{level}/{rest:path}",
         "/v1/ledger/proof/inclusion",

@@ -181,6 +181,16 @@ def pre_authentication_encoding(payload: bytes) -> bytes:
     )
 
 
+def base64_of(value: bytes) -> str:
+    """Return `value` as base64."""
+    return base64.b64encode(value).decode()
+
+
+def key_id_of(signature: str) -> bytes:
+    """Return the key's four bytes of a signature line of a note. Source: C2SP signed-note."""
+    return base64.b64decode(signature)[:4]
+
+
 def spki(key: Ed25519PublicKey) -> bytes:
     """Return the key as DER SubjectPublicKeyInfo."""
     return key.public_bytes(

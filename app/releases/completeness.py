@@ -28,10 +28,12 @@ _CLASSES = {
     "C": "consent",
     "S": "content",
     "RCPT": "recipient",
+    "G": "consent",
     "P": "purpose",
     "L": "law",
+    "J": "law",
+    "R": "restriction",
     "E": "not_decided",
-    "Q": "integrity",
 }
 _NOT_COMPARED = (
     "calls of the exchange were not compared with recordings / "
@@ -40,7 +42,12 @@ _NOT_COMPARED = (
 
 
 def completeness(
-    session: Session, release: Release, included: Sequence[Recording], *, zone: ZoneInfo
+    session: Session,
+    release: Release,
+    included: Sequence[Recording],
+    *,
+    zone: ZoneInfo,
+    at: datetime,
 ) -> Json:
     """Return the calls with this client from the first day to the last of what is included."""
     since, until = _period([one.started_at for one in included], zone)
@@ -56,7 +63,9 @@ def completeness(
         if reason is not None:
             lost.append({"files": files, "reason": reason})
         else:
-            withheld.append({"files": files, "reason": _withheld(session, release, recording)})
+            withheld.append(
+                {"files": files, "reason": _withheld(session, release, recording, at=at)}
+            )
     return {
         "client": str(release.client_id),
         "from": moment(since),
@@ -108,7 +117,7 @@ def _lost(recording: Recording) -> str | None:
     return None
 
 
-def _withheld(session: Session, release: Release, recording: Recording) -> str:
+def _withheld(session: Session, release: Release, recording: Recording, *, at: datetime) -> str:
     """Return the class of the reason for which it could not go, or that nobody asked for it."""
     question = consent.question(
         session,
@@ -117,9 +126,7 @@ def _withheld(session: Session, release: Release, recording: Recording) -> str:
         requested_by=release.requested_by,
         recording_id=recording.id,
     )
-    return reason_class(
-        consent.decide(session, recording.id, question, at=release.granted_at or recording.received_at)
-    )
+    return reason_class(consent.decide(session, recording.id, question, at=at))
 
 
 def reason_class(decision: Decision) -> str:

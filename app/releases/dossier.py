@@ -15,13 +15,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client, Contact, Event
-from app.consent import packs, queries as consent_queries, service as consent, states
+from app.consent import packs, states
+from app.consent import queries as consent_queries
+from app.consent import service as consent
 from app.consent.casefile import Asserted, CaseFile
 from app.consent.models import Assertion, DecisionBasis, DecisionRow
 from app.consent.purposes import Purpose
 from app.identity.models import Device, User
 from app.inspection import detection
-from app.recordings.models import Party, Recording, SealedRow
+from app.recordings.models import Party, Recording
 from app.releases import queries
 from app.releases.models import Release, ReleaseItem
 from app.releases.passport import Facts, Heard, Json, Taken, moment, passport
@@ -206,5 +208,3 @@ def _basis(session: Session, digest: bytes) -> bytes:
     if kept is None:
         raise BasisMissing(digest.hex())
     return kept.body
-
-

@@ -1,15 +1,25 @@
-"""The background jobs of releases: `releases.reconsider`, `releases.sweep`, `releases.destroy`."""
+"""The background jobs of releases: deciding anew, making bundles, destroying what has ended."""
 
 from __future__ import annotations
 
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.ids import ReleaseId
-from app.releases import copies, queries, service
+from app.custody.checkpoints import LogTools
+from app.inspection.sandbox import Sandbox
+from app.releases import bundles, copies, queries, service
+from app.releases.bundle import Bundler, BundleStore
+from app.releases.bundles import BundleGone
 from app.releases.copies import ReleaseStore
+from app.releases.refusals import ReleaseRefused
+from storage.sealed import SealedReader
+
+_log = structlog.get_logger()
 
 
 class Tools(Protocol):
@@ -21,6 +31,42 @@ class Tools(Protocol):
     def release(self) -> ReleaseStore: ...
     @property
     def clock(self) -> Clock: ...
+
+
+class BundleTools(Protocol):
+    """What the making of bundles needs of the worker's tools."""
+
+    @property
+    def log(self) -> LogTools: ...
+    @property
+    def archive(self) -> SealedReader: ...
+    @property
+    def release(self) -> BundleStore: ...
+    @property
+    def sandbox(self) -> Sandbox: ...
+
+
+def handle_bundle(tools: BundleTools, release_id: str) -> None:
+    """Make the bundle of a granted release; what breaks is noted, and the job tried again."""
+    bundler = Bundler(
+        log=tools.log,
+        archive=tools.archive,
+        release=tools.release,
+        sandbox=lambda: tools.sandbox,
+    )
+    try:
+        bundler.build(ReleaseId(UUID(release_id)))
+    except (BundleGone, ReleaseRefused) as exc:
+        _note(tools, release_id, exc)  # Trying again changes nothing: it has ended, or soon will.
+    except Exception as exc:
+        _note(tools, release_id, exc)
+        raise
+
+
+def _note(tools: BundleTools, release_id: str, exc: Exception) -> None:
+    _log.warning("bundle.failed", release_id=release_id, error=type(exc).__name__)
+    with tools.log.database.transaction() as session:
+        bundles.fail(session, UUID(release_id), reason=type(exc).__name__)
 
 
 def handle_reconsider(tools: Tools, recording_id: str) -> None:

@@ -27,7 +27,7 @@ from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.releases import queries, service
+from app.releases import bundles, queries, service
 from app.releases.copies import Copier
 from app.releases.models import Release, ReleaseItem, ReleaseState, ReleaseWish
 from app.releases.refusals import (
@@ -58,6 +58,7 @@ from app.releases.schemas import (
     ReleaseCreate,
     ReleasePage,
     ReleaseRead,
+    bundle_read,
 )
 from app.releases.service import Part, Wanted
 from app.settings import Settings
@@ -266,6 +267,7 @@ def _read(session: Session, release: Release) -> ReleaseRead:
         end_reason=release.end_reason,
         is_open=queries.is_open(session, release.id),
         views=queries.views(session, release.id),
+        bundle=bundle_read(bundle) if (bundle := bundles.of(session, release.id)) else None,
         items=[_item(wish, copied.get(wish.id)) for wish in release.wishes],
     )
 

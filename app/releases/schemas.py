@@ -12,6 +12,7 @@ from app.consent.rules import Purpose
 from app.core.moments import Milliseconds
 from app.core.text import Note
 from app.disputes.schemas import Redactions, RedactionWire
+from app.releases.models import ReleaseBundle
 
 LifetimeDays = Annotated[int, Field(ge=1, le=366)]
 
@@ -77,8 +78,34 @@ class ItemRead(BaseModel):
     derivation: str | None
 
 
+class BundleRead(BaseModel):
+    """How far the bundle has come: pending, ready, failed (`reason` says by what) or destroyed."""
+
+    state: str
+    reason: str | None
+    size_bytes: int | None
+    sha256: str | None
+    key_fingerprint: str | None
+    made_at: datetime | None
+
+
+def bundle_read(bundle: ReleaseBundle) -> BundleRead:
+    """Return what is told of a bundle."""
+    return BundleRead(
+        state=bundle.state,
+        reason=bundle.reason,
+        size_bytes=bundle.size_bytes,
+        sha256=bundle.sha256.hex() if bundle.sha256 else None,
+        key_fingerprint=bundle.key_fingerprint,
+        made_at=bundle.made_at,
+    )
+
+
 class ReleaseRead(BaseModel):
-    """`is_open` is what the recipient is told at this moment; `views` counts the openings."""
+    """`is_open` is what the recipient is told at this moment; `views` counts the openings.
+
+    `bundle` is null until the release is granted.
+    """
 
     id: UUID
     dispute_id: UUID | None
@@ -96,6 +123,7 @@ class ReleaseRead(BaseModel):
     end_reason: str | None
     is_open: bool
     views: int
+    bundle: BundleRead | None
     items: list[ItemRead]
 
 

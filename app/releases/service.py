@@ -13,6 +13,7 @@ from app.consent import service as consent
 from app.consent.gates import Findings
 from app.consent.models import DecisionRow
 from app.consent.rules import Approval, Decision, Outcome, Permit, Purpose, Question, Segment
+from app.consent.rules import grant as grant_permit
 from app.core.ids import ContactId, DisputeId, RecordingId, ReleaseId, new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
@@ -331,6 +332,29 @@ def grant(
         },
     )
     return get(session, release_id), token
+
+
+def permit_again(session: Session, release: Release, item: ReleaseItem, *, at: datetime) -> Permit:
+    """Return the permit for a granted part once more, and write the decision down.
+
+    Raises:
+        ReleaseRefused: the rules no longer allow it.
+    """
+    (wish,) = [wish for wish in release.wishes if wish.id == item.wish_id]
+    question = _question(session, release, wish)
+    decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
+    if not decision.allowed:
+        raise ReleaseRefused("", **explain.facts([decision]))
+    consent.record(
+        session,
+        _SYSTEM,
+        RecordingId(wish.recording_id),
+        question,
+        decision,
+        at=at,
+        release_id=ReleaseId(release.id),
+    )
+    return grant_permit(decision)
 
 
 def revoke(session: Session, actor: Actor, release_id: ReleaseId, *, at: datetime) -> Release:

@@ -18,7 +18,8 @@ from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES, SEARCH_JOINS
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, place_parties, sweep
 from app.recordings.service import REFRESH_FLAG
-from app.releases.jobs import handle_destroy, handle_reconsider
+from app.releases.bundles import TASK as BUNDLE
+from app.releases.jobs import handle_bundle, handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
 from app.review.jobs import handle_seed
 from app.tools import Tools
@@ -40,6 +41,7 @@ HANDLERS: dict[str, Handler] = {
     REFRESH_FLAGS: handle_refresh_flags,
     "releases.reconsider": handle_reconsider,
     "releases.destroy": handle_destroy,
+    BUNDLE: handle_bundle,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 

@@ -45,7 +45,11 @@ def house(
     tmp_path: Path,
 ) -> Iterator[House]:
     made = House(
-        database=own_db, clock=clock, archive=store, release=release_store, spool=tmp_path / "spool"
+        database=own_db,
+        clock=clock,
+        archive=store,
+        release=release_store,
+        spool=tmp_path / "spool",
     )
     made.staff()
     with opened(made):

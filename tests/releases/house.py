@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from app.consent.spans import WHOLE
 from app.core import problems
 from app.core.clock import SetClock
 from app.core.db import Database
+from app.custody import ledger
+from app.custody.checkpoints import LogTools
+from app.custody.ledger import Act
 from app.disputes.routes import router as disputes
 from app.identity.actor import Actor
 from app.identity.authenticator import Authenticator
@@ -28,13 +32,16 @@ from app.identity.models import User
 from app.identity.permissions import Role
 from app.inspection.sandbox import Sandbox
 from app.recordings.models import Recording
+from app.releases.bundle_door import BundleDoor
+from app.releases.bundle_routes import router as bundle_routes
 from app.releases.copies import Copier
 from app.releases.preview_routes import router as previews
 from app.releases.routes import router as releases
 from app.settings import Settings
 from storage.sealed import SealedStore
-from tests.factories import Make
+from tests.factories import Make, wav
 from tests.live import running
+from tests.logs import log_tools
 
 DETAILS = {
     "question": {"from_ms": 0, "quote": "Согласны ли вы, что запись услышит ваше руководство?"},
@@ -51,6 +58,9 @@ class Worker:
     database: Database
     release: SealedStore
     clock: SetClock
+    log: LogTools
+    archive: SealedStore
+    sandbox: Sandbox
 
 
 @dataclass(kw_only=True)
@@ -62,10 +72,14 @@ class House:
     archive: SealedStore
     release: SealedStore
     spool: Path
+    log: LogTools = field(init=False)
     url: str = ""
     people: dict[str, Actor] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     contact_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        self.log = log_tools(self.spool / "log", self.database, self.clock)
 
     @contextmanager
     def making(self) -> Iterator[Make]:
@@ -108,6 +122,14 @@ class House:
                 client=client, body=body, duration_ms=duration_ms, agent=agent
             )
             session = make.session
+            ledger.append(
+                session,
+                Actor.system("tests"),
+                Act.RECORDING_INGESTED,
+                ("recording", recording.id),
+                at=at,
+                content=hashlib.sha256(body or wav()).digest(),
+            )
             self.contact_id = contact.id
             review.verify_contact(
                 session,
@@ -187,7 +209,14 @@ class House:
             session.get_one(User, self.people[name].id).disabled_at = self.clock.now()
 
     def worker(self) -> Worker:
-        return Worker(database=self.database, release=self.release, clock=self.clock)
+        return Worker(
+            database=self.database,
+            release=self.release,
+            clock=self.clock,
+            log=self.log,
+            archive=self.archive,
+            sandbox=Sandbox.detect(),
+        )
 
 
 @contextmanager
@@ -197,11 +226,14 @@ def opened(house: House) -> Iterator[House]:
     app.include_router(disputes)
     app.include_router(previews)
     app.include_router(releases)
+    app.include_router(bundle_routes)
     problems.install(app)
     app.state.database = house.database
     app.state.clock = house.clock
     app.state.settings = Settings(data=house.spool, _env_file=None)
     app.state.authenticator = Authenticator(house.database, house.clock)
+    app.state.log = house.log
+    app.state.bundles = BundleDoor(database=house.database, store=house.release, clock=house.clock)
     app.state.copier = Copier(
         database=house.database,
         archive=house.archive,
