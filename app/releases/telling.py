@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -248,9 +248,9 @@ def write(bag: Bag, tale: Tale, cut: Proofs, *, fingerprint: str, software: str)
         ("completeness", tale.completeness),
         ("vcon", tale.vcons),
     ):
-        bag.add(f"metadata/{name}.json", _json(value))
+        bag.add(f"metadata/{name}.json", bags.canonical(value))
     for name, (decision, inputs) in tale.decisions.items():
-        bag.add(f"{name}.json", _json(decision))
+        bag.add(f"{name}.json", bags.canonical(decision))
         bag.add(f"{name}.inputs.jcs", inputs)
     for digest, body in sorted(tale.policies.items()):
         bag.add(f"metadata/policies/{digest}.json", body)
@@ -329,7 +329,3 @@ def _cover(bag: Bag, tale: Tale, cut: Proofs, fingerprint: str) -> Cover:
         withheld=sum(counts["withheld"].values()),
         lost=sum(counts["lost"].values()),
     )
-
-
-def _json(value: Any) -> bytes:  # noqa: ANN401 - what is told, of any shape.
-    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
