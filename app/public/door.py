@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.core.errors import Unavailable
 from app.core.ranges import ByteRange
-from app.public.links import LinkEnded, Links, OpenItem, View
+from app.public.links import LinkEnded, Links, OpenBundle, OpenItem, View
 from app.releases.tokens import ShareToken
 from storage.errors import StoreError
-from storage.sealed import SealedReader
+from storage.sealed import SealedReader, SealedRef
 
 PIECE_BYTES = 256 * 1024
+BUNDLE_PIECE_BYTES = 1 << 20
 
 
 class CopyAway(Unavailable):
@@ -43,11 +44,32 @@ class Door:
             CutOff: closed later.
             CopyAway: the store does not give the copy.
         """
+        yield from self._pieces(
+            item.ref,
+            wanted,
+            PIECE_BYTES,
+            is_open=lambda: self.links.item(token, item.id, view),
+        )
+
+    def bundle_pieces(
+        self, token: ShareToken, bundle: OpenBundle, view: View, *, wanted: ByteRange
+    ) -> Iterator[bytes]:
+        """Yield the bytes of `wanted` of a bundle, as `pieces` does, and refuse as it does."""
+        yield from self._pieces(
+            bundle.ref,
+            wanted,
+            BUNDLE_PIECE_BYTES,
+            is_open=lambda: self.links.bundle(token, view),
+        )
+
+    def _pieces(
+        self, ref: SealedRef, wanted: ByteRange, most_bytes: int, *, is_open: Callable[[], object]
+    ) -> Iterator[bytes]:
         position = wanted.start
         while position < wanted.end:
-            length = min(PIECE_BYTES, wanted.end - position)
+            length = min(most_bytes, wanted.end - position)
             try:
-                piece = self._piece(token, item, view, start=position, length=length)
+                piece = self._piece(ref, is_open, start=position, length=length)
             except LinkEnded as exc:
                 if position == wanted.start:
                     raise
@@ -56,13 +78,13 @@ class Door:
             position += length
 
     def _piece(
-        self, token: ShareToken, item: OpenItem, view: View, *, start: int, length: int
+        self, ref: SealedRef, is_open: Callable[[], object], *, start: int, length: int
     ) -> bytes:
         """Return what was read, if the link is open still; of one that has ended, say only that."""
         try:
-            piece = self.store.read(item.ref, start=start, length=length)
+            piece = self.store.read(ref, start=start, length=length)
         except StoreError as exc:
-            self.links.item(token, item.id, view)
+            is_open()
             raise CopyAway from exc
-        self.links.item(token, item.id, view)
+        is_open()
         return piece

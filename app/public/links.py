@@ -20,6 +20,8 @@ from storage.sealed import SealedRef
 
 _PAGE = "SELECT link_page(%(token)s::bytea, %(view)s::bytea)"
 _OPEN = "SELECT * FROM link_open(%(token)s::bytea, %(item)s::uuid, %(view)s::bytea)"
+_BUNDLE_PAGE = "SELECT link_bundle_page(%(token)s::bytea)"
+_BUNDLE = "SELECT * FROM link_bundle(%(token)s::bytea, %(view)s::bytea)"
 _VIEW = "SELECT link_view(%(token)s::bytea, %(view)s::bytea)"
 _READY = "SELECT link_page(''::bytea, NULL)"
 
@@ -72,6 +74,23 @@ class OpenLink:
     views_left: int | None
     is_opened: bool
     items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleFacts:
+    """What the page tells of the bundle: its size, and the fingerprint of the key that signs."""
+
+    size_bytes: int
+    key_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBundle:
+    """What is needed to read the bundle of a release."""
+
+    release_id: UUID
+    ref: SealedRef
+    sha256: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +153,38 @@ class Links:
             ref=SealedRef(object_id=object_id, wrapped_key=wrapped_key, size_bytes=size_bytes),
             media_type=media_type,
             started_at=started_at,
+        )
+
+    def bundle_facts(self, token: ShareToken) -> BundleFacts | None:
+        """Return what the page tells of the bundle of an open link; None while there is none.
+
+        Raises:
+            NoAnswer: nobody can say.
+            DatabaseAway: the same, since the database does not answer at all.
+        """
+        row = self._ask(_BUNDLE_PAGE, {"token": token.digest()})
+        if row is None or row[0] is None:
+            return None
+        return BundleFacts(
+            size_bytes=row[0]["size_bytes"], key_fingerprint=row[0]["key_fingerprint"]
+        )
+
+    def bundle(self, token: ShareToken, view: View) -> OpenBundle:
+        """Return how to read the bundle, if the link is open at this moment.
+
+        Raises:
+            LinkEnded: the link is not open, this view is not one of it, or there is no bundle.
+            NoAnswer: nobody can say.
+            DatabaseAway: the same, since the database does not answer at all.
+        """
+        row = self._ask(_BUNDLE, {"token": token.digest(), "view": view.digest()})
+        if row is None or row[1] is None:
+            raise LinkEnded
+        object_id, wrapped_key, size_bytes, sha256, release_id = row
+        return OpenBundle(
+            release_id=release_id,
+            ref=SealedRef(object_id=object_id, wrapped_key=wrapped_key, size_bytes=size_bytes),
+            sha256=sha256,
         )
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The application of the public links: five routes, plain pages, no script."""
+"""The application of the public links: six routes, plain pages, no script."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import ranges
+from app.core import downloads, ranges
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.errors import Unavailable
@@ -39,6 +39,7 @@ from storage.sealed import SealedReader, SealedStore
 VIEW_SECONDS: Final = 12 * 3600
 OFFICE_ZONE: Final = ZoneInfo("Europe/Moscow")
 _READ = ["GET", "HEAD"]
+_ZIP: Final = "application/zip"
 _EXTENSIONS: Final = {
     "audio/mpeg": "mp3",
     "audio/wav": "wav",
@@ -118,7 +119,12 @@ class _Site:
             return _see(f"/s/{parsed.secret}", language)
         return HTMLResponse(
             self.pages.link(
-                found, parsed, language=language, at=self.clock.now(), is_heard=is_heard
+                found,
+                parsed,
+                language=language,
+                at=self.clock.now(),
+                bundle=self.links.bundle_facts(parsed) if is_heard else None,
+                is_heard=is_heard,
             ),
             headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"},
         )
@@ -178,6 +184,36 @@ class _Site:
             media_type=item.media_type,
         )
 
+    def bundle(self, call: Request, token: str) -> Response:
+        """Return the bundle, or the part of it from which a broken download goes on."""
+        parsed = _token(token)
+        view = self._view_of(call, parsed)
+        if view is None:
+            raise LinkEnded
+        bundle = self.links.bundle(parsed, view)
+        size_bytes = bundle.ref.size_bytes
+        try:
+            part = downloads.part_of(
+                call.headers,
+                size_bytes=size_bytes,
+                sha256=bundle.sha256,
+                file_name=f"evidence-{bundle.release_id}.zip",
+            )
+        except RangeUnsatisfiable:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{size_bytes}"})
+        headers = dict(part.headers)
+        if call.method == "HEAD":
+            return Response(status_code=part.status, headers=headers, media_type=_ZIP)
+        door = Door(links=self.links, store=self.store)
+        pieces = door.bundle_pieces(parsed, bundle, view, wanted=part.wanted)
+        first = next(pieces, b"")
+        return BreakableResponse(
+            _until_cut(chain([first], pieces)),
+            status_code=part.status,
+            headers=headers,
+            media_type=_ZIP,
+        )
+
     def _view_of(self, call: Request, token: ShareToken) -> View | None:
         secret = call.cookies.get(_cookie(token, is_secure=self.is_secure))
         return View(secret=secret) if secret else None
@@ -231,6 +267,10 @@ def _add_pages(app: FastAPI, site: _Site) -> None:
     @app.api_route("/s/{token}/audio/{item_id}", methods=_READ)
     def audio(call: Request, token: str, item_id: str) -> Response:
         return site.audio(call, token, item_id)
+
+    @app.api_route("/s/{token}/bundle", methods=_READ)
+    def bundle(call: Request, token: str) -> Response:
+        return site.bundle(call, token)
 
 
 def _add_health(app: FastAPI, tools: PublicTools) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.public.links import Item, OpenLink
+from app.public.links import BundleFacts, Item, OpenLink
 from app.public.wording import Wording, clock_time
 from app.releases.tokens import ShareToken
 
@@ -32,6 +32,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BundlePart:
+    """The bundle on the page: where it is taken, how large it is, by whose key it is signed."""
+
+    source: str
+    size: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPage:
     """The page of an open link, before and after the button is pressed."""
 
@@ -47,6 +56,7 @@ class LinkPage:
     views_left: str | None
     questions: str
     action: str
+    bundle: BundlePart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +89,20 @@ class Pages:
             self._environments[language] = environment
 
     def link(
-        self, found: OpenLink, token: ShareToken, *, language: str, at: datetime, is_heard: bool
+        self,
+        found: OpenLink,
+        token: ShareToken,
+        *,
+        language: str,
+        at: datetime,
+        bundle: BundleFacts | None,
+        is_heard: bool,
     ) -> str:
         """Return the page of an open link; with `is_heard` the one that plays."""
-        page = _link_page(found, token, self._wording[language], at=at)
+        words = self._wording[language]
+        page = _link_page(found, token, words, at=at)
+        if bundle is not None:
+            page = replace(page, bundle=_bundle(bundle, token, words))
         return self._render("listen.html" if is_heard else "link.html", language, page)
 
     def ended(self, language: str) -> str:
@@ -152,6 +172,15 @@ def _link_page(found: OpenLink, token: ShareToken, words: Wording, *, at: dateti
         questions=words.say("Answer the message that brought you this link. Sent by: %(person)s.")
         % {"person": found.sender_person},
         action=f"{base}/open?lang={words.language}",
+    )
+
+
+def _bundle(found: BundleFacts, token: ShareToken, words: Wording) -> BundlePart:
+    megabytes = max(1, ceil(found.size_bytes / 1_000_000))
+    return BundlePart(
+        source=f"/s/{token.secret}/bundle",
+        size=words.counted("%(num)d megabyte", "%(num)d megabytes", megabytes),
+        fingerprint=found.key_fingerprint,
     )
 
 

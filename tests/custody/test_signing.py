@@ -50,7 +50,9 @@ def test_a_key_that_is_gone_is_never_made_anew(tmp_path: Path) -> None:
     with pytest.raises(SigningKeyMissing):
         _ensure(tmp_path)
     path.touch(mode=0o600)
-    path.write_text("".join(line for line in whole.splitlines(keepends=True) if " receipt " not in line))
+    path.write_text(
+        "".join(line for line in whole.splitlines(keepends=True) if " receipt " not in line)
+    )
     with pytest.raises(SigningKeyMissing, match="receipt"):
         _ensure(tmp_path)
     path.write_text(whole)

@@ -20,7 +20,7 @@ from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.public.conftest import Opened
 
-OURS = ("link_page", "link_open", "link_view")
+OURS = ("link_bundle", "link_bundle_page", "link_page", "link_open", "link_view")
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,7 +53,7 @@ def test_no_table_can_be_read_or_written(
                 session.execute(text(statement))
 
 
-def test_of_our_functions_three_can_be_called(own_database: Urls) -> None:
+def test_of_our_functions_five_can_be_called(own_database: Urls) -> None:
     with psycopg.connect(own_database.owner) as owner:
         found = owner.execute(
             "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "

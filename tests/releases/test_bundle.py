@@ -18,19 +18,24 @@ from uuid import UUID
 import bagit  # type: ignore[import-untyped]  # it has no types.
 import httpx
 import pytest
+from playwright.sync_api import expect, sync_playwright
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # not by name.
 
 from app.clients.models import Client
+from app.core.db import Database
 from app.custody.signing import Purpose
 from app.custody.timestamps import Authorities
+from app.public.main import PublicTools
 from app.releases import bundle, bundles, jobs
 from app.verifier import verify
 from app.verifier.verify import Result, Trusted
 from storage.errors import ObjectMissing
 from storage.sealed import SealedStore
+from tests.conftest import Urls
 from tests.custody.authority import serving
 from tests.factories import wav
+from tests.public.conftest import served
 from tests.releases.house import House
 
 ROOT = Path(__file__).parents[2]
@@ -370,3 +375,50 @@ def test_memory_does_not_grow_with_the_recording(house: House) -> None:
     told = house.call("manager", "GET", f"/v1/releases/{release['id']}").json()["bundle"]
     assert told["size_bytes"] > size_bytes
     assert peak_bytes < size_bytes // 4
+
+
+def test_the_recipient_takes_it_after_the_button(
+    house: House, own_database: Urls, tmp_path: Path
+) -> None:
+    release, token = granted(house)
+    linked = Database(own_database.link, role="audiatur_public", pool_size=2)
+    tools = PublicTools(database=linked, release=house.release, clock=house.clock)
+    page = f"/s/{token}"
+    with served(tools) as url, httpx.Client(base_url=url, follow_redirects=True) as phone:
+        before = phone.post(f"{page}/open")
+        assert f"{page}/bundle" not in before.text
+        assert phone.get(f"{page}/bundle").status_code == 410
+        path = made(house, release, tmp_path)
+        heard = phone.get(f"{page}/listen")
+        assert f'href="{page}/bundle"' in heard.text
+        assert key_of(house) in heard.text
+        whole = phone.get(f"{page}/bundle")
+        assert (whole.status_code, whole.content) == (200, path.read_bytes())
+        rest = phone.get(f"{page}/bundle", headers={"Range": "bytes=100-199"})
+        assert (rest.status_code, rest.content) == (206, whole.content[100:200])
+        assert phone.head(f"{page}/bundle").headers["Content-Length"] == str(len(whole.content))
+        phone.cookies.clear()
+        assert phone.get(f"{page}/bundle").status_code == 410
+        phone.post(f"{page}/open")
+        house.call("manager", "POST", f"/v1/releases/{release['id']}/revoke")
+        assert phone.get(f"{page}/bundle").status_code == 410
+    linked.close()
+    # Two openings, one bundle taken through the first of them, and one inside the house.
+    assert house.acts(release["id"]).count("release.accessed") == 4
+
+
+def test_the_page_in_a_browser_finds_it_valid(house: House, whole: Path) -> None:
+    page_file = Path(verify.__file__).with_name("verify.html")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        page = chromium.new_page()
+        page.goto(page_file.as_uri())
+        page.locator("#file").set_input_files(whole)
+        page.locator("#key").fill(key_of(house))
+        page.locator("button[type=submit]").click()
+        expect(page.locator("#meaning")).not_to_be_empty()
+        found = page.locator("#problems li").all_inner_texts()
+        assert (page.locator("#result").inner_text(), found) == ("VALID", [])
+        chromium.close()
