@@ -22,6 +22,7 @@ from app.cli_ledger import ledger, receipt
 from app.consent import shipped
 from app.consent.reference import ReferenceTools
 from app.core.errors import Refusal
+from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
 from app.identity import service as identity
 from app.identity.actor import Actor
@@ -37,7 +38,7 @@ from app.settings import Settings
 from app.system import doctor as system
 from app.tools import Tools
 from app.verifier import verify as verifier
-from app.wiring import database_urls, open_tools, prepare
+from app.wiring import database_urls, open_tools, prepare, signing_keys
 from storage.errors import StoreError
 
 _ACTOR = Actor.system("command line")
@@ -386,6 +387,19 @@ def sweep(older_than_hours: int) -> None:
             tools, older_than=tools.clock.now() - timedelta(hours=older_than_hours)
         )
     click.echo(f"{removed} objects without a row were removed.")
+
+
+@audiatur.group()
+def bundle() -> None:
+    """Evidence bundles."""
+
+
+@bundle.command("key")
+@click.option("--pem", "as_pem", is_flag=True, help="Print the public key itself.")
+def bundle_key(*, as_pem: bool) -> None:
+    """Print the fingerprint of the key that signs bundles, for contracts and letters."""
+    key = signing_keys(_settings_of_archive()).keys.public(Purpose.BUNDLE)[0]
+    click.echo(key.pem if as_pem else key.fingerprint, nl=not as_pem)
 
 
 @audiatur.command(

@@ -115,14 +115,34 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """Return an environment in which no setting leads to anything but the demo's own data."""
     own = {k: v for k, v in os.environ.items() if not k.startswith("AUDIATUR_")}
     return own | {"AUDIATUR_DATA": str(folder), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
-def _command(*words: str) -> list[str]:
+def command(*words: str) -> list[str]:
+    """Return a command of the archive as words of a process."""
     return [sys.executable, "-P", "-m", "app.cli", *words]
+
+
+def asked(folder: Path, *words: str) -> str:
+    """Return what a command prints.
+
+    Raises:
+        CannotRun: it refuses.
+    """
+    said = subprocess.run(  # noqa: S603 - our own program, no shell.
+        command(*words),
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if said.returncode:
+        raise CannotRun(f"audiatur {' '.join(words)}: {said.stderr.strip()}")
+    return said.stdout.strip()
 
 
 @contextmanager
@@ -135,12 +155,12 @@ def served(folder: Path, *, port: int, lock: TextIO) -> Iterator[Running]:
     log = folder / "archive.log"
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell.
-            _command("serve", "--port", str(port), "--data", str(folder)),
+            command("serve", "--port", str(port), "--data", str(folder)),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,  # Where no .env of anybody lies.
-            env=_environment(folder),
+            env=environment(folder),
             pass_fds=(lock.fileno(),),
             start_new_session=True,  # Ctrl-C is for the demo, which then stops it in order.
         )
@@ -212,12 +232,12 @@ def _person(one: dict[str, str], company: str) -> list[str]:
 
 def _key(folder: Path, words: list[str], *, typed: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own program, no shell.
-        _command(*words),
+        command(*words),
         input=f"{typed}\n",
         capture_output=True,
         encoding="utf-8",
         cwd=folder,
-        env=_environment(folder),
+        env=environment(folder),
         start_new_session=True,  # Without a terminal the password is read from the input.
         check=False,
     )

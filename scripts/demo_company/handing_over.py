@@ -42,6 +42,7 @@ def _ask(stage: Stage, call: Call, row: Row) -> None:
     if answer.is_success:
         row.outcome = _RELEASED
         stage.links[call.id] = found["link"]["url"]
+        stage.releases[call.id] = found["release"]["id"]
         begins_ms = found["release"]["items"][0]["from_ms"]
         recording = stage.api.must("reviewer", "GET", f"/v1/recordings/{stage.recordings[call.id]}")
         asked_ms = (call.ask or {}).get("from_ms")

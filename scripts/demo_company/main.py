@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from demo_company import archive, handing_over, people, playing, story
+from demo_company import archive, bundles, handing_over, people, playing, story
 from demo_company.api import Api, Unexpected
 from demo_company.archive import Accounts, CannotRun, Running
 from demo_company.report import Report, Row, counts, say, table
@@ -84,6 +84,10 @@ def _run(folder: Path, asked: argparse.Namespace, lock: TextIO) -> int:
         if report.differences:
             return 1
         say(f"{report.checks} things are as they must be, {time.monotonic() - began:.0f} s.")
+        taken = bundles.found(folder)
+        if taken is not None:
+            say(f"bundle: {taken.path}")
+            say(f"key: {taken.key}")
         if asked.once:
             say("demo: ok")
             return 0
@@ -120,6 +124,7 @@ def _play(folder: Path, running: Running, report: Report) -> Accounts:
         say("The manager asks to hand calls to the clients' directors, the approver answers:")
         handing_over.hand_over(stage, rows)
         handing_over.listen(stage, told.call(_LISTENED))
+        bundles.take(stage, told.call(_LISTENED), folder)
         handing_over.withdraw(stage, rows, told.call(_WITHDRAWN))
         for row in rows.values():
             row.recording = handing_over.as_it_is(stage, row)
