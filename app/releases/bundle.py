@@ -278,7 +278,6 @@ class Bundler:
             release,
             outgoing,
             vcons=plan.vcons,
-            store=type(self.archive).__name__,
             at=told.at,
         )
 

@@ -44,7 +44,7 @@ class Outgoing:
 
 
 def passport_of(
-    session: Session, recording: Recording, outgoing: Outgoing, *, store: str, at: datetime
+    session: Session, recording: Recording, outgoing: Outgoing, *, at: datetime
 ) -> Json:
     """Return the passport of a recording."""
     sealed = queries.sealed(session, recording.legs)
@@ -64,7 +64,6 @@ def passport_of(
             client_name=client.name if client else None,
             heard=list(_heard(session, recording.id)),
             notices=detection.notices_of(session, recording.id),
-            store=store,
             transformations=outgoing.recipes,
             checked_at=at,
             zone=ZONE,

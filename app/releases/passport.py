@@ -58,7 +58,6 @@ class Facts:
     client_name: str | None
     heard: Sequence[Heard]
     notices: NoticesRead
-    store: str
     transformations: Sequence[str]
     checked_at: datetime
     zone: ZoneInfo
@@ -99,7 +98,7 @@ def passport(facts: Facts) -> Json:
         "files": [_file(one) for one in facts.taken],
         "transformations": list(facts.transformations) or "none",
         "kept": {
-            "where": facts.store,
+            "where": "in the archive's own store, encrypted under a key of its own",
             "lock": unknown(NOT_MEASURED),
             "until": unknown("no term is set / срок не назначен"),
             "region": unknown(NOT_KEPT),

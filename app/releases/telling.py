@@ -129,7 +129,6 @@ def gather(
     outgoing: Mapping[UUID, Outgoing],
     *,
     vcons: Sequence[Json],
-    store: str,
     at: datetime,
 ) -> Tale:
     """Return what is told of the release and of each of its recordings."""
@@ -144,8 +143,7 @@ def gather(
         release=release,
         at=at,
         passports=[
-            dossier.passport_of(session, one, outgoing[one.id], store=store, at=at)
-            for one in recordings
+            dossier.passport_of(session, one, outgoing[one.id], at=at) for one in recordings
         ],
         consents=[dossier.consent_of(session, release, one.id, at=at) for one in recordings],
         decisions=decisions,

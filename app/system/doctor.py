@@ -242,6 +242,8 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         part="ledger keys", level=Level.OK, found=f"{ring.path}, {ring.origin}: {signing}"
     )
+    bundle_key = ring.keys.public(Purpose.BUNDLE)[0].fingerprint
+    yield Finding(part="bundle key", level=Level.OK, found=bundle_key)
     urls = authorities(settings).urls
     yield Finding(
         part="time stamps",

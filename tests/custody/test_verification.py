@@ -61,7 +61,7 @@ def test_a_whole_ledger_is_found_whole(whole: LogTools) -> None:
         "tiles": 1,
         "checkpoints": 2,
         "private values": 600,
-        "keys": 2,
+        "keys": 3,
         "waiting": 0,
     }
     assert seen[-1] == (300, 300)
