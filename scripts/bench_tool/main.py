@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bench_tool import audit, ingest, inspect, memory, queue
+from bench_tool import audit, bundle, ingest, inspect, memory, queue
 from bench_tool.figures import MIB
 from bench_tool.native import BenchmarkFailed, compile_programs
 from bench_tool.parts import Part, Section
@@ -30,6 +30,7 @@ PARTS: dict[str, Part] = {
     "queue": queue,
     "inspect": inspect,
     "audit": audit,
+    "bundle": bundle,
 }
 _ALL = "all"
 _FEWEST_ROUNDS = 5
