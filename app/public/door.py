@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.core.errors import Unavailable
@@ -10,10 +10,9 @@ from app.core.ranges import ByteRange
 from app.public.links import LinkEnded, Links, OpenBundle, OpenItem, View
 from app.releases.tokens import ShareToken
 from storage.errors import StoreError
-from storage.sealed import SealedReader, SealedRef
+from storage.sealed import SealedReader
 
 PIECE_BYTES = 256 * 1024
-BUNDLE_PIECE_BYTES = 1 << 20
 
 
 class CopyAway(Unavailable):
@@ -44,32 +43,11 @@ class Door:
             CutOff: closed later.
             CopyAway: the store does not give the copy.
         """
-        yield from self._pieces(
-            item.ref,
-            wanted,
-            PIECE_BYTES,
-            is_open=lambda: self.links.item(token, item.id, view),
-        )
-
-    def bundle_pieces(
-        self, token: ShareToken, bundle: OpenBundle, view: View, *, wanted: ByteRange
-    ) -> Iterator[bytes]:
-        """Yield the bytes of `wanted` of a bundle, as `pieces` does, and refuse as it does."""
-        yield from self._pieces(
-            bundle.ref,
-            wanted,
-            BUNDLE_PIECE_BYTES,
-            is_open=lambda: self.links.bundle(token, view),
-        )
-
-    def _pieces(
-        self, ref: SealedRef, wanted: ByteRange, most_bytes: int, *, is_open: Callable[[], object]
-    ) -> Iterator[bytes]:
         position = wanted.start
         while position < wanted.end:
-            length = min(most_bytes, wanted.end - position)
+            length = min(PIECE_BYTES, wanted.end - position)
             try:
-                piece = self._piece(ref, is_open, start=position, length=length)
+                piece = self._piece(token, item, view, start=position, length=length)
             except LinkEnded as exc:
                 if position == wanted.start:
                     raise
@@ -77,14 +55,40 @@ class Door:
             yield piece
             position += length
 
+    def bundle_pieces(
+        self, token: ShareToken, bundle: OpenBundle, view: View, *, wanted: ByteRange
+    ) -> Iterator[bytes]:
+        """Yield the bytes of `wanted` of a bundle; each is read, then goes if the link is open.
+
+        Raises:
+            LinkEnded, CutOff, CopyAway: as `pieces`.
+        """
+        is_first = True
+        try:
+            for piece in self.store.stream(bundle.ref, start=wanted.start, length=wanted.length):
+                self._must_be_open(token, view, is_first=is_first)
+                yield piece
+                is_first = False
+        except StoreError as exc:
+            self._must_be_open(token, view, is_first=is_first)
+            raise CopyAway from exc
+
+    def _must_be_open(self, token: ShareToken, view: View, *, is_first: bool) -> None:
+        try:
+            self.links.bundle(token, view)
+        except LinkEnded as exc:
+            if is_first:
+                raise
+            raise CutOff from exc
+
     def _piece(
-        self, ref: SealedRef, is_open: Callable[[], object], *, start: int, length: int
+        self, token: ShareToken, item: OpenItem, view: View, *, start: int, length: int
     ) -> bytes:
         """Return what was read, if the link is open still; of one that has ended, say only that."""
         try:
-            piece = self.store.read(ref, start=start, length=length)
+            piece = self.store.read(item.ref, start=start, length=length)
         except StoreError as exc:
-            is_open()
+            self.links.item(token, item.id, view)
             raise CopyAway from exc
-        is_open()
+        self.links.item(token, item.id, view)
         return piece

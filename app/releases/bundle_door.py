@@ -17,8 +17,6 @@ from app.releases.models import ReleaseBundle
 from storage.errors import StoreError
 from storage.sealed import SealedReader, SealedRef
 
-PIECE_BYTES = 1 << 20
-
 
 class BundleAway(Unavailable):
     """The store does not give the bundle now; try again."""
@@ -78,15 +76,11 @@ class BundleDoor:
             wrapped_key=bundle.wrapped_key,
             size_bytes=bundle.size_bytes,
         )
-        position = wanted.start
-        while position < wanted.end:
-            length = min(PIECE_BYTES, wanted.end - position)
-            try:
-                piece = self.store.read(ref, start=position, length=length)
-            except StoreError as exc:
-                raise BundleAway from exc
-            with self.database.transaction() as session:
-                if not queries.is_open(session, bundle.release_id):
-                    raise CutOff
-            yield piece
-            position += length
+        try:
+            for piece in self.store.stream(ref, start=wanted.start, length=wanted.length):
+                with self.database.transaction() as session:
+                    if not queries.is_open(session, bundle.release_id):
+                        raise CutOff
+                yield piece
+        except StoreError as exc:
+            raise BundleAway from exc

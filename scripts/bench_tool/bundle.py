@@ -13,7 +13,6 @@ from typing import IO, ParamSpec, TypeVar, cast
 from app.core.ids import new_id
 from app.releases import bag as bags
 from app.releases.bag import Bag
-from app.releases.bundle_door import PIECE_BYTES
 from bench_tool import figures
 from bench_tool.figures import MIB
 from bench_tool.native import BenchmarkFailed
@@ -108,10 +107,7 @@ def _make(store: SealedStore, objects: Sequence[SealedObject]) -> SealedObject:
 
 
 def _give(store: SealedStore, bundle: SealedObject) -> None:
-    given = 0
-    for start in range(0, bundle.size_bytes, PIECE_BYTES):
-        length = min(PIECE_BYTES, bundle.size_bytes - start)
-        given += len(store.read(bundle.ref(), start=start, length=length))
+    given = sum(len(piece) for piece in store.stream(bundle.ref()))
     if given != bundle.size_bytes:
         raise BenchmarkFailed("the bundle lacks something")
 
