@@ -148,6 +148,13 @@ class Bag:
         self.add("proof/statement.sig", signature)
         self.add("proof/statement.dsse.json", canonical(envelope))
 
+    def abandon(self) -> None:
+        """Write nothing more; do nothing where the zip is ended already.
+
+        A zip that is thrown away would else write its directory into a sink that is over.
+        """
+        self._zip.fp = None
+
     def close(self) -> None:
         """Write the zip's directory; whoever reads it knows by it that nothing is cut off."""
         self._zip.close()

@@ -112,11 +112,12 @@ class Bundler:
                 return False
             plan = self._plan(session, release_id)
         draft = self.release.begin(new_id())
+        bag = Bag(draft, f"evidence-{release_id}")
         try:
-            bag = Bag(draft, f"evidence-{release_id}")
             checkpoint = self._write(bag, plan)
             kept = draft.keep()
         finally:
+            bag.abandon()
             draft.discard()
         made = Made(
             object_id=kept.object_id,
