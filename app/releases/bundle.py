@@ -8,8 +8,9 @@ the proofs are cut from it.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final, Protocol
@@ -26,10 +27,9 @@ from app.custody.checkpoints import LogTools
 from app.custody.models import Checkpoint, LedgerLeaf
 from app.custody.signing import Purpose
 from app.identity.actor import Actor
-from app.inspection.sandbox import Sandbox
 from app.recordings.models import Leg, Recording, SealedRow
 from app.releases import bag as bags
-from app.releases import bundles, cutting, queries, service, telling
+from app.releases import bundles, queries, service, telling
 from app.releases.bag import Bag
 from app.releases.bundles import BundleGone, Made, Manifests, Told
 from app.releases.dossier import Outgoing
@@ -96,7 +96,6 @@ class Bundler:
     log: LogTools
     archive: SealedReader
     release: BundleStore
-    sandbox: Callable[[], Sandbox]
     software: str = "audiatur"
 
     def build(self, release_id: ReleaseId) -> bool:
@@ -161,11 +160,11 @@ class Bundler:
             if recording is None:
                 raise BundleGone
             sealed = queries.sealed(session, recording.legs)
-            if permit.segment == Segment(0, None):
+            if permit.segment == Segment(0, None) and not item.redactions:
                 found = [self._whole(recording, leg, sealed, permit) for leg in recording.legs]
             else:
                 counts[recording.id] = counts.get(recording.id, 0) + 1
-                found = [self._part(recording, item, counts[recording.id], sealed, permit)]
+                found = [self._part(recording, item, counts[recording.id], permit)]
             files |= {file.path: file for file in found}
             if recording.id not in vcons:
                 vcons[recording.id] = exporting.vcon_of(
@@ -200,11 +199,9 @@ class Bundler:
         recording: Recording,
         item: ReleaseItem,
         number: int,
-        sealed: dict[UUID, SealedRow],
         permit: Permit,
     ) -> File:
-        """Return the very copy that the link serves, with how it was cut."""
-        recipe = cutting.recipe(recording.legs, permit.segment, self.sandbox())
+        """Return the very copy that the link serves, with how it was made."""
         return File(
             path=f"data/recordings/{recording.id}/clip-{number:02}.wav",
             recording_id=recording.id,
@@ -212,9 +209,7 @@ class Bundler:
             ref=_ref(item.object_id, item.wrapped_key, item.size_bytes),
             sha256=item.sha256,
             permit=permit,
-            recipe=telling.derivation(
-                recording, item, sealed, recipe, ffmpeg=self.sandbox().ffmpeg_version
-            ),
+            recipe=json.loads(item.derivation or "null"),
         )
 
     def _write(self, bag: Bag, plan: Plan) -> Checkpoint:

@@ -52,7 +52,6 @@ def handle_bundle(tools: BundleTools, release_id: str) -> None:
         log=tools.log,
         archive=tools.archive,
         release=tools.release,
-        sandbox=lambda: tools.sandbox,
     )
     try:
         bundler.build(ReleaseId(UUID(release_id)))

@@ -19,13 +19,11 @@ from app.custody.models import Checkpoint, LedgerLeaf
 from app.custody.notes import PublicKey
 from app.custody.proofs import Opened
 from app.custody.signing import Purpose
-from app.recordings.models import Recording, SealedRow
 from app.releases import bag as bags
 from app.releases import completeness, dossier, papers, queries
 from app.releases.bag import Bag
-from app.releases.cutting import Recipe
 from app.releases.dossier import ZONE, Outgoing
-from app.releases.models import Release, ReleaseItem
+from app.releases.models import Release
 from app.releases.papers import Cover, Exhibit, Step
 from app.releases.passport import Json, moment
 
@@ -78,49 +76,6 @@ class Proofs:
     consistency: Json
     stamps: Sequence[bytes]
     authorities: bytes
-
-
-def derivation(
-    recording: Recording,
-    item: ReleaseItem,
-    sealed: Mapping[UUID, SealedRow],
-    recipe: Recipe,
-    *,
-    ffmpeg: str,
-) -> Json:
-    """Return how anybody with the original makes the same bytes as a part that was cut."""
-    shape = recipe.shape
-    return {
-        "recording": str(recording.id),
-        "sources": [
-            {
-                "leg": leg.leg,
-                "sha256": sealed[leg.object_id].sha256.hex(),
-                "size_bytes": sealed[leg.object_id].size_bytes,
-            }
-            for leg in recording.legs
-        ],
-        "range": {
-            "from_ms": item.from_ms,
-            "to_ms": item.to_ms,
-            "first_sample": item.from_ms * shape.rate_hz // 1000,
-            "end_sample": None if item.to_ms is None else item.to_ms * shape.rate_hz // 1000,
-        },
-        "tool": {"name": "ffmpeg", "version": ffmpeg},
-        "commands": [[list(step) for step in pipe] for pipe in recipe.commands],
-        "then": "the samples behind a WAV header of 44 bytes; several legs side by side as "
-        "channels, the sent one left, the shorter filled with silence",
-        "output": {
-            "sha256": item.sha256.hex(),
-            "size_bytes": item.size_bytes,
-            "media_type": item.media_type,
-            "sample_rate_hz": shape.rate_hz,
-            "channels": shape.channels,
-            "sample_format": "pcm_s16le",
-        },
-        "made_by": "the archive, at the approval of the release",
-        "at": moment(item.created_at),
-    }
 
 
 def gather(
