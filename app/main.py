@@ -52,6 +52,9 @@ from app.releases.bundle_routes import router as bundles
 from app.releases.copies import Copier
 from app.releases.preview_routes import router as previews
 from app.releases.routes import router as releases
+from app.retention.act_routes import router as erasure_acts
+from app.retention.erasure_routes import router as erasures
+from app.retention.routes import router as retention
 from app.review.page_routes import router as review_pages
 from app.review.routes import router as review
 from app.system.routes import database_check
@@ -83,6 +86,9 @@ ROUTERS = (
     previews,
     releases,
     bundles,
+    retention,
+    erasures,
+    erasure_acts,
     review,
     review_pages,
     jobs,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -98,6 +99,10 @@ class Settings(BaseSettings):
     release_key_file: Path | None = Field(
         default=None, description="Master key of released copies; in the data folder if not given."
     )
+    tombstone_file: Path | None = Field(
+        default=None,
+        description="Journal of what was erased; beside the archive's key if not given.",
+    )
 
     ledger_key_file: Path | None = Field(
         default=None, description="Signing keys of the ledger; in the data folder if not given."
@@ -152,6 +157,9 @@ class Settings(BaseSettings):
     jurisdiction: str = Field(
         default="RU", description="Consent pack of the establishment and of the home country."
     )
+    office_zone: str = Field(
+        default="Europe/Moscow", description="Time zone of the office, in whose days periods end."
+    )
     event_window_hours: Annotated[int, Field(ge=1)] = Field(
         default=24, description="How far from a call its event may lie to be tied to it."
     )
@@ -180,6 +188,13 @@ class Settings(BaseSettings):
         if isinstance(dotenv_settings, DotEnvSettingsSource):
             dotenv_settings = _FileBelowEnvironment(settings_cls, env_file=dotenv_settings.env_file)
         return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+    @field_validator("office_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("it is no time zone, as Europe/Moscow is one")
+        return name
 
     @model_validator(mode="after")
     def _whole(self) -> Settings:
@@ -225,6 +240,16 @@ class Settings(BaseSettings):
     @property
     def release_key_path(self) -> Path:
         return self.release_key_file or self.public_dir / "release.key"
+
+    @property
+    def tombstones_path(self) -> Path:
+        """Return the journal of erasures, which no backup of the data holds."""
+        return self.tombstone_file or self.archive_key_path.parent / "tombstones.jsonl"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the time zone of the office."""
+        return ZoneInfo(self.office_zone)
 
     @property
     def spool_dir(self) -> Path:

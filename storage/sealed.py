@@ -27,7 +27,7 @@ from storage.cobblestone import (
     new_data_key,
     sealed_size,
 )
-from storage.errors import ObjectDamaged
+from storage.errors import ObjectDamaged, ObjectMissing
 from storage.keys import MasterKeys
 from storage.ports import Capabilities, Draft, Store
 
@@ -306,6 +306,18 @@ class SealedStore:
         for piece in self.stream(ref):
             sha256.update(piece)
         return sha256.digest()
+
+    def has(self, object_id: UUID) -> bool:
+        """Say whether there are sealed bytes, opened or not.
+
+        Raises:
+            StoreUnavailable: the store is away.
+        """
+        try:
+            self._store.size(self.key_for(object_id))
+        except ObjectMissing:
+            return False
+        return True
 
     def delete(self, object_id: UUID) -> None:
         """Destroy the sealed bytes; do nothing where there are none."""

@@ -47,6 +47,13 @@ class Permission(StrEnum):
     RELEASE_APPROVE = "release:approve"
     RELEASE_REVOKE = "release:revoke"
     RELEASE_READ = "release:read"
+    RETENTION_READ = "retention:read"
+    RETENTION_REVIEW = "retention:review"
+    RETENTION_WRITE = "retention:write"
+    HOLD_WRITE = "hold:write"
+    RESTRICTION_WRITE = "restriction:write"
+    ERASURE_REQUEST = "erasure:request"
+    ERASURE_APPROVE = "erasure:approve"
     LEDGER_READ = "ledger:read"
     JOB_READ = "job:read"
     JOB_RETRY = "job:retry"
@@ -93,8 +100,13 @@ _COMPLIANCE = _EVERYBODY | {
     _P.EXHIBIT_PREVIEW,
     _P.RELEASE_READ,
     _P.RELEASE_REVOKE,
+    _P.RETENTION_READ,
+    _P.RETENTION_REVIEW,
+    _P.RESTRICTION_WRITE,
+    _P.ERASURE_REQUEST,
     _P.LEDGER_READ,
 }
+_BINDING = {_P.RETENTION_WRITE, _P.HOLD_WRITE, _P.ERASURE_APPROVE}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.AGENT: frozenset(_EVERYBODY | {_P.RECORDING_LISTEN, _P.ASSERTION_PROPOSE}),
@@ -124,10 +136,12 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.REVIEWER: frozenset(_COMPLIANCE),
     Role.APPROVER: frozenset(
         _COMPLIANCE
+        | _BINDING
         | {_P.NOTICE_APPROVE, _P.POLICY_ACTIVATE, _P.PROCESSOR_APPROVE, _P.RELEASE_APPROVE}
     ),
     Role.LEGAL: frozenset(
         _COMPLIANCE
+        | _BINDING
         | {
             _P.POLICY_PROPOSE,
             _P.POLICY_ACTIVATE,
@@ -167,6 +181,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.REVIEW_READ,
             _P.DISPUTE_READ,
             _P.RELEASE_READ,
+            _P.RETENTION_READ,
             _P.LEDGER_READ,
             _P.JOB_READ,
         }

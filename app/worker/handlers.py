@@ -21,6 +21,8 @@ from app.recordings.service import REFRESH_FLAG
 from app.releases.bundles import TASK as BUNDLE
 from app.releases.jobs import handle_bundle, handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
+from app.retention.erasures import CHECK, PURGE
+from app.retention.jobs import handle_check, handle_daily, handle_purge
 from app.review.jobs import handle_seed
 from app.tools import Tools
 
@@ -42,6 +44,8 @@ HANDLERS: dict[str, Handler] = {
     "releases.reconsider": handle_reconsider,
     "releases.destroy": handle_destroy,
     BUNDLE: handle_bundle,
+    PURGE: handle_purge,
+    CHECK: handle_check,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 
@@ -52,6 +56,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     ),
     "inspection.check_runs": ("29 * * * *", check_runs),
     "review.seed": ("5 3 * * *", handle_seed),
+    "retention.daily": ("37 2 * * *", handle_daily),
     "releases.sweep": ("* * * * *", reconsider_closed),
     "ledger.checkpoint": ("* * * * *", lambda tools: checkpoints.keep_up(tools.log)),
     "ledger.stamp": ("*/5 * * * *", lambda tools: checkpoints.stamp_pending(tools.log)),

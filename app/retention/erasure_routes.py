@@ -1,0 +1,96 @@
+"""Routes of erasures: asking, agreeing, denying, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from sqlalchemy.orm import Session
+
+from app.core.deps import ClockDep, SessionDep
+from app.core.paging import DEFAULT_LIMIT
+from app.core.problems import problems
+from app.identity.actor import Actor
+from app.identity.guard import Requires
+from app.identity.permissions import Permission
+from app.retention import erasures, queries
+from app.retention.holds import RetentionRecordingUnknown
+from app.retention.models import Erasure
+from app.retention.routes import ACTING, GUARDED, CanRead, Limit, ZoneDep
+from app.retention.schemas import ErasureCreate, ErasureRead, Reason
+
+router = APIRouter(prefix="/v1", tags=["erasures"])
+
+CanRequest = Annotated[Actor, Depends(Requires(Permission.ERASURE_REQUEST))]
+CanApprove = Annotated[Actor, Depends(Requires(Permission.ERASURE_APPROVE))]
+_SETTLING = (*ACTING, erasures.ErasureNotFound, erasures.ErasureOver)
+
+
+@router.post(
+    "/recordings/{recording_id}/erasures",
+    status_code=201,
+    responses=problems(
+        *ACTING, RetentionRecordingUnknown, erasures.AlreadyErased, erasures.ErasureStands
+    ),
+)
+def request_erasure(
+    recording_id: UUID,
+    body: ErasureCreate,
+    actor: CanRequest,
+    session: SessionDep,
+    clock: ClockDep,
+    zone: ZoneDep,
+) -> ErasureRead:
+    """Ask for a recording to be erased; what a hold or a law hinders is denied at once."""
+    asked = erasures.Asked(
+        ground=body.ground,
+        reason=body.reason,
+        subject=body.subject,
+        identity_basis=body.identity_basis,
+    )
+    row = erasures.request(session, actor, recording_id, asked, zone=zone, at=clock.now())
+    return _read(session, row)
+
+
+@router.get("/erasures", responses=problems(*GUARDED))
+def list_erasures(
+    _: CanRead, session: SessionDep, limit: Limit = DEFAULT_LIMIT
+) -> list[ErasureRead]:
+    """List erasures, the newest first."""
+    return [_read(session, row) for row in queries.erasures(session, limit=limit)]
+
+
+@router.get("/erasures/{erasure_id}", responses=problems(*GUARDED, erasures.ErasureNotFound))
+def get_erasure(erasure_id: UUID, _: CanRead, session: SessionDep) -> ErasureRead:
+    """Tell how far an erasure is, and what became of each object."""
+    row = queries.erasure(session, erasure_id)
+    if row is None:
+        raise erasures.ErasureNotFound
+    return _read(session, row)
+
+
+@router.post(
+    "/erasures/{erasure_id}/approve",
+    responses=problems(*_SETTLING, erasures.RequesterApproves, erasures.ErasureHindered),
+)
+def approve_erasure(
+    erasure_id: UUID, actor: CanApprove, session: SessionDep, clock: ClockDep, zone: ZoneDep
+) -> ErasureRead:
+    """Agree to an erasure that another person asked for; the last yes carries it out."""
+    return _read(session, erasures.approve(session, actor, erasure_id, zone=zone, at=clock.now()))
+
+
+@router.post("/erasures/{erasure_id}/deny", responses=problems(*_SETTLING))
+def deny_erasure(
+    erasure_id: UUID, body: Reason, actor: CanApprove, session: SessionDep, clock: ClockDep
+) -> ErasureRead:
+    """Turn an erasure down, with the reason that the person is told."""
+    return _read(
+        session, erasures.deny(session, actor, erasure_id, reason=body.reason, at=clock.now())
+    )
+
+
+def _read(session: Session, row: Erasure) -> ErasureRead:
+    agreed = list(queries.approvals(session, row.id))
+    return ErasureRead.of(row, agreed, list(queries.objects_of(session, row.id)))

@@ -1,0 +1,364 @@
+"""Asking for an erasure, agreeing to it, denying it; and the one call that destroys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import exists, func, select, text
+from sqlalchemy.orm import Session
+
+from app.core.errors import Conflict, Forbidden, Gone, NotFound
+from app.core.ids import new_id
+from app.core.jobs import Job, enqueue
+from app.custody import ledger
+from app.custody.ledger import Act, Outcome
+from app.custody.models import CustodyEntry, CustodyPrivate
+from app.disputes.service import person
+from app.identity import service as identity
+from app.identity.actor import Actor
+from app.recordings.models import Party, Recording, SealedRow
+from app.releases.models import ReleaseItem, ShareLink
+from app.retention import holds, keeping, queries
+from app.retention.models import (
+    Erasure,
+    ErasureApproval,
+    ErasureState,
+    Ground,
+    RetentionNotice,
+)
+from app.retention.rules import ACTS_KEPT_YEARS, Because, Period, end_of
+from app.retention.rules import Outcome as Says
+
+PURGE = "retention.purge"
+CHECK = "retention.check"
+CHECK_AFTER = timedelta(minutes=1)
+_SYSTEM = Actor.system("retention")
+
+
+class ErasureNotFound(NotFound):
+    """There is no such erasure."""
+
+
+class ErasureHindered(Conflict):
+    """Something stronger keeps the recording.
+
+    `because` and `until` say what and how long, `held` names the holds.
+    """
+
+
+class ErasureStands(Conflict):
+    """An erasure of this recording was asked for already; `erasure_id` is it."""
+
+
+class ErasureOver(Conflict):
+    """The erasure was denied or executed."""
+
+
+class RequesterApproves(Forbidden):
+    """Who asked for the erasure does not agree to it."""
+
+
+class AlreadyErased(Gone):
+    """The recording was erased."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who wants what erased, why, and how we know that he is who he says."""
+
+    ground: Ground
+    reason: str
+    subject: str | None = None
+    identity_basis: str | None = None
+
+
+def state_of(row: Erasure, *, agreed: int) -> ErasureState:
+    """Return how far an erasure has come."""
+    if row.denied_at is not None:
+        return ErasureState.DENIED
+    if row.alarm is not None and row.verified_at is None:
+        return ErasureState.ALARM
+    if row.verified_at is not None:
+        return ErasureState.VERIFIED
+    if row.executed_at is not None:
+        return ErasureState.EXECUTED
+    return ErasureState.APPROVED if agreed >= row.approvals_needed else ErasureState.REQUESTED
+
+
+def request(
+    session: Session,
+    actor: Actor,
+    recording_id: UUID,
+    asked: Asked,
+    *,
+    zone: ZoneInfo,
+    at: datetime,
+) -> Erasure:
+    """Ask for an erasure. One that a hold or a law hinders is denied at once, with the reason.
+
+    Raises:
+        AlreadyErased: it is erased.
+        ErasureStands: it was asked for.
+    """
+    explained = keeping.explain(session, recording_id, zone=zone, at=at)
+    if explained.recording.erased_at is not None:
+        raise AlreadyErased
+    standing = queries.open_erasure(session, recording_id)
+    if standing is not None:
+        raise ErasureStands(erasure_id=str(standing.id))
+    row = Erasure(
+        id=new_id(),
+        recording_id=recording_id,
+        ground=asked.ground,
+        subject=asked.subject,
+        reason=asked.reason,
+        identity_basis=asked.identity_basis,
+        approvals_needed=1,
+        requested_by=person(actor),
+        requested_at=at,
+    )
+    row.approvals_needed = _needed(explained, at=at)
+    session.add(row)
+    session.flush()
+    detail = {"reason": asked.reason, "subject": asked.subject, "basis": asked.identity_basis}
+    _told(session, actor, Act.ERASURE_REQUESTED, row, at=at, detail=detail)
+    said = keeping.explain(session, recording_id, zone=zone, at=at)
+    keeping.mark(session, said, at=at)
+    if said.verdict.outcome is not Says.ERASE:
+        _deny(session, _SYSTEM, row, _why(said), at=at)
+    return row
+
+
+def approve(
+    session: Session, actor: Actor, erasure_id: UUID, *, zone: ZoneInfo, at: datetime
+) -> Erasure:
+    """Agree to an erasure; with the last approval that is needed it is carried out.
+
+    Raises:
+        ErasureNotFound: there is none.
+        ErasureOver: it was denied or executed.
+        RequesterApproves: the actor asked for it.
+        ErasureHindered: something keeps the recording by now.
+    """
+    identity.must_be_here(session, actor)
+    row = _open(session, erasure_id)
+    approver = person(actor)
+    if approver == row.requested_by:
+        raise RequesterApproves
+    _must_be_free(session, row, zone=zone, at=at)
+    known = queries.approvals(session, erasure_id)
+    if approver not in {one.approver_id for one in known}:
+        session.add(
+            ErasureApproval(
+                erasure_id=row.id, approver_id=approver, approver_role=str(actor.role), at=at
+            )
+        )
+        session.flush()
+        _told(session, actor, Act.ERASURE_APPROVED, row, at=at)
+    if len(queries.approvals(session, erasure_id)) >= row.approvals_needed:
+        enqueue(session, Job(task=PURGE, args={"erasure_id": str(row.id)}, lock=str(row.id)))
+    return row
+
+
+def deny(session: Session, actor: Actor, erasure_id: UUID, *, reason: str, at: datetime) -> Erasure:
+    """Turn an erasure down, with the reason that the person is told.
+
+    Raises:
+        ErasureNotFound: there is none.
+        ErasureOver: it was denied or executed.
+    """
+    identity.must_be_here(session, actor)
+    row = _open(session, erasure_id)
+    _deny(session, actor, row, reason, at=at)
+    return row
+
+
+def begin_due(session: Session, notice: RetentionNotice, *, at: datetime) -> Erasure:
+    """Begin the erasure that was announced; nobody need agree to it any more."""
+    row = Erasure(
+        id=new_id(),
+        recording_id=notice.recording_id,
+        ground=Ground.RETENTION,
+        reason=None,
+        approvals_needed=0,
+        notice_id=notice.id,
+        requested_at=at,
+    )
+    session.add(row)
+    session.flush()
+    _told(session, _SYSTEM, Act.ERASURE_REQUESTED, row, at=at)
+    enqueue(session, Job(task=PURGE, args={"erasure_id": str(row.id)}, lock=str(row.id)))
+    return row
+
+
+def ready(session: Session, erasure_id: UUID, *, zone: ZoneInfo, at: datetime) -> Erasure | None:
+    """Return the erasure if it may be carried out, or was; None: it may not any more.
+
+    Raises:
+        ErasureNotFound: there is none.
+    """
+    row = queries.erasure(session, erasure_id)
+    if row is None:
+        raise ErasureNotFound
+    if row.executed_at is not None:
+        return row
+    if row.denied_at is not None:
+        return None
+    try:
+        _must_be_free(session, row, zone=zone, at=at)
+    except ErasureHindered as exc:
+        _deny(session, _SYSTEM, row, str(exc), at=at)
+        return None
+    return row
+
+
+def execute(session: Session, row: Erasure, *, at: datetime) -> None:
+    """Destroy keys, salts, persons and links of the recording, in this transaction.
+
+    The database looks once more for itself whether that was approved and is hindered by nothing.
+    """
+    is_first = session.scalar(text("SELECT execute_erasure(:asked)"), {"asked": row.id})
+    if not is_first:
+        return
+    objects = len(queries.objects_of(session, row.id))
+    _told(session, _SYSTEM, Act.ERASURE_EXECUTED, row, at=at, objects=objects)
+    about = ("recording", row.recording_id)
+    facts: dict[str, str | int | bool | None] = {"erasure_id": str(row.id), "objects": objects}
+    ledger.append(session, _SYSTEM, Act.ERASURE_EXECUTED, about, at=at, facts=facts)
+    args = {"recording_id": str(row.recording_id)}
+    enqueue(session, Job(task="releases.reconsider", args=args))
+
+
+def left_in_database(session: Session, recording_id: UUID) -> list[str]:
+    """Return the names of what an erasure should have destroyed and is still there.
+
+    It asks the tables anew, and believes nothing that the erasure wrote about itself.
+    """
+    found = session.get_one(Recording, recording_id)
+    wanted = text("SELECT object_id FROM erasable_objects(:asked)")
+    objects = session.scalars(wanted, {"asked": recording_id}).all()
+    parties = select(Party).where(
+        Party.recording_id == recording_id,
+        func.num_nonnulls(Party.number, Party.agent, Party.contact_id) > 0,
+    )
+    private = (
+        select(CustodyPrivate)
+        .join(CustodyEntry, CustodyEntry.id == CustodyPrivate.entry_id)
+        .where(
+            CustodyEntry.object_kind == "recording",
+            CustodyEntry.object_id == recording_id,
+            CustodyEntry.at <= found.erased_at,
+        )
+    )
+    copies = select(ReleaseItem).where(ReleaseItem.recording_id == recording_id)
+    links = (
+        select(ShareLink)
+        .join(ReleaseItem, ReleaseItem.release_id == ShareLink.release_id)
+        .where(ReleaseItem.recording_id == recording_id, ShareLink.revoked_at.is_(None))
+    )
+    keys = select(SealedRow).where(
+        SealedRow.object_id.in_(objects), SealedRow.wrapped_key.is_not(None)
+    )
+    seen = {
+        "tombstone": found.erased_at is None,
+        "number": bool(found.outside_number or found.from_party or found.to_party),
+        "key": session.scalar(select(exists(keys))),
+        "copy": session.scalar(select(exists(copies.where(ReleaseItem.wrapped_key.is_not(None))))),
+        "link": session.scalar(select(exists(links))),
+        "person": session.scalar(select(exists(parties))),
+        "salt": session.scalar(select(exists(private))),
+    }
+    return [name for name, is_there in seen.items() if is_there]
+
+
+def finish(session: Session, row: Erasure, found: list[str], *, at: datetime) -> None:
+    """Write down what the check has found: nothing, or what raises the alarm."""
+    if found:
+        row.alarm = ", ".join(found)
+        session.flush()
+        outcome = Outcome.FAILED
+        _told(session, _SYSTEM, Act.ERASURE_FAILED, row, at=at, outcome=outcome, left=row.alarm)
+        return
+    row.verified_at, row.alarm = at, None
+    session.flush()
+    _told(session, _SYSTEM, Act.ERASURE_VERIFIED, row, at=at)
+
+
+def forget(session: Session, *, zone: ZoneInfo, at: datetime) -> int:
+    """Forget who asked and why of what was erased three years ago; return of how many."""
+    rows = session.scalars(
+        select(Erasure).where(Erasure.executed_at.is_not(None), Erasure.forgotten_at.is_(None))
+    ).all()
+    over = [
+        row
+        for row in rows
+        if row.executed_at and end_of(row.executed_at, Period(years=ACTS_KEPT_YEARS), zone) <= at
+    ]
+    for row in over:
+        row.subject = row.reason = row.identity_basis = None
+        row.forgotten_at = at
+        session.flush()
+        session.execute(text("SELECT forget_erasure(:asked)"), {"asked": row.id})
+    return len(over)
+
+
+def _needed(explained: keeping.Explained, *, at: datetime) -> int:
+    policy = explained.bounds.policy_until
+    return 2 if explained.bounds.is_open or (policy is not None and at < policy) else 1
+
+
+def _must_be_free(session: Session, row: Erasure, *, zone: ZoneInfo, at: datetime) -> None:
+    said = keeping.explain(session, row.recording_id, zone=zone, at=at)
+    if said.verdict.outcome is not Says.ERASE:
+        raise ErasureHindered(
+            _why(said),
+            because=said.verdict.because,
+            until=said.verdict.until.isoformat() if said.verdict.until else None,
+            held=holds.words(said.holds),
+        )
+
+
+def _why(said: keeping.Explained) -> str:
+    if said.holds:
+        return "; ".join(holds.words(said.holds))
+    if said.verdict.because is Because.LAW:
+        until = said.verdict.until
+        return f"a law keeps it until {until.date().isoformat()}" if until else "a law keeps it"
+    return f"{said.verdict.outcome} because of {said.verdict.because}"
+
+
+def _open(session: Session, erasure_id: UUID) -> Erasure:
+    row = queries.erasure(session, erasure_id)
+    if row is None:
+        raise ErasureNotFound
+    if row.denied_at is not None or row.executed_at is not None:
+        raise ErasureOver
+    return row
+
+
+def _deny(session: Session, actor: Actor, row: Erasure, why: str, *, at: datetime) -> None:
+    row.denied_by = actor.id
+    row.denied_at, row.denial = at, why
+    session.flush()
+    outcome = Outcome.DENIED
+    _told(session, actor, Act.ERASURE_DENIED, row, at=at, outcome=outcome, detail={"why": why})
+
+
+def _told(  # noqa: PLR0913 - an entry has these parts; all but four are named.
+    session: Session,
+    actor: Actor,
+    act: Act,
+    row: Erasure,
+    *,
+    at: datetime,
+    outcome: Outcome = Outcome.SUCCESS,
+    detail: Mapping[str, object] | None = None,
+    **more: str | int | bool | None,
+) -> None:
+    facts = {"recording_id": str(row.recording_id), "ground": row.ground, **more}
+    about = ("erasure", row.id)
+    ledger.append(session, actor, act, about, at=at, outcome=outcome, facts=facts, detail=detail)

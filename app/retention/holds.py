@@ -1,0 +1,269 @@
+"""Placing, approving, looking at and releasing holds; restricting recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from app.clients.models import Client
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound
+from app.core.ids import new_id
+from app.custody import ledger
+from app.custody.ledger import Act
+from app.disputes.service import person
+from app.identity import service as identity
+from app.identity.actor import Actor
+from app.retention import queries
+from app.retention.models import LegalHold, LegalHoldItem, Restriction
+from app.retention.rules import HOLD_REVIEW_MONTHS, Period, end_of
+
+
+class HoldNotFound(NotFound):
+    """There is no such hold."""
+
+
+class HoldEmpty(Invalid):
+    """A hold names recordings, or a client or agent whose recordings it keeps."""
+
+
+class HoldRecordingUnknown(NotFound):
+    """One of the recordings is not there, or was erased."""
+
+
+class HoldReviewTooLate(Invalid):
+    """A hold is looked at again within six months."""
+
+
+class HoldSettled(Conflict):
+    """The hold was approved or released already."""
+
+
+class SamePersonSettles(Forbidden):
+    """Another person than the first must do this."""
+
+
+class RetentionRecordingUnknown(NotFound):
+    """There is no such recording."""
+
+
+class RestrictionStands(Conflict):
+    """The recording is restricted already."""
+
+
+class NotRestricted(Conflict):
+    """No restriction of the recording stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a hold is for: recordings by id, and a rule that later ones are caught by too."""
+
+    matter: str
+    reason: str
+    recording_ids: tuple[UUID, ...] = ()
+    client_id: UUID | None = None
+    agent: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    review_at: datetime | None = None
+    is_order: bool = False
+
+
+def place(
+    session: Session, actor: Actor, wanted: Wanted, *, zone: ZoneInfo, at: datetime
+) -> LegalHold:
+    """Place a hold. It holds at once, and waits for the approval of another person.
+
+    Raises:
+        HoldEmpty: it would keep nothing.
+        HoldRecordingUnknown: a recording is unknown or erased.
+        HoldReviewTooLate: it would not be looked at for more than six months.
+    """
+    placer = person(actor)
+    identity.must_be_here(session, actor)
+    if not wanted.recording_ids and wanted.client_id is None and wanted.agent is None:
+        raise HoldEmpty
+    if wanted.client_id is not None and session.get(Client, wanted.client_id) is None:
+        raise HoldEmpty("There is no such client.")
+    row = LegalHold(
+        id=new_id(),
+        matter=wanted.matter,
+        reason=wanted.reason,
+        is_order=wanted.is_order,
+        rule_client_id=wanted.client_id,
+        rule_agent=wanted.agent,
+        rule_from=wanted.since,
+        rule_to=wanted.until,
+        placed_by=placer,
+        placed_at=at,
+        review_at=_review_at(wanted.review_at, zone=zone, at=at),
+    )
+    session.add(row)
+    session.flush()
+    for recording_id in dict.fromkeys(wanted.recording_ids):
+        found = queries.recording(session, recording_id)
+        if found is None or found.erased_at is not None:
+            raise HoldRecordingUnknown(recording_id=str(recording_id))
+        session.add(LegalHoldItem(hold_id=row.id, recording_id=recording_id, by_rule=False, at=at))
+    session.flush()
+    _write(session, actor, Act.HOLD_PLACED, row, at=at, named=len(wanted.recording_ids))
+    return row
+
+
+def approve(session: Session, actor: Actor, hold_id: UUID, *, at: datetime) -> LegalHold:
+    """Agree to a hold that another person has placed.
+
+    Raises:
+        HoldSettled: it was approved or released.
+        SamePersonSettles: the actor has placed it.
+    """
+    row = _open(session, actor, hold_id)
+    if row.approved_at is not None:
+        raise HoldSettled
+    if row.placed_by == person(actor):
+        raise SamePersonSettles
+    row.approved_by, row.approved_at = person(actor), at
+    session.flush()
+    _write(session, actor, Act.HOLD_APPROVED, row, at=at)
+    return row
+
+
+def review(  # noqa: PLR0913 - a look has these parts; all but three are named.
+    session: Session,
+    actor: Actor,
+    hold_id: UUID,
+    *,
+    note: str,
+    next_at: datetime | None,
+    zone: ZoneInfo,
+    at: datetime,
+) -> LegalHold:
+    """Say that the matter still needs the hold, until the next look within six months.
+
+    Raises:
+        HoldReviewTooLate: the next look would be later.
+    """
+    row = _open(session, actor, hold_id)
+    row.review_at = _review_at(next_at, zone=zone, at=at)
+    session.flush()
+    _write(session, actor, Act.HOLD_REVIEWED, row, at=at, note=note)
+    return row
+
+
+def release(
+    session: Session, actor: Actor, hold_id: UUID, *, reason: str, at: datetime
+) -> LegalHold:
+    """End a hold; by another person than who placed it.
+
+    Raises:
+        SamePersonSettles: the actor has placed it.
+    """
+    row = _open(session, actor, hold_id)
+    if row.placed_by == person(actor):
+        raise SamePersonSettles
+    row.released_by, row.released_at, row.release_reason = person(actor), at, reason
+    session.flush()
+    _write(session, actor, Act.HOLD_RELEASED, row, at=at, note=reason)
+    return row
+
+
+def restrict(
+    session: Session, actor: Actor, recording_id: UUID, *, reason: str, at: datetime
+) -> Restriction:
+    """Let a recording only be kept, at once; decisions allow little else until it is lifted.
+
+    Raises:
+        RestrictionStands: it is restricted.
+    """
+    _recording(session, recording_id)
+    if queries.open_restriction(session, recording_id) is not None:
+        raise RestrictionStands
+    row = Restriction(
+        id=new_id(), recording_id=recording_id, reason=reason, set_by=person(actor), set_at=at
+    )
+    session.add(row)
+    session.flush()
+    _told(session, actor, Act.RESTRICTION_SET, recording_id, reason, at=at)
+    return row
+
+
+def lift(
+    session: Session, actor: Actor, recording_id: UUID, *, reason: str, at: datetime
+) -> Restriction:
+    """Lift a restriction that another person has set.
+
+    Raises:
+        NotRestricted: none stands.
+        SamePersonSettles: the actor has set it.
+    """
+    row = queries.open_restriction(session, recording_id)
+    if row is None:
+        raise NotRestricted
+    if row.set_by == person(actor):
+        raise SamePersonSettles
+    identity.must_be_here(session, actor)
+    row.lifted_by, row.lifted_at, row.lift_reason = person(actor), at, reason
+    session.flush()
+    _told(session, actor, Act.RESTRICTION_LIFTED, recording_id, reason, at=at)
+    return row
+
+
+def words(rows: Sequence[LegalHold]) -> list[str]:
+    """Return, for people, what keeps a recording and since when."""
+    return [f"held by {row.matter} since {row.placed_at.date().isoformat()}" for row in rows]
+
+
+def _recording(session: Session, recording_id: UUID) -> None:
+    found = queries.recording(session, recording_id)
+    if found is None or found.erased_at is not None:
+        raise RetentionRecordingUnknown
+
+
+def _open(session: Session, actor: Actor, hold_id: UUID) -> LegalHold:
+    identity.must_be_here(session, actor)
+    row = queries.hold(session, hold_id)
+    if row is None:
+        raise HoldNotFound
+    if row.released_at is not None:
+        raise HoldSettled
+    return row
+
+
+def _review_at(wanted: datetime | None, *, zone: ZoneInfo, at: datetime) -> datetime:
+    latest = end_of(at, Period(months=HOLD_REVIEW_MONTHS), zone) - timedelta(days=1)
+    if wanted is not None and not at < wanted <= latest:
+        raise HoldReviewTooLate(latest=latest.isoformat())
+    return wanted or latest
+
+
+def _told(
+    session: Session, actor: Actor, act: Act, recording_id: UUID, reason: str, *, at: datetime
+) -> None:
+    ledger.append(
+        session, actor, act, ("recording", recording_id), at=at, detail={"reason": reason}
+    )
+
+
+def _write(  # noqa: PLR0913 - an entry has these parts; all but four are named.
+    session: Session,
+    actor: Actor,
+    act: Act,
+    row: LegalHold,
+    *,
+    at: datetime,
+    named: int | None = None,
+    note: str | None = None,
+) -> None:
+    detail = {"matter": row.matter, "reason": row.reason} | ({"note": note} if note else {})
+    facts: dict[str, str | int | bool | None] = {
+        "review_at": row.review_at.isoformat(),
+        "is_order": row.is_order,
+    }
+    if named is not None:
+        facts |= {"named": named, "has_rule": bool(row.rule_client_id or row.rule_agent)}
+    ledger.append(session, actor, act, ("hold", row.id), at=at, facts=facts, detail=detail)

@@ -1,0 +1,86 @@
+"""Background work: destroying, checking, and the daily look at what is due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.core.jobs import Job, enqueue
+from app.retention import erasures, keeping, purge, queries
+from app.retention.erasures import PURGE
+from app.retention.purge import PurgeTools
+from app.retention.rules import ANNOUNCED_AHEAD, Rule
+
+_log = structlog.get_logger()
+_BATCH = 200
+_MOST_DUE = 1000
+_FREEZE = text(
+    """
+    INSERT INTO legal_hold_items (hold_id, recording_id, by_rule, at)
+    SELECT hold_id, :asked, true, :at FROM holds_of(:asked) AS hold_id ON CONFLICT DO NOTHING
+    """
+)
+
+
+def handle_purge(tools: PurgeTools, erasure_id: str) -> None:
+    """Carry an erasure out, or go on where it was interrupted."""
+    purge.purge(tools, UUID(erasure_id))
+
+
+def handle_check(tools: PurgeTools, erasure_id: str) -> None:
+    """Look whether anything is left of what was erased."""
+    purge.check(tools, UUID(erasure_id))
+
+
+def handle_daily(tools: PurgeTools) -> None:
+    """Announce what will be erased, begin what was announced, wake what stopped, forget."""
+    at = tools.clock.now()
+    with tools.database.transaction() as session:
+        in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
+    after: UUID | None = None
+    while True:
+        with tools.database.transaction() as session:
+            after = _mark(session, tools, in_force, after, at=at)
+        if after is None:
+            break
+    with tools.database.transaction() as session:
+        begun = _begin(session, at=at)
+    with tools.database.transaction() as session:
+        for erasure_id in queries.unfinished(session):
+            args = {"erasure_id": str(erasure_id)}
+            enqueue(session, Job(task=PURGE, args=args, lock=str(erasure_id)))
+        forgotten = erasures.forget(session, zone=tools.settings.zone, at=at)
+    _log.info("retention.daily", begun=begun, forgotten=forgotten)
+
+
+def _mark(
+    session: Session,
+    tools: PurgeTools,
+    in_force: list[Rule],
+    after: UUID | None,
+    *,
+    at: datetime,
+) -> UUID | None:
+    """Mark one page of recordings; return its last id, None after the last page."""
+    rows = queries.unerased(session, after=after, limit=_BATCH)
+    for found in rows:
+        said = keeping.standing_of(session, found, in_force, zone=tools.settings.zone, at=at)
+        keeping.mark(session, said, at=at)
+        if said.holds:
+            session.execute(_FREEZE, {"asked": found.id, "at": at})
+    return rows[-1].id if len(rows) == _BATCH else None
+
+
+def _begin(session: Session, *, at: datetime) -> int:
+    """Begin the erasures whose announcement is old enough; return how many."""
+    begun = 0
+    for notice, found in queries.due(session, limit=_MOST_DUE):
+        is_old = notice.announced_at + ANNOUNCED_AHEAD <= at and notice.due_at <= at
+        if is_old and queries.open_erasure(session, found.id) is None:
+            erasures.begin_due(session, notice, at=at)
+            begun += 1
+    return begun

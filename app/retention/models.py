@@ -1,0 +1,247 @@
+"""The tables of holds, retention rules, announcements, restrictions and erasures."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, Uuid, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, JsonObject, one_of
+from app.retention.rules import Action, Trigger
+
+
+class Ground(StrEnum):
+    """Why something is to be erased."""
+
+    REQUEST = "request"  # The person who is heard asked for it.
+    WITHDRAWAL = "withdrawal"  # Consent was taken back.
+    DUTY = "duty"  # Nothing allows keeping it: the house itself says so.
+    RETENTION = "retention"  # Its longest time is over, and it was announced.
+
+
+class ErasureState(StrEnum):
+    """How far an erasure has come."""
+
+    REQUESTED = "requested"
+    DENIED = "denied"
+    APPROVED = "approved"
+    EXECUTED = "executed"  # The keys are destroyed.
+    VERIFIED = "verified"  # The check, which is independent, found nothing.
+    ALARM = "alarm"  # The check found something.
+
+
+class LegalHold(Base):
+    """That recordings are kept for a matter: those named, and those that the rule fits.
+
+    It holds from the moment it is placed, approved or not, since what was destroyed meanwhile does
+    not come back. It ends when another person than who placed it releases it.
+    """
+
+    __tablename__ = "legal_holds"
+    __table_args__ = (
+        CheckConstraint("btrim(matter) <> '' AND btrim(reason) <> ''", name="words"),
+        CheckConstraint("num_nonnulls(approved_by, approved_at) IN (0, 2)", name="approval"),
+        CheckConstraint(
+            "num_nonnulls(released_by, released_at, release_reason) IN (0, 3)", name="ended"
+        ),
+        CheckConstraint("approved_by <> placed_by AND released_by <> placed_by", name="four_eyes"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    matter: Mapped[str]
+    reason: Mapped[str]
+    is_order: Mapped[bool]
+    rule_client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id"))
+    rule_agent: Mapped[str | None]
+    rule_from: Mapped[datetime | None]
+    rule_to: Mapped[datetime | None]
+    placed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    placed_at: Mapped[datetime]
+    review_at: Mapped[datetime]
+    approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    approved_at: Mapped[datetime | None]
+    released_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    released_at: Mapped[datetime | None]
+    release_reason: Mapped[str | None]
+
+
+class LegalHoldItem(Base):
+    """A recording that a hold names, or that its rule has caught. Inserted only."""
+
+    __tablename__ = "legal_hold_items"
+
+    hold_id: Mapped[UUID] = mapped_column(ForeignKey("legal_holds.id"), primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(
+        ForeignKey("recordings.id"), primary_key=True, index=True
+    )
+    by_rule: Mapped[bool]
+    at: Mapped[datetime]
+
+
+class RetentionRule(Base):
+    """A version of a rule; in force once another person has approved it, until `retired_at`.
+
+    Periods are `{"years", "months", "days"}`. A version without any period retires the rule.
+    """
+
+    __tablename__ = "retention_rules"
+    __table_args__ = (
+        CheckConstraint("version > 0", name="version"),
+        CheckConstraint(one_of("trigger", Trigger), name="trigger"),
+        CheckConstraint(one_of("action", Action), name="action"),
+        CheckConstraint("btrim(basis) <> ''", name="basis"),
+        CheckConstraint("num_nonnulls(approved_by, approved_at) IN (0, 2)", name="approval"),
+        CheckConstraint("approved_by <> proposed_by", name="four_eyes"),
+        Index("uq_retention_rules_version", "name", "version", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    flags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id"))
+    trigger: Mapped[str]
+    minimum: Mapped[JsonObject | None]
+    maximum: Mapped[JsonObject | None]
+    min_is_law: Mapped[bool]
+    action: Mapped[str]
+    basis: Mapped[str]
+    proposed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    proposed_at: Mapped[datetime]
+    approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    approved_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]
+
+
+class RetentionReview(Base):
+    """That a person has looked at an inspected recording and found no ground. Inserted only."""
+
+    __tablename__ = "retention_reviews"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    reviewed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    note: Mapped[str]
+    at: Mapped[datetime]
+
+
+class RetentionNotice(Base):
+    """That a recording is going to be erased on `due_at`; `announced_at` is the database's word."""
+
+    __tablename__ = "retention_notices"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(cancelled_at, cancelled_why) IN (0, 2)", name="cancelled"),
+        Index(
+            "uq_retention_notices_open",
+            "recording_id",
+            unique=True,
+            postgresql_where="cancelled_at IS NULL",
+        ),
+        Index("ix_retention_notices_due", "due_at", postgresql_where="cancelled_at IS NULL"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    rule_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    due_at: Mapped[datetime]
+    announced_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    cancelled_at: Mapped[datetime | None]
+    cancelled_why: Mapped[str | None]
+
+
+class Restriction(Base):
+    """That a recording is only kept, and used for little else; lifted by another person."""
+
+    __tablename__ = "restrictions"
+    __table_args__ = (
+        CheckConstraint("btrim(reason) <> ''", name="reason"),
+        CheckConstraint("num_nonnulls(lifted_by, lifted_at, lift_reason) IN (0, 3)", name="ended"),
+        CheckConstraint("lifted_by <> set_by", name="four_eyes"),
+        Index(
+            "uq_restrictions_open",
+            "recording_id",
+            unique=True,
+            postgresql_where="lifted_at IS NULL",
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    reason: Mapped[str]
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    set_at: Mapped[datetime]
+    lifted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    lifted_at: Mapped[datetime | None]
+    lift_reason: Mapped[str | None]
+
+
+class Erasure(Base):
+    """A wish to erase a recording, and what came of it: afterwards, its tombstone.
+
+    `subject`, `reason` and `identity_basis` are forgotten three years after it was executed;
+    `executed_at` is written by the database's function alone.
+    """
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        CheckConstraint(one_of("ground", Ground), name="ground"),
+        CheckConstraint("num_nonnulls(denied_at, denial) IN (0, 2)", name="denied"),
+        CheckConstraint(
+            "CASE WHEN ground = 'retention' THEN requested_by IS NULL AND notice_id IS NOT NULL"
+            " AND approvals_needed = 0 ELSE requested_by IS NOT NULL AND notice_id IS NULL"
+            " AND approvals_needed IN (1, 2) END",
+            name="asked",
+        ),
+        Index(
+            "uq_erasures_open", "recording_id", unique=True, postgresql_where="denied_at IS NULL"
+        ),
+        Index("ix_erasures_requested", text("requested_at DESC"), text("id DESC")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    ground: Mapped[str]
+    subject: Mapped[str | None]
+    reason: Mapped[str | None]
+    identity_basis: Mapped[str | None]
+    approvals_needed: Mapped[int]
+    notice_id: Mapped[UUID | None] = mapped_column(ForeignKey("retention_notices.id"))
+    requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    requested_at: Mapped[datetime]
+    denied_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    denied_at: Mapped[datetime | None]
+    denial: Mapped[str | None]
+    executed_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+    alarm: Mapped[str | None]
+    forgotten_at: Mapped[datetime | None]
+
+
+class ErasureApproval(Base):
+    """A person's yes to an erasure. Inserted only."""
+
+    __tablename__ = "erasure_approvals"
+    __table_args__ = (
+        CheckConstraint("approver_role IN ('approver', 'legal')", name="approver_role"),
+    )
+
+    erasure_id: Mapped[UUID] = mapped_column(ForeignKey("erasures.id"), primary_key=True)
+    approver_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    approver_role: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ErasureObject(Base):
+    """An object whose key was destroyed; `deleted_at` tells when its bytes went too."""
+
+    __tablename__ = "erasure_objects"
+    __table_args__ = (CheckConstraint("store IN ('archive', 'release')", name="store"),)
+
+    erasure_id: Mapped[UUID] = mapped_column(ForeignKey("erasures.id"), primary_key=True)
+    object_id: Mapped[UUID] = mapped_column(primary_key=True)
+    store: Mapped[str]
+    deleted_at: Mapped[datetime | None]
+    note: Mapped[str | None]

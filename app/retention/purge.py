@@ -1,0 +1,142 @@
+"""The only mover that destroys: the journal first, then the keys, then the bytes.
+
+Killed at any point it is begun again: a tombstone may stand twice, keys are destroyed once, and
+bytes that are gone are gone.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.core.clock import Clock
+from app.core.db import Database
+from app.core.jobs import Job, enqueue
+from app.retention import erasures, queries, tombstones
+from app.retention.erasures import CHECK, CHECK_AFTER
+from app.retention.models import Erasure
+from app.retention.tombstones import Tombstone
+from app.settings import Settings
+from storage.errors import StoreRefused
+
+_log = structlog.get_logger()
+
+
+class Grave(Protocol):
+    """A store that is asked to destroy objects, and asked whether they are gone."""
+
+    def delete(self, object_id: UUID) -> None: ...
+    def has(self, object_id: UUID) -> bool: ...
+
+
+class PurgeTools(Protocol):
+    """What destroying needs."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def archive(self) -> Grave: ...
+    @property
+    def release(self) -> Grave: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+def purge(tools: PurgeTools, erasure_id: UUID) -> None:
+    """Carry an approved erasure out, or what is left of it; do nothing where it is hindered."""
+    if not destroy_keys(tools, erasure_id):
+        return
+    delete_bytes(tools, erasure_id)
+    with tools.database.transaction() as session:
+        job = Job(
+            task=CHECK, args={"erasure_id": str(erasure_id)}, at=tools.clock.now() + CHECK_AFTER
+        )
+        enqueue(session, job)
+
+
+def destroy_keys(tools: PurgeTools, erasure_id: UUID) -> bool:
+    """Write the tombstone down, then destroy the keys; return whether they are destroyed now."""
+    zone, at = tools.settings.zone, tools.clock.now()
+    with tools.database.transaction() as session:
+        row = erasures.ready(session, erasure_id, zone=zone, at=at)
+        if row is None:
+            return False
+        if row.executed_at is not None:
+            return True
+        stone = _stone(session, row, tools.clock)
+    tombstones.bury(tools.settings.tombstones_path, stone)
+    with tools.database.transaction() as session:
+        row = erasures.ready(session, erasure_id, zone=zone, at=at)
+        if row is None:
+            return False
+        erasures.execute(session, row, at=at)
+    return True
+
+
+def delete_bytes(tools: PurgeTools, erasure_id: UUID) -> None:
+    """Delete the bytes that no key opens any more; note those that a lock keeps."""
+    with tools.database.transaction() as session:
+        waiting = [
+            (one.object_id, one.store)
+            for one in queries.objects_of(session, erasure_id)
+            if one.deleted_at is None
+        ]
+    for object_id, store in waiting:
+        note: str | None = None
+        try:
+            (tools.archive if store == "archive" else tools.release).delete(object_id)
+        except StoreRefused:
+            note = "ciphertext_locked"
+        with tools.database.transaction() as session:
+            for one in queries.objects_of(session, erasure_id):
+                if one.object_id == object_id:
+                    one.note = note
+                    one.deleted_at = None if note else tools.clock.now()
+
+
+def check(tools: PurgeTools, erasure_id: UUID) -> None:
+    """Look, apart from whatever destroyed, whether anything is left; raise the alarm if so."""
+    with tools.database.transaction() as session:
+        row = queries.erasure(session, erasure_id)
+        if row is None or row.executed_at is None or row.verified_at is not None:
+            return
+        left = erasures.left_in_database(session, row.recording_id)
+        wanted = text("SELECT object_id, store FROM erasable_objects(:asked)")
+        seen = {(one, store) for one, store in session.execute(wanted, {"asked": row.recording_id})}
+        noted = queries.objects_of(session, erasure_id)
+        seen |= {(one.object_id, one.store) for one in noted}
+        locked = {one.object_id for one in noted if one.note is not None}
+    for object_id, store in sorted(seen):
+        place = tools.archive if store == "archive" else tools.release
+        if object_id not in locked and place.has(object_id):
+            left.append(f"{store} object {object_id}")
+    with tools.database.transaction() as session:
+        row = queries.erasure(session, erasure_id)
+        if row is not None:
+            erasures.finish(session, row, left, at=tools.clock.now())
+    if left:
+        _log.error("erasure.alarm", erasure_id=str(erasure_id), left=left)
+
+
+def _stone(session: Session, row: Erasure, clock: Clock) -> Tombstone:
+    found = queries.recording(session, row.recording_id)
+    if found is None:
+        raise erasures.ErasureNotFound
+    objects = session.execute(
+        text("SELECT object_id, store FROM erasable_objects(:asked) ORDER BY 1"),
+        {"asked": row.recording_id},
+    )
+    return Tombstone(
+        erasure_id=row.id,
+        recording_id=row.recording_id,
+        device_id=found.device_id,
+        source_call_id=found.source_call_id,
+        objects=tuple((one, store) for one, store in objects),
+        at=clock.now(),
+    )

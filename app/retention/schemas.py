@@ -1,0 +1,312 @@
+"""What crosses the wire about holds, retention, restriction and erasure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from app.core.text import LongText, Text
+from app.recordings.models import Flag
+from app.retention import holds
+from app.retention.erasures import state_of
+from app.retention.keeping import Explained
+from app.retention.models import (
+    Erasure,
+    ErasureApproval,
+    ErasureObject,
+    ErasureState,
+    Ground,
+    LegalHold,
+    Restriction,
+    RetentionNotice,
+    RetentionRule,
+)
+from app.retention.rules import Action, Because, Outcome, Period, Rule, Trigger
+
+_Count = Annotated[int, Field(ge=0, le=36_500)]
+
+
+class Reason(BaseModel):
+    reason: LongText
+
+
+class Noted(BaseModel):
+    note: LongText
+
+
+class HoldCreate(BaseModel):
+    """What to hold: recordings by id, and a rule that later recordings are caught by too."""
+
+    matter: Text
+    reason: LongText
+    recording_ids: Annotated[list[UUID], Field(max_length=1000)] = []
+    client_id: UUID | None = None
+    agent: Text | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    review_at: AwareDatetime | None = None
+    is_order: bool = False
+
+    def wanted(self) -> holds.Wanted:
+        return holds.Wanted(
+            matter=self.matter,
+            reason=self.reason,
+            recording_ids=tuple(self.recording_ids),
+            client_id=self.client_id,
+            agent=self.agent,
+            since=self.since,
+            until=self.until,
+            review_at=self.review_at,
+            is_order=self.is_order,
+        )
+
+
+class HoldReview(BaseModel):
+    note: LongText
+    next_at: AwareDatetime | None = None
+
+
+class HoldRead(BaseModel):
+    id: UUID
+    matter: str
+    reason: str
+    is_order: bool
+    rule_client_id: UUID | None
+    rule_agent: str | None
+    rule_from: datetime | None
+    rule_to: datetime | None
+    placed_by: UUID
+    placed_at: datetime
+    review_at: datetime
+    approved_by: UUID | None
+    approved_at: datetime | None
+    released_by: UUID | None
+    released_at: datetime | None
+    release_reason: str | None
+    recording_ids: list[UUID] = []
+
+    @classmethod
+    def of(cls, row: LegalHold, items: list[UUID] | None = None) -> HoldRead:
+        told = {name: getattr(row, name) for name in cls.model_fields if name != "recording_ids"}
+        return cls(**told, recording_ids=items or [])
+
+
+class PeriodBody(BaseModel):
+    years: _Count = 0
+    months: _Count = 0
+    days: _Count = 0
+
+    def period(self) -> Period:
+        return Period(years=self.years, months=self.months, days=self.days)
+
+
+class RuleCreate(BaseModel):
+    """A rule, or the next version of the one with this name; without periods it ends the rule."""
+
+    name: Text
+    trigger: Trigger
+    minimum: PeriodBody | None = None
+    maximum: PeriodBody | None = None
+    min_is_law: bool = False
+    action: Action = Action.ERASE
+    basis: LongText
+    flags: list[Flag] = []
+    client_id: UUID | None = None
+
+    def rule(self) -> Rule:
+        return Rule(
+            id=None,
+            name=self.name,
+            trigger=self.trigger,
+            minimum=self.minimum.period() if self.minimum else None,
+            maximum=self.maximum.period() if self.maximum else None,
+            min_is_law=self.min_is_law,
+            action=self.action,
+            basis=self.basis,
+            flags=tuple(self.flags),
+            client_id=self.client_id,
+        )
+
+
+class RuleRead(BaseModel):
+    """A rule; one that is offered has no id and is not in force."""
+
+    id: UUID | None
+    name: str
+    version: int
+    trigger: Trigger
+    minimum: dict[str, int] | None
+    maximum: dict[str, int] | None
+    min_is_law: bool
+    action: Action
+    basis: str
+    flags: list[str]
+    client_id: UUID | None
+    state: Literal["offered", "proposed", "active", "retired"]
+    proposed_by: UUID | None = None
+    approved_by: UUID | None = None
+    approved_at: datetime | None = None
+
+    @classmethod
+    def of(cls, row: RetentionRule) -> RuleRead:
+        told = {name: getattr(row, name) for name in cls.model_fields if name != "state"}
+        state = "proposed" if row.approved_at is None else "retired" if row.retired_at else "active"
+        return cls(**told, state=state)
+
+    @classmethod
+    def offered(cls, rule: Rule) -> RuleRead:
+        return cls(
+            id=None,
+            name=rule.name,
+            version=0,
+            trigger=rule.trigger,
+            minimum=rule.minimum.as_dict() if rule.minimum else None,
+            maximum=rule.maximum.as_dict() if rule.maximum else None,
+            min_is_law=rule.min_is_law,
+            action=rule.action,
+            basis=rule.basis,
+            flags=list(rule.flags),
+            client_id=rule.client_id,
+            state="offered",
+        )
+
+
+class Changed(BaseModel):
+    """A part of a rule before and after."""
+
+    part: str
+    before: str | None
+    after: str | None
+
+
+class NoticeRead(BaseModel):
+    """That a recording is going to be erased."""
+
+    recording_id: UUID
+    due_at: datetime
+    announced_at: datetime
+    rule_ids: list[UUID]
+    started_at: datetime | None = None
+    flag: str | None = None
+
+    @classmethod
+    def of(cls, row: RetentionNotice) -> NoticeRead:
+        return cls(
+            recording_id=row.recording_id,
+            due_at=row.due_at,
+            announced_at=row.announced_at,
+            rule_ids=list(row.rule_ids),
+        )
+
+
+class RetentionRead(BaseModel):
+    """Why a recording is kept, until when, and by what."""
+
+    recording_id: UUID
+    outcome: Outcome
+    because: Because
+    until: datetime | None
+    earliest: datetime | None
+    latest: datetime | None
+    held_past_retention: bool
+    is_contradiction: bool
+    held: list[str]
+    holds: list[HoldRead]
+    rules: list[str]
+    began: dict[Trigger, datetime | None]
+    announced: NoticeRead | None
+    restricted_at: datetime | None
+    erased_at: datetime | None
+
+    @classmethod
+    def of(cls, found: Explained) -> RetentionRead:
+        return cls(
+            recording_id=found.recording.id,
+            outcome=found.verdict.outcome,
+            because=found.verdict.because,
+            until=found.verdict.until,
+            earliest=found.bounds.earliest,
+            latest=found.bounds.latest,
+            held_past_retention=found.verdict.held_past_retention,
+            is_contradiction=found.verdict.contradict,
+            held=holds.words(found.holds),
+            holds=[HoldRead.of(row) for row in found.holds],
+            rules=[rule.name for rule in found.rules],
+            began=found.moments,
+            announced=NoticeRead.of(found.notice) if found.notice else None,
+            restricted_at=found.recording.restricted_at,
+            erased_at=found.recording.erased_at,
+        )
+
+
+class ConflictPage(BaseModel):
+    """Queue Q11: recordings that must be kept longer than they may be; `next` goes on."""
+
+    items: list[RetentionRead]
+    next: UUID | None
+
+
+class RestrictionRead(BaseModel):
+    recording_id: UUID
+    reason: str
+    set_by: UUID
+    set_at: datetime
+    lifted_by: UUID | None
+    lifted_at: datetime | None
+    lift_reason: str | None
+
+    @classmethod
+    def of(cls, row: Restriction) -> RestrictionRead:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class ErasureCreate(BaseModel):
+    ground: Literal[Ground.REQUEST, Ground.WITHDRAWAL, Ground.DUTY]
+    reason: LongText
+    subject: Text | None = None
+    identity_basis: LongText | None = None
+
+
+class ErasureObjectRead(BaseModel):
+    object_id: UUID
+    store: str
+    deleted_at: datetime | None
+    note: str | None
+
+
+class ErasureRead(BaseModel):
+    id: UUID
+    recording_id: UUID
+    state: ErasureState
+    ground: Ground
+    reason: str | None
+    subject: str | None
+    identity_basis: str | None
+    approvals_needed: int
+    approved_by: list[UUID]
+    requested_by: UUID | None
+    requested_at: datetime
+    denial: str | None
+    executed_at: datetime | None
+    verified_at: datetime | None
+    alarm: str | None
+    objects: list[ErasureObjectRead]
+
+    @classmethod
+    def of(
+        cls, row: Erasure, agreed: list[ErasureApproval], objects: list[ErasureObject]
+    ) -> ErasureRead:
+        other = {"state", "approved_by", "objects"}
+        told = {name: getattr(row, name) for name in cls.model_fields if name not in other}
+        parts = ErasureObjectRead.model_fields
+        return cls(
+            **told,
+            state=state_of(row, agreed=len(agreed)),
+            approved_by=[one.approver_id for one in agreed],
+            objects=[
+                ErasureObjectRead(**{name: getattr(one, name) for name in parts}) for one in objects
+            ],
+        )

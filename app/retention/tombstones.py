@@ -1,0 +1,122 @@
+"""The journal of erasures: a file beside the keys, outside of every backup of the data.
+
+A line is written, and synced, before the keys are destroyed. A backup that is older than the
+erasure is restored only with the journal at hand, and every line of it is done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from app.core.errors import Invalid
+
+VERSION = 1
+
+
+class TombstonesUnreadable(Invalid):
+    """The journal of erasures cannot be read.
+
+    `line` is the first that is not whole. Put the journal back from its copy: without it a backup
+    would bring back what was erased.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """What was erased, by ids alone: nothing in it tells of a person."""
+
+    erasure_id: UUID
+    recording_id: UUID
+    device_id: UUID
+    source_call_id: str
+    objects: tuple[tuple[UUID, str], ...]
+    at: datetime
+
+    def line(self) -> str:
+        """Return the line of the journal."""
+        told = {
+            "v": VERSION,
+            "erasure_id": str(self.erasure_id),
+            "recording_id": str(self.recording_id),
+            "device_id": str(self.device_id),
+            "source_call_id": self.source_call_id,
+            "objects": [[str(object_id), store] for object_id, store in self.objects],
+            "at": self.at.isoformat(),
+        }
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, line: str) -> Tombstone:
+        """Return what a line says.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no whole line of a journal.
+        """
+        told = json.loads(line)
+        if told["v"] != VERSION:
+            raise ValueError("It is of a later form.")
+        return cls(
+            erasure_id=UUID(told["erasure_id"]),
+            recording_id=UUID(told["recording_id"]),
+            device_id=UUID(told["device_id"]),
+            source_call_id=str(told["source_call_id"]),
+            objects=tuple((UUID(one), str(store)) for one, store in told["objects"]),
+            at=datetime.fromisoformat(told["at"]),
+        )
+
+
+def bury(path: Path, stone: Tombstone) -> None:
+    """Add a tombstone, durable when this returns; once for each erasure is enough."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as file:
+        # A line that a crash cut short is ended, so that this one stands by itself.
+        start = b"\n" if _is_cut(path) else b""
+        file.write(start + stone.line().encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read(path: Path) -> Iterator[Tombstone]:
+    """Yield the tombstones of a journal, each erasure once; none where there is no file.
+
+    A last line without its end was cut short by a crash, before anything was destroyed for it.
+
+    Raises:
+        TombstonesUnreadable: a line is not whole.
+    """
+    if not path.exists():
+        return
+    seen: set[UUID] = set()
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line:
+            continue
+        try:
+            stone = Tombstone.parse(line)
+        except (ValueError, KeyError, TypeError) as exc:
+            if not line.endswith("}"):
+                continue
+            raise TombstonesUnreadable(line=number) from exc
+        if stone.erasure_id not in seen:
+            seen.add(stone.erasure_id)
+            yield stone
+
+
+def _is_cut(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            return False
+        file.seek(size - 1)
+        return file.read(1) != b"\n"

@@ -1,0 +1,267 @@
+"""What is erased is gone everywhere, was agreed to, and can be told of."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from app.retention import jobs, purge
+from app.retention.tombstones import read
+from storage.errors import StoreRefused
+from tests.conftest import Urls
+from tests.factories import wav
+from tests.live import metadata
+from tests.retention.conftest import Keeping
+
+PERSONAL = (
+    "SELECT btrim(concat_ws(' ', r.from_party, r.to_party, r.outside_number, r.agent, r.line,"
+    " (SELECT string_agg(concat_ws(' ', p.number, p.agent, p.contact_id), ' ') FROM parties p"
+    "  WHERE p.recording_id = r.id),"
+    " (SELECT string_agg(concat_ws(' ', l.file_name, l.idempotency_key), ' ') FROM legs l"
+    "  WHERE l.recording_id = r.id))) FROM recordings r WHERE r.id = :id"
+)
+KEYS = (
+    "SELECT count(*) FROM sealed_objects WHERE wrapped_key IS NOT NULL"
+    " AND object_id = ANY(:objects)"
+)
+
+
+def test_an_agreed_erasure_destroys_keys_bytes_salts_and_persons(keeping: Keeping) -> None:
+    sent = keeping.sent()
+    refs = keeping.refs(sent)
+    assert len(refs) == 4  # Original, playable copy, waveform, talk.
+    told = keeping.erased(sent)
+    assert told["state"] == "executed"
+    assert {one["object_id"] for one in told["objects"]} == {str(r.object_id) for r in refs}
+    assert all(one["deleted_at"] for one in told["objects"])
+    objects = [ref.object_id for ref in refs]
+    assert keeping.rows(KEYS, objects=objects) == [(0,)]
+    assert not any(keeping.live.tools.archive.has(ref.object_id) for ref in refs)
+    assert keeping.rows(PERSONAL, id=UUID(sent)) == [("",)]
+    private = (
+        "SELECT count(*) FROM custody_private p JOIN custody_entries e ON e.id = p.entry_id"
+        " WHERE e.object_id = :id"
+    )
+    assert keeping.rows(private, id=UUID(sent)) == [(0,)]
+    acts = keeping.rows(
+        "SELECT act FROM custody_entries WHERE object_id = :id ORDER BY position", id=UUID(sent)
+    )
+    assert acts[0] == ("recording.ingested",)
+    assert ("erasure.executed",) in acts
+
+
+def test_the_sender_is_told_that_it_is_gone(keeping: Keeping) -> None:
+    keeping.erased(keeping.sent("c1"))
+    again = keeping.live.send(metadata("c1"), wav(1.0))
+    assert again.status_code == 410, again.text
+
+
+def test_the_check_is_independent_and_raises_the_alarm(keeping: Keeping) -> None:
+    sent = keeping.sent()
+    told = keeping.erased(sent)
+    tools = keeping.live.tools
+    keeping.as_owner("UPDATE recordings SET outside_number = '+74950008414' WHERE id = %s", sent)
+    purge.check(tools, UUID(told["id"]))
+    found = keeping.get(f"/erasures/{told['id']}").json()
+    assert (found["state"], found["alarm"]) == ("alarm", "number")
+    keeping.as_owner("UPDATE recordings SET outside_number = NULL WHERE id = %s", sent)
+    purge.check(tools, UUID(told["id"]))
+    assert keeping.get(f"/erasures/{told['id']}").json()["state"] == "verified"
+
+
+def test_bytes_that_came_back_raise_the_alarm(keeping: Keeping) -> None:
+    told = keeping.erased(keeping.sent())
+    object_id = UUID(told["objects"][0]["object_id"])
+    draft = keeping.live.tools.archive.begin(object_id)
+    draft.write(b"somebody put it back")
+    draft.keep()
+    purge.check(keeping.live.tools, UUID(told["id"]))
+    found = keeping.get(f"/erasures/{told['id']}").json()
+    assert found["alarm"] == f"archive object {object_id}"
+
+
+def test_who_asked_does_not_agree(keeping: Keeping) -> None:
+    asked = keeping.ask(keeping.sent(), who="legal")
+    refused = keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    assert refused.status_code == 403
+    assert refused.json()["type"].endswith("requester-approves")
+    assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "requested"
+
+
+def test_before_the_houses_minimum_two_people_agree(keeping: Keeping) -> None:
+    sent = keeping.sent()
+    keeping.rule(minimum={"years": 3}, maximum=None)
+    asked = keeping.ask(sent)
+    assert asked["approvals_needed"] == 2
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    keeping.live.work()
+    assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "requested"
+    keeping.post("approver", f"/erasures/{asked['id']}/approve")
+    keeping.live.work()
+    assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "executed"
+
+
+def test_what_a_law_keeps_is_denied_with_the_day(keeping: Keeping) -> None:
+    sent = keeping.sent()
+    keeping.rule(minimum={"years": 3}, maximum=None, min_is_law=True)
+    asked = keeping.ask(sent)
+    assert asked["state"] == "denied"
+    assert asked["denial"] == "a law keeps it until 2029-11-20"
+
+
+@pytest.mark.parametrize("who", ["manager", "agent", "admin", "auditor"])
+def test_others_do_not_agree(keeping: Keeping, who: str) -> None:
+    asked = keeping.ask(keeping.sent())
+    assert keeping.post(who, f"/erasures/{asked['id']}/approve").status_code == 403
+
+
+def test_the_act_and_the_log_tell_what_the_rules_ask_for(keeping: Keeping) -> None:
+    told = keeping.erased(keeping.sent())
+    act = keeping.get(f"/erasures/{told['id']}/act?operator=ООО Сервис&address=Москва").json()
+    assert act["operator"] == "ООО Сервис"
+    assert act["subject"] == "Иван Петров"
+    assert act["reason"] == "требование субъекта персональных данных"
+    assert [one["post"] for one in act["destroyers"]] == ["юрист"]
+    assert act["objects"] == 4
+    page = keeping.get(f"/erasures/{told['id']}/act.html?operator=<b>")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "Иван Петров" in page.text
+    assert "&lt;b&gt;" in page.text
+    log = keeping.get(f"/erasures/{told['id']}/log.csv").text
+    assert "erasure.executed" in log
+    assert log.count("object.deleted") == 4
+
+
+def test_there_is_no_act_before(keeping: Keeping) -> None:
+    asked = keeping.ask(keeping.sent())
+    assert keeping.get(f"/erasures/{asked['id']}/act").status_code == 409
+
+
+class Killed(BaseException):
+    """Stands for the signal that cannot be caught."""
+
+
+@pytest.mark.parametrize("where", ["begin", "journal", "keys", "bytes"])
+def test_killed_anywhere_it_goes_on(keeping: Keeping, where: str) -> None:
+    sent = keeping.sent()
+    asked = keeping.ask(sent)
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    tools = keeping.live.tools
+    erasure_id = UUID(asked["id"])
+    if where == "journal":
+        with tools.database.transaction() as session:
+            row = purge.queries.erasure(session, erasure_id)
+            assert row is not None
+            stone = purge._stone(session, row, tools.clock)
+        purge.tombstones.bury(tools.settings.tombstones_path, stone)
+    if where in {"keys", "bytes"}:
+        assert purge.destroy_keys(tools, erasure_id)
+    if where == "bytes":
+        purge.delete_bytes(tools, erasure_id)
+    keeping.live.work()
+    assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "executed"
+    purge.check(tools, erasure_id)
+    assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "verified"
+    stones = list(read(tools.settings.tombstones_path))
+    assert [str(stone.recording_id) for stone in stones] == [sent]
+
+
+def test_a_lock_is_noted_and_tried_again(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = keeping.ask(keeping.sent())
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    tools = keeping.live.tools
+
+    def locked(object_id: UUID) -> None:
+        raise StoreRefused(f"{object_id} is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tools.archive, "delete", locked)
+        purge.purge(tools, UUID(asked["id"]))
+    found = keeping.get(f"/erasures/{asked['id']}").json()
+    assert {one["note"] for one in found["objects"]} == {"ciphertext_locked"}
+    purge.purge(tools, UUID(asked["id"]))
+    found = keeping.get(f"/erasures/{asked['id']}").json()
+    assert all(one["deleted_at"] and one["note"] is None for one in found["objects"])
+
+
+def test_after_three_years_the_act_forgets(keeping: Keeping) -> None:
+    told = keeping.erased(keeping.sent())
+    purge.check(keeping.live.tools, UUID(told["id"]))
+    keeping.as_owner("ALTER TABLE erasures DISABLE TRIGGER erasures_guard")
+    keeping.as_owner("UPDATE erasures SET executed_at = executed_at - interval '4 years'")
+    keeping.as_owner("ALTER TABLE erasures ENABLE TRIGGER erasures_guard")
+    jobs.handle_daily(keeping.live.tools)
+    assert keeping.get(f"/erasures/{told['id']}/act").json()["subject"] is None
+    private = (
+        "SELECT count(*) FROM custody_private p JOIN custody_entries e ON e.id = p.entry_id"
+        " WHERE e.object_kind = 'erasure'"
+    )
+    assert keeping.rows(private) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE sealed_objects SET wrapped_key = NULL",
+        "DELETE FROM custody_private",
+        "DELETE FROM leg_sounds",
+        "UPDATE recordings SET outside_number = NULL",
+        "UPDATE assertions SET evidence = '{}'",
+        "UPDATE erasures SET executed_at = now()",
+        "UPDATE retention_notices SET announced_at = now()",
+        "SELECT destroy_recording(gen_random_uuid(), now())",
+        "INSERT INTO erasure_objects (erasure_id, object_id, store)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), 'archive'",
+    ],
+)
+def test_the_application_has_no_right_to(keeping: Keeping, statement: str) -> None:
+    keeping.sent()
+    with (
+        psycopg.connect(
+            keeping.live.database_url,
+            options="-c role=audiatur_app -c audiatur.erasing=on",
+        ) as app,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        app.execute(statement.encode())
+
+
+def test_the_database_executes_nothing_unapproved(keeping: Keeping, own_database: Urls) -> None:
+    asked = keeping.ask(keeping.sent())
+    with (
+        psycopg.connect(own_database.web, options="-c role=audiatur_app") as app,
+        pytest.raises(psycopg.errors.CheckViolation, match="approved before"),
+    ):
+        app.execute("SELECT execute_erasure(%s)", [asked["id"]])
+
+
+def test_the_database_erases_nothing_held(keeping: Keeping, own_database: Urls) -> None:
+    sent = keeping.sent()
+    asked = keeping.ask(sent)
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    keeping.hold(sent, who="approver")
+    with (
+        psycopg.connect(own_database.web, options="-c role=audiatur_app") as app,
+        pytest.raises(psycopg.errors.CheckViolation, match="held"),
+    ):
+        app.execute("SELECT execute_erasure(%s)", [asked["id"]])
+    keeping.live.work()
+    found = keeping.get(f"/erasures/{asked['id']}").json()
+    assert found["state"] == "denied"
+    assert "held by А40-1/2026" in found["denial"]
+
+
+def test_no_requester_votes_by_the_table(keeping: Keeping, own_database: Urls) -> None:
+    asked = keeping.ask(keeping.sent(), who="legal")
+    with (
+        psycopg.connect(own_database.web, options="-c role=audiatur_app") as app,
+        pytest.raises(psycopg.errors.CheckViolation, match="did not ask"),
+    ):
+        app.execute(
+            "INSERT INTO erasure_approvals (erasure_id, approver_id, approver_role, at)"
+            " SELECT id, requested_by, 'legal', now() FROM erasures WHERE id = %s",
+            [asked["id"]],
+        )
