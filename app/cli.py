@@ -18,6 +18,7 @@ import click
 from sqlalchemy import text
 
 from app import logs, processes, settings
+from app.cli_keeping import backup, keys, restore
 from app.cli_ledger import ledger, receipt
 from app.consent import shipped
 from app.consent.reference import ReferenceTools
@@ -65,6 +66,9 @@ def audiatur(context: click.Context) -> None:
 
 audiatur.add_command(ledger)
 audiatur.add_command(receipt)
+audiatur.add_command(backup)
+audiatur.add_command(restore)
+audiatur.add_command(keys)
 
 
 def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks them.

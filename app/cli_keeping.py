@@ -1,0 +1,104 @@
+"""Commands around backups: of the data, of the keys apart from it, and coming back from both."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from app import logs, settings
+from app.core.errors import Invalid
+from app.settings import Settings
+from app.system import backup as backups
+from app.system import restore as restores
+from app.wiring import database_urls, open_tools, prepare, write_private
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class KeysBesideData(Invalid):
+    """The keys are kept apart from the data: choose a place outside of the data folder."""
+
+
+class KeyFileInTheWay(Invalid):
+    """A file of this name is there already; keys are never written over."""
+
+
+class NothingToBackUp(Invalid):
+    """There is no archive in the data folder."""
+
+
+def _settings() -> Settings:
+    found = settings.load()
+    logs.configure(found.log_level)
+    return found
+
+
+def _must_be_archive(found: Settings) -> None:
+    if found.database_url is None and not (found.data / "postgres").is_dir():
+        raise NothingToBackUp(f"{found.data.resolve()} holds no archive.")
+
+
+@click.command("backup")
+@click.argument("folder", type=_FOLDER)
+def backup(folder: Path) -> None:
+    """Write a backup of the database and the objects into an empty folder, without the keys."""
+    found = _settings()
+    _must_be_archive(found)
+    with database_urls(found) as urls:
+        prepare(found, urls)
+        with open_tools(found, urls) as tools:
+            made = backups.create(tools, urls, folder)
+    click.echo(f"{folder}: the database and {made.copied} of {made.objects} objects.")
+    if made.copied < made.objects:
+        click.echo(
+            "Objects in a bucket are listed, not copied: back the bucket up by its own means."
+        )
+    click.echo("The master keys are not included: audiatur keys backup copies them elsewhere.")
+
+
+@click.command("restore")
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--nothing-was-erased",
+    is_flag=True,
+    help="Do without the journal of erasures: nothing was ever erased here.",
+)
+def restore(folder: Path, *, nothing_was_erased: bool) -> None:
+    """Restore a backup into an empty data folder, and erase again what was erased since."""
+    done = restores.restore(_settings(), folder, nothing_was_erased=nothing_was_erased)
+    click.echo(
+        f"{done.objects} objects are back; {done.erased_again} recordings were erased again."
+    )
+
+
+@click.group()
+def keys() -> None:
+    """Keep the keys of this installation, apart from its data."""
+
+
+@keys.command("backup")
+@click.argument("folder", type=_FOLDER)
+def keys_backup(folder: Path) -> None:
+    """Copy every key file and the journal of erasures to a place apart from the data."""
+    found = _settings()
+    _must_be_archive(found)
+    if folder.resolve().is_relative_to(found.data.resolve()):
+        raise KeysBesideData
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths = [path for path in backups.key_files(found) if path.exists()]
+    journal = found.tombstones_path
+    for path in paths:
+        place = folder / path.name
+        if path == journal:
+            continue
+        if place.exists() and place.read_bytes() != path.read_bytes():
+            raise KeyFileInTheWay(f"{place} is there already, and another.")
+        write_private(place, path.read_text(encoding="utf-8"))
+    if journal.exists():
+        # The journal only grows, so a later copy holds whatever an earlier one does.
+        shutil.copyfile(journal, folder / journal.name)
+        (folder / journal.name).chmod(0o600)
+    click.echo(f"{folder}: {', '.join(path.name for path in paths)}.")
+    click.echo("Once this is apart from the data, say AUDIATUR_MASTER_KEY_BACKED_UP=true.")
