@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import exc, text
 
 from app.core.db import Database
-from app.recordings.models import SealedRow
 from tests.conftest import Urls
 from tests.factories import Make
 
@@ -37,6 +36,7 @@ _ENTRY = (
         "UPDATE screenshots SET sha256 = ''",
         "UPDATE sealed_objects SET stored_at = now()",
         "UPDATE sealed_objects SET sha256 = ''",
+        "UPDATE sealed_objects SET wrapped_key = NULL",
         "CREATE TEMPORARY TABLE mine (id int)",
         "SELECT lo_creat(-1)",
         "SELECT lo_create(0)",
@@ -66,15 +66,17 @@ def test_an_entry_has_the_databases_own_time(own_database: Urls) -> None:
         assert row.fetchall() == [(True,)]
 
 
-def test_a_key_is_destroyed_and_never_replaced(make: Make) -> None:
-    make.recording()
-    kept = make.session.query(SealedRow).first()
-    assert kept is not None
-    replaced = text("UPDATE sealed_objects SET wrapped_key = 'another'")
-    with pytest.raises(exc.IntegrityError, match="destroyed or stays"), make.session.begin_nested():
-        make.session.execute(replaced)
-    kept.wrapped_key = None
-    make.session.flush()
+def test_a_key_is_destroyed_and_never_put_back(own_database: Urls) -> None:
+    """Whoever may destroy keys, as the owner may, brings none back."""
+    kept = (
+        "INSERT INTO sealed_objects (object_id, wrapped_key, size_bytes, sha256, crc32, stored_at)"
+        " VALUES (gen_random_uuid(), 'key', 1, sha256('x'), 1, now())"
+    )
+    with psycopg.connect(own_database.owner, autocommit=True) as owner:
+        owner.execute(kept)
+        owner.execute("UPDATE sealed_objects SET wrapped_key = NULL")
+        with pytest.raises(psycopg.errors.RestrictViolation, match="was destroyed"):
+            owner.execute("UPDATE sealed_objects SET wrapped_key = 'key'")
 
 
 @pytest.mark.parametrize(

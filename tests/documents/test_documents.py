@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -20,6 +21,7 @@ from app.documents.recognise import DocumentRecogniser, NotADocument
 from app.inspection import papers
 from app.inspection.sandbox import Sandbox
 from app.recordings.media_facts import EmptyFile, TooManyPixels
+from tests.conftest import Urls
 from tests.live import Live
 from tests.papers import pdf, told, upload
 
@@ -212,10 +214,10 @@ def test_the_file_is_given_as_a_file_and_told_to_the_ledger(live: Live) -> None:
         assert session.scalar(text(opened)) == 1
 
 
-def test_an_erased_document_is_gone(live: Live) -> None:
+def test_an_erased_document_is_gone(live: Live, own_database: Urls) -> None:
     kept = upload(live, pdf()).json()
-    with live.tools.database.transaction() as session:
-        session.execute(text("UPDATE sealed_objects SET wrapped_key = NULL"))
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute("UPDATE sealed_objects SET wrapped_key = NULL")
     answer = live.call("GET", f"/v1/documents/{kept['id']}/file", who="legal")
     assert refusal(answer) == (410, "document-erased")
     missing = live.call("GET", f"/v1/documents/{os.urandom(16).hex()}/file", who="legal")

@@ -83,13 +83,13 @@ class Place:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
 
-    def rows(self, sql: str) -> list[Any]:
+    def rows(self, sql: str, *values: str) -> list[Any]:
         """Ask the database as its owner, while nothing serves."""
         server = EmbeddedPostgres(self.data / "postgres")
         cluster = server.hold()
         try:
             with psycopg.connect(cluster.owner_url) as owner:
-                return owner.execute(sql.encode()).fetchall()
+                return owner.execute(sql.encode(), values).fetchall()
         finally:
             server.release_and_maybe_stop()
 
@@ -173,14 +173,14 @@ def test_an_older_backup_brings_nothing_back_that_was_erased(story: Story, tmp_p
     place = Place(data=tmp_path / "data", keys=story.place.keys)
     said = place.cli("restore", str(story.backup))
     assert "1 recordings were erased again" in said
-    keys = "SELECT count(*) FROM legs l JOIN sealed_objects o USING (object_id) WHERE "
-    assert place.rows(f"{keys} recording_id = '{story.erased}' AND wrapped_key IS NULL") == [(1,)]
-    assert place.rows(f"{keys} recording_id = '{story.kept}' AND wrapped_key IS NOT NULL") == [(1,)]
+    keys = "SELECT wrapped_key IS NULL FROM legs JOIN sealed_objects USING (object_id)"
+    keys += " WHERE recording_id = %s"
+    assert place.rows(keys, story.erased) == [(True,)]
+    assert place.rows(keys, story.kept) == [(False,)]
     private = "SELECT count(*) FROM custody_private p JOIN custody_entries e ON e.id = p.entry_id"
-    assert place.rows(f"{private} WHERE e.object_id = '{story.erased}'") == [(0,)]
-    ((object_id,),) = place.rows(
-        f"SELECT object_id FROM legs WHERE recording_id = '{story.erased}'"
-    )
+    assert place.rows(f"{private} WHERE e.object_id = %s", story.erased) == [(0,)]
+    wanted = "SELECT object_id FROM legs WHERE recording_id = %s"
+    ((object_id,),) = place.rows(wanted, story.erased)
     assert not list((place.data / "archive").rglob(object_id.hex))
     assert list((story.backup / "archive").rglob(object_id.hex))
     with place.served() as url:

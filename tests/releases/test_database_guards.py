@@ -344,11 +344,11 @@ def test_a_decision_that_is_over_closes(world: World) -> None:
     assert not _is_open(world)
 
 
-def test_a_destroyed_key_closes(world: World) -> None:
+def test_the_key_of_a_copy_stays_while_its_release_is_open(world: World) -> None:
     item = world.open()
     item.wrapped_key = None
-    world.session.flush()
-    assert not _is_open(world)
+    with pytest.raises(exc.DBAPIError, match="when its release has ended"):
+        world.session.flush()
 
 
 def _is_open(world: World) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from app.core.clock import SetClock
 from app.retention import jobs, purge
 from app.retention.tombstones import read
 from storage.errors import StoreRefused
 from tests.conftest import Urls
-from tests.factories import wav
+from tests.factories import Make, wav
 from tests.live import metadata
+from tests.releases.world import World
 from tests.retention.conftest import Keeping
 
 PERSONAL = (
@@ -56,6 +59,25 @@ def test_the_sender_is_told_that_it_is_gone(keeping: Keeping) -> None:
     keeping.erased(keeping.sent("c1"))
     again = keeping.live.send(metadata("c1"), wav(1.0))
     assert again.status_code == 410, again.text
+
+
+def test_copies_and_links_go_with_it(keeping: Keeping) -> None:
+    tools = keeping.live.tools
+    clock = SetClock(datetime.now(UTC))
+    with tools.database.transaction() as session:
+        world = World.new(session, Make(session, clock, tools.archive), clock, tools.release)
+        item = world.open()
+    is_open = f"SELECT release_is_open('{world.release_id}')"
+    assert keeping.rows(is_open) == [(True,)]
+    told = keeping.erased(str(world.recording.id))
+    assert str(item.object_id) in {one["object_id"] for one in told["objects"]}
+    assert keeping.rows(is_open) == [(False,)]
+    assert keeping.rows("SELECT count(*) FROM share_links WHERE revoked_at IS NULL") == [(0,)]
+    assert keeping.rows("SELECT count(*) FROM release_items WHERE wrapped_key IS NOT NULL") == [
+        (0,)
+    ]
+    assert not tools.release.has(item.object_id)
+    assert keeping.rows("SELECT state FROM releases") == [("revoked",)]
 
 
 def test_the_check_is_independent_and_raises_the_alarm(keeping: Keeping) -> None:
@@ -140,10 +162,6 @@ def test_there_is_no_act_before(keeping: Keeping) -> None:
     assert keeping.get(f"/erasures/{asked['id']}/act").status_code == 409
 
 
-class Killed(BaseException):
-    """Stands for the signal that cannot be caught."""
-
-
 @pytest.mark.parametrize("where", ["begin", "journal", "keys", "bytes"])
 def test_killed_anywhere_it_goes_on(keeping: Keeping, where: str) -> None:
     sent = keeping.sent()
@@ -213,8 +231,10 @@ def test_after_three_years_the_act_forgets(keeping: Keeping) -> None:
         "UPDATE erasures SET executed_at = now()",
         "UPDATE retention_notices SET announced_at = now()",
         "SELECT destroy_recording(gen_random_uuid(), now())",
-        "INSERT INTO erasure_objects (erasure_id, object_id, store)"
-        " SELECT gen_random_uuid(), gen_random_uuid(), 'archive'",
+        (
+            "INSERT INTO erasure_objects (erasure_id, object_id, store)"
+            " SELECT gen_random_uuid(), gen_random_uuid(), 'archive'"
+        ),
     ],
 )
 def test_the_application_has_no_right_to(keeping: Keeping, statement: str) -> None:

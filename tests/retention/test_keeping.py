@@ -193,7 +193,7 @@ def test_what_must_stay_longer_than_it_may_is_listed(keeping: Keeping) -> None:
 
 def test_without_a_review_what_is_unknown_stays(keeping: Keeping) -> None:
     sent = keeping.sent()
-    offered = [r for r in keeping.get("/retention/rules").json() if r["name"] == "no-ground"][0]
+    offered = next(r for r in keeping.get("/retention/rules").json() if r["name"] == "no-ground")
     told = {k: offered[k] for k in ("name", "trigger", "minimum", "maximum", "basis", "flags")}
     keeping.rule(**told)
     assert keeping.get(f"/recordings/{sent}/retention").json()["latest"] is None
