@@ -63,20 +63,22 @@ def purge(tools: PurgeTools, erasure_id: UUID) -> None:
 def destroy_keys(tools: PurgeTools, erasure_id: UUID) -> bool:
     """Write the tombstone down, then destroy the keys; return whether they are destroyed now."""
     zone, at = tools.settings.zone, tools.clock.now()
+    journal = tools.settings.tombstones_path
     with tools.database.transaction() as session:
         row = erasures.ready(session, erasure_id, zone=zone, at=at)
-        if row is None:
-            return False
-        if row.executed_at is not None:
+        if row is not None and row.executed_at is not None:
             return True
-        stone = _stone(session, row, tools.clock)
-    tombstones.bury(tools.settings.tombstones_path, stone)
-    with tools.database.transaction() as session:
-        row = erasures.ready(session, erasure_id, zone=zone, at=at)
-        if row is None:
-            return False
-        erasures.execute(session, row, at=at)
-    return True
+        stone = None if row is None else _stone(session, row, tools.clock)
+    if stone is not None:
+        tombstones.bury(journal, stone)
+        with tools.database.transaction() as session:
+            row = erasures.ready(session, erasure_id, zone=zone, at=at)
+            if row is not None:
+                erasures.execute(session, row, at=at)
+                return True
+    # It was hindered: a tombstone of an earlier try would erase it after a restore.
+    tombstones.void(journal, erasure_id)
+    return False
 
 
 def delete_bytes(tools: PurgeTools, erasure_id: UUID) -> None:

@@ -73,23 +73,17 @@ class Tombstone:
 
 def bury(path: Path, stone: Tombstone) -> None:
     """Add a tombstone, durable when this returns; once for each erasure is enough."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "ab") as file:
-        # A line that a crash cut short is ended, so that this one stands by itself.
-        start = b"\n" if _is_cut(path) else b""
-        file.write(start + stone.line().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _append(path, stone.line())
+
+
+def void(path: Path, erasure_id: UUID) -> None:
+    """Say of a tombstone that it is of nothing: a hold came first and nothing was destroyed."""
+    if any(stone.erasure_id == erasure_id for stone in read(path)):
+        _append(path, json.dumps({"v": VERSION, "void": str(erasure_id)}, separators=(",", ":")))
 
 
 def read(path: Path) -> Iterator[Tombstone]:
-    """Yield the tombstones of a journal, each erasure once; none where there is no file.
+    """Yield the tombstones that stand, each erasure once; none where there is no file.
 
     A last line without its end was cut short by a crash, before anything was destroyed for it.
 
@@ -98,19 +92,38 @@ def read(path: Path) -> Iterator[Tombstone]:
     """
     if not path.exists():
         return
-    seen: set[UUID] = set()
+    stones: dict[UUID, Tombstone] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not line:
             continue
         try:
+            told = json.loads(line)
+            if "void" in told:
+                stones.pop(UUID(told["void"]), None)
+                continue
             stone = Tombstone.parse(line)
         except (ValueError, KeyError, TypeError) as exc:
             if not line.endswith("}"):
                 continue
             raise TombstonesUnreadable(line=number) from exc
-        if stone.erasure_id not in seen:
-            seen.add(stone.erasure_id)
-            yield stone
+        stones.setdefault(stone.erasure_id, stone)
+    yield from stones.values()
+
+
+def _append(path: Path, line: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as file:
+        # A line that a crash cut short is ended, so that this one stands by itself.
+        start = b"\n" if _is_cut(path) else b""
+        file.write(start + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _is_cut(path: Path) -> bool:

@@ -188,6 +188,24 @@ def test_killed_anywhere_it_goes_on(keeping: Keeping, where: str) -> None:
     assert [str(stone.recording_id) for stone in stones] == [sent]
 
 
+def test_a_hold_that_comes_first_voids_the_tombstone(keeping: Keeping) -> None:
+    sent = keeping.sent()
+    asked = keeping.ask(sent)
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    tools = keeping.live.tools
+    with tools.database.transaction() as session:
+        row = purge.queries.erasure(session, UUID(asked["id"]))
+        assert row is not None
+        stone = purge._stone(session, row, tools.clock)
+    purge.tombstones.bury(tools.settings.tombstones_path, stone)
+    assert list(read(tools.settings.tombstones_path)) == [stone]
+    keeping.hold(sent, who="approver")
+    keeping.live.work()
+    assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "denied"
+    assert list(read(tools.settings.tombstones_path)) == []
+    assert len(keeping.refs(sent)) == 4
+
+
 def test_a_lock_is_noted_and_tried_again(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = keeping.ask(keeping.sent())
     keeping.post("legal", f"/erasures/{asked['id']}/approve")

@@ -1,0 +1,66 @@
+"""The journal of erasures: whole lines count, cut ones were never acted on, others stop."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.retention.tombstones import Tombstone, TombstonesUnreadable, bury, read, void
+
+
+def stone(**told: object) -> Tombstone:
+    values: dict[str, object] = {
+        "erasure_id": uuid4(),
+        "recording_id": uuid4(),
+        "device_id": uuid4(),
+        "source_call_id": "звонок 1",
+        "objects": ((UUID(int=1), "archive"), (UUID(int=2), "release")),
+        "at": datetime(2026, 11, 21, tzinfo=UTC),
+    }
+    return Tombstone(**(values | told))  # type: ignore[arg-type]
+
+
+def test_what_was_buried_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "tombstones.jsonl"
+    assert list(read(path)) == []
+    one, other = stone(), stone()
+    for each in (one, other, one):
+        bury(path, each)
+    assert list(read(path)) == [one, other]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_void_stone_does_not_stand(tmp_path: Path) -> None:
+    path = tmp_path / "tombstones.jsonl"
+    one, other = stone(), stone()
+    bury(path, one)
+    bury(path, other)
+    void(path, one.erasure_id)
+    void(path, uuid4())
+    assert list(read(path)) == [other]
+    assert len(path.read_text().splitlines()) == 3
+    bury(path, one)
+    assert set(read(path)) == {one, other}
+
+
+@pytest.mark.parametrize("length", [1, 40, 150])
+def test_a_line_cut_short_is_ended_by_the_next(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "tombstones.jsonl"
+    one, other = stone(), stone()
+    path.write_bytes(one.line().encode()[:length])
+    assert list(read(path)) == []
+    bury(path, other)
+    assert list(read(path)) == [other]
+
+
+def test_a_line_that_is_no_tombstone_stops(tmp_path: Path) -> None:
+    path = tmp_path / "tombstones.jsonl"
+    bury(path, stone())
+    with path.open("a") as file:
+        file.write('{"v": 2}\n')
+    with pytest.raises(TombstonesUnreadable) as refused:
+        list(read(path))
+    assert refused.value.facts == {"line": 2}
