@@ -120,12 +120,21 @@ class Opener:
         """
         view = memoryview(sealed)
         chunks = -(-len(view) // SEALED_CHUNK_BYTES)
+        plain = bytearray(max(0, len(view) - chunks * TAG_BYTES))
+        self.open_into(view, memoryview(plain), first_chunk=first_chunk)
+        return bytes(plain)
+
+    def open_into(self, view: memoryview, opened: memoryview, *, first_chunk: int) -> int:
+        """Open the chunks in `view` into `opened`; return how many bytes were written there.
+
+        Raises:
+            ObjectDamaged: a chunk is not the one that was sealed at its place.
+        """
+        chunks = -(-len(view) // SEALED_CHUNK_BYTES)
         if first_chunk + chunks > _MAX_CHUNKS:
             raise ObjectDamaged("The object has no such chunk.")
         if 0 < len(view) % SEALED_CHUNK_BYTES < TAG_BYTES:
             raise ObjectDamaged("The object is cut short.")
-        plain = bytearray(len(view) - chunks * TAG_BYTES)
-        opened = memoryview(plain)
         for offset in range(chunks):
             start = offset * SEALED_CHUNK_BYTES
             chunk = view[start : start + SEALED_CHUNK_BYTES]
@@ -135,4 +144,4 @@ class Opener:
                 self._aead.decrypt_into(nonce, chunk, None, target)
             except InvalidTag as exc:
                 raise ObjectDamaged("The object's bytes were changed.") from exc
-        return bytes(plain)
+        return len(view) - chunks * TAG_BYTES

@@ -29,6 +29,14 @@ class StoreRefused(StoreUnavailable):
     """The store answers and forbids this: wrong credentials, or a lock on the object."""
 
 
+class MasterKeyUnknown(ObjectDamaged):
+    """The object may be well: the master key that its key is wrapped with is not in the file."""
+
+
+class LocksUnsupported(StoreError):
+    """The store cannot lock objects, or was not seen to do so; nothing is claimed of it."""
+
+
 class KeyFileInvalid(StoreError):
     """The file of master keys cannot be used; the message says how to mend it."""
 

@@ -16,12 +16,21 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage.errors import ObjectDamaged, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
+from storage.errors import (
+    LocksUnsupported,
+    ObjectDamaged,
+    ObjectExists,
+    ObjectMissing,
+    StoreError,
+    StoreUnavailable,
+)
 from storage.errors import unavailable as _unavailable
 from storage.ports import (
     PROBE_PREFIX,
     Capabilities,
     Listed,
+    LockMode,
+    LockState,
     Support,
     check_range,
     checked_key,
@@ -54,15 +63,16 @@ class FolderStore:
             _make_folders(root)
             self._unnamed = unnamed_drafts and _can_link_unnamed(root, self._drafts)
 
-    def begin(self, key: str) -> FolderDraft:
+    def begin(self, key: str, *, replaces: bool = False) -> FolderDraft:
         target = self._path(key)
         with _translated():
-            if self._unnamed:
+            if self._unnamed and not replaces:
                 fd = os.open(target.parent, os.O_WRONLY | os.O_CLOEXEC | _O_TMPFILE, _FILE_MODE)
                 return FolderDraft(fd, target, None)
             name = self._drafts / f"{target.name}.{secrets.token_hex(8)}"
             flags = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
-            return FolderDraft(os.open(name, flags, _FILE_MODE), target, name)
+            fd = os.open(name, flags, _FILE_MODE)
+            return FolderDraft(fd, target, name, replaces=replaces)
 
     def size(self, key: str) -> int:
         path = self._path(key)
@@ -167,6 +177,19 @@ class FolderStore:
         if not os.access(self._drafts, os.W_OK | os.X_OK):
             raise StoreUnavailable("The folder may not be written to.")
 
+    @property
+    def can_lock(self) -> bool:
+        return False
+
+    def lock(self, key: str, *, mode: LockMode, until: datetime) -> None:
+        raise LocksUnsupported(f"A folder locks nothing: not {key}, {mode} until {until}.")
+
+    def hold(self, key: str, *, is_held: bool) -> None:
+        raise LocksUnsupported(f"A folder holds nothing: not {key}, {is_held}.")
+
+    def lock_state(self, key: str) -> LockState:
+        raise LocksUnsupported(f"A folder has no locks, none on {key}.")
+
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
 
@@ -196,9 +219,10 @@ class FolderStore:
 class FolderDraft:
     """An open file that becomes the object `target`. `name` is where it is found until then."""
 
-    __slots__ = ("_fd", "_lock", "_name", "_target")
+    __slots__ = ("_fd", "_lock", "_name", "_replaces", "_target")
 
-    def __init__(self, fd: int, target: Path, name: Path | None) -> None:
+    def __init__(self, fd: int, target: Path, name: Path | None, *, replaces: bool = False) -> None:
+        self._replaces = replaces
         self._fd = fd
         self._target = target
         self._name = name
@@ -242,6 +266,9 @@ class FolderDraft:
 
     def _link(self, folder: int) -> None:
         source = self._name if self._name is not None else f"/proc/self/fd/{self._fd}"
+        if self._replaces:
+            os.rename(source, self._target.name, dst_dir_fd=folder)
+            return
         try:
             os.link(source, self._target.name, dst_dir_fd=folder, follow_symlinks=True)
         except FileExistsError as exc:

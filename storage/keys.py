@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from storage.errors import KeyFileInvalid, ObjectDamaged
+from storage.errors import KeyFileInvalid, MasterKeyUnknown, ObjectDamaged
 
 KeyId = NewType("KeyId", str)
 WrappedKey = NewType("WrappedKey", bytes)
@@ -110,14 +110,15 @@ class MasterKeys:
         """Return the data key in `wrapped`.
 
         Raises:
-            ObjectDamaged: it was changed, belongs elsewhere, or its master key is not in the file.
+            ObjectDamaged: it was changed or belongs elsewhere.
+            MasterKeyUnknown: its master key is not in the file.
         """
         if len(wrapped) != _HEAD_BYTES + _KEY_BYTES + _TAG_BYTES or wrapped[:1] != _VERSION:
             raise ObjectDamaged("This is no wrapped key.")
         key_id = KeyId(wrapped[1 : 1 + _ID_BYTES].hex())
         wrapping = self._wrapping.get(key_id)
         if wrapping is None:
-            raise ObjectDamaged(f"The master key {key_id} is not in the key file.")
+            raise MasterKeyUnknown(f"The master key {key_id} is not in the key file.")
         head = bytes(wrapped[:_HEAD_BYTES])
         try:
             return wrapping.decrypt(

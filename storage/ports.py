@@ -72,6 +72,22 @@ class Listed:
     modified_at: datetime
 
 
+class LockMode(StrEnum):
+    """Who may lift a lock before its time: somebody with a special right, or nobody at all."""
+
+    GOVERNANCE = "GOVERNANCE"
+    COMPLIANCE = "COMPLIANCE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockState:
+    """How an object is locked in the store, as the store says."""
+
+    mode: LockMode | None
+    until: datetime | None
+    is_held: bool
+
+
 class Draft(Protocol):
     """An object being written; nobody sees it before `keep`.
 
@@ -102,8 +118,11 @@ class Draft(Protocol):
 class Writer(Protocol):
     """Where objects are made."""
 
-    def begin(self, key: str) -> Draft:
+    def begin(self, key: str, *, replaces: bool = False) -> Draft:
         """Open a draft of the object `key`.
+
+        With `replaces` it takes the place of what is there, at once and whole: for mending a
+        damaged object and for notes that follow their subject, never for evidence as it comes in.
 
         Raises:
             StoreUnavailable: the store is full or away.
@@ -144,7 +163,28 @@ class Reaper(Protocol):
         """Remove what interrupted writers and probes left before `older_than`; return how many."""
 
 
-class Store(Reader, Writer, Reaper, Protocol):
+class Locks(Protocol):
+    """Where objects can be locked, after they are whole.
+
+    Every method but `can_lock` raises `LocksUnsupported` where locks were not seen to work,
+    `ObjectMissing`, `StoreRefused` and `StoreUnavailable`.
+    """
+
+    @property
+    def can_lock(self) -> bool:
+        """Tell whether a lock was seen to hold: a probe tried to delete and was refused."""
+
+    def lock(self, key: str, *, mode: LockMode, until: datetime) -> None:
+        """Let nobody delete the object before `until`; a store refuses an earlier end."""
+
+    def hold(self, key: str, *, is_held: bool) -> None:
+        """Set or lift the legal hold, which has no end and does not depend on the lock."""
+
+    def lock_state(self, key: str) -> LockState:
+        """Return how the object is locked."""
+
+
+class Store(Reader, Writer, Reaper, Locks, Protocol):
     """An object store."""
 
     def probe(self) -> Capabilities:

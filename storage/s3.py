@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from storage import s3_probe
+from storage import s3_locks, s3_probe
 from storage.errors import (
+    LocksUnsupported,
     ObjectDamaged,
     ObjectExists,
     ObjectMissing,
@@ -33,6 +34,8 @@ from storage.ports import (
     PROBE_PREFIX,
     Capabilities,
     Listed,
+    LockMode,
+    LockState,
     Support,
     check_range,
     checked_key,
@@ -63,13 +66,15 @@ class S3Store:
         self._client, self._quick = make_clients(settings)
         self._turns = threading.BoundedSemaphore(settings.max_connections)
         self._has_conditional_put = False
+        self._can_lock = False
         self._is_in_doubt = False
 
-    def begin(self, key: str) -> S3Draft:
+    def begin(self, key: str, *, replaces: bool = False) -> S3Draft:
         checked_key(key)
         self._settle_doubt()
         with translated():
-            return S3Draft(self, key, os.fspath(self._settings.spool_folder))
+            spool = os.fspath(self._settings.spool_folder)
+            return S3Draft(self, key, spool, replaces=replaces)
 
     def size(self, key: str) -> int:
         return self._head(checked_key(key))[0]
@@ -149,7 +154,32 @@ class S3Store:
         with self.turn(), translated():
             found = s3_probe.probe(self._client, self._bucket)
         self._has_conditional_put = found.conditional_put is Support.VERIFIED
+        self._can_lock = found.object_lock is Support.VERIFIED
         return found
+
+    @property
+    def can_lock(self) -> bool:
+        return self._can_lock
+
+    def lock(self, key: str, *, mode: LockMode, until: datetime) -> None:
+        with self._locking(key):
+            s3_locks.lock(self._client, self._bucket, key, mode=mode, until=until)
+
+    def hold(self, key: str, *, is_held: bool) -> None:
+        with self._locking(key):
+            s3_locks.hold(self._client, self._bucket, key, is_held=is_held)
+
+    def lock_state(self, key: str) -> LockState:
+        with self._locking(key):
+            return s3_locks.state(self._client, self._bucket, key)
+
+    @contextmanager
+    def _locking(self, key: str) -> Iterator[None]:
+        checked_key(key)
+        if not self._can_lock:
+            raise LocksUnsupported("This bucket was not seen to keep a locked object.")
+        with self.turn(), translated(key):
+            yield
 
     def check(self) -> None:
         with translated():
@@ -183,24 +213,24 @@ class S3Store:
             self.check()
             self._is_in_doubt = False
 
-    def upload(self, key: str, fd: int, size: int) -> None:
+    def upload(self, key: str, fd: int, size: int, *, replaces: bool = False) -> None:
         """Put the first `size` bytes of the file `fd` under `key`, durable or raising."""
-        if not self._has_conditional_put:
+        if not self._has_conditional_put and not replaces:
             with suppress(ObjectMissing):
                 self._head(key)
                 raise ObjectExists(f"There is an object {key} already.")
         if size <= _SINGLE_MAX_BYTES:
-            self._put(key, fd, size)
+            self._put(key, fd, size, replaces=replaces)
         else:
-            self._put_parts(key, fd, size)
+            self._put_parts(key, fd, size, replaces=replaces)
         kept, _ = self._head(key)
         if kept != size:
             raise ObjectDamaged(f"The S3 server kept {kept} of {size} bytes of {key}.")
 
-    def _condition(self) -> dict[str, Any]:
-        return {"IfNoneMatch": "*"} if self._has_conditional_put else {}
+    def _condition(self, *, replaces: bool) -> dict[str, Any]:
+        return {"IfNoneMatch": "*"} if self._has_conditional_put and not replaces else {}
 
-    def _put(self, key: str, fd: int, size: int) -> None:
+    def _put(self, key: str, fd: int, size: int, *, replaces: bool) -> None:
         md5 = _md5_of(fd, 0, size)
         with self.turn(), translated(key):
             try:
@@ -211,26 +241,26 @@ class S3Store:
                     ContentLength=size,
                     ContentMD5=base64.b64encode(md5).decode(),
                     ContentType="application/octet-stream",
-                    **self._condition(),
+                    **self._condition(replaces=replaces),
                 )
             except ClientError as exc:
                 if not self._is_ours(exc, key, md5.hex()):
                     raise
 
-    def _put_parts(self, key: str, fd: int, size: int) -> None:
+    def _put_parts(self, key: str, fd: int, size: int, *, replaces: bool) -> None:
         with self.turn(), translated(key):
             upload_id = self._client.create_multipart_upload(
                 Bucket=self._bucket, Key=key, ContentType="application/octet-stream"
             )["UploadId"]
             try:
-                self._complete(key, fd, size, upload_id)
+                self._complete(key, fd, size, upload_id, replaces=replaces)
             except BaseException:
                 # Parts nobody completes cost money; what cannot be aborted now is swept later.
                 with suppress(StoreError), translated():
                     self._abort(key, upload_id)
                 raise
 
-    def _complete(self, key: str, fd: int, size: int, upload_id: str) -> None:
+    def _complete(self, key: str, fd: int, size: int, upload_id: str, *, replaces: bool) -> None:
         parts: list[CompletedPartTypeDef] = []
         digests = b""
         for number, start in enumerate(range(0, size, _PART_BYTES), start=1):
@@ -253,7 +283,7 @@ class S3Store:
                 Key=key,
                 UploadId=upload_id,
                 MultipartUpload={"Parts": parts},
-                **self._condition(),
+                **self._condition(replaces=replaces),
             )
         except ClientError as exc:
             whole = hashlib.md5(digests, usedforsecurity=False).hexdigest()
@@ -315,8 +345,11 @@ class S3Store:
 class S3Draft:
     """Bytes waiting in an unnamed file of this machine for `keep` to send them."""
 
-    def __init__(self, store: S3Store, key: str, spool_folder: str) -> None:
+    def __init__(
+        self, store: S3Store, key: str, spool_folder: str, *, replaces: bool = False
+    ) -> None:
         self._store = store
+        self._replaces = replaces
         self._key = key
         self._size = 0
         # Ended by `keep` or `discard`, so no block can hold it open.
@@ -334,7 +367,7 @@ class S3Draft:
     def keep(self) -> None:
         self._require_open()
         try:
-            self._store.upload(self._key, self._file.fileno(), self._size)
+            self._store.upload(self._key, self._file.fileno(), self._size, replaces=self._replaces)
         finally:
             self.discard()
 

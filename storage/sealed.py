@@ -27,9 +27,11 @@ from storage.cobblestone import (
     new_data_key,
     sealed_size,
 )
-from storage.errors import ObjectDamaged, ObjectMissing
-from storage.keys import MasterKeys
-from storage.ports import Capabilities, Draft, Store
+from storage.errors import ObjectMissing
+from storage.examination import Examined, examine, sealed_digest
+from storage.keys import MasterKeys, WrappedKey
+from storage.notes import Notes
+from storage.ports import Capabilities, Draft, LockMode, LockState, Store
 
 _BATCH_CHUNKS = 16
 _FIRST_READ_BYTES = _BATCH_CHUNKS * SEALED_CHUNK_BYTES
@@ -125,10 +127,19 @@ class SealedDraft:
     `keep` or `discard`.
     """
 
-    def __init__(self, object_id: UUID, draft: Draft, *, keys: MasterKeys, spare: _Spare) -> None:
-        data_key = new_data_key()
+    def __init__(
+        self,
+        object_id: UUID,
+        draft: Draft,
+        *,
+        keys: MasterKeys,
+        spare: _Spare,
+        wrapped_key: bytes | None = None,
+    ) -> None:
+        context = object_id.bytes
+        data_key = keys.unwrap(wrapped_key, context=context) if wrapped_key else new_data_key()
         self._object_id = object_id
-        self._wrapped_key = keys.wrap(data_key, context=object_id.bytes)
+        self._wrapped_key = WrappedKey(wrapped_key or keys.wrap(data_key, context=context))
         self._sealer = Sealer(data_key, object_id.bytes)
         self._draft = draft
         self._spare = spare
@@ -235,6 +246,8 @@ class SealedReader(Protocol):
 
     def verify(self, ref: SealedRef) -> bytes: ...
 
+    def examine(self, ref: SealedRef, *, with_seal: bool = False) -> Examined: ...
+
 
 class SealedReaper(Protocol):
     """The port of whoever destroys objects."""
@@ -253,6 +266,7 @@ class SealedStore:
         self._store = store
         self._keys = keys
         self._spare = _Spare()
+        self.notes = Notes(store, keys)
 
     @staticmethod
     def key_for(object_id: UUID) -> str:
@@ -270,6 +284,26 @@ class SealedStore:
         """
         draft = self._store.begin(self.key_for(object_id))
         return SealedDraft(object_id, draft, keys=self._keys, spare=self._spare)
+
+    def mend(self, ref: SealedRef) -> SealedDraft:
+        """Open a draft that takes the place of the damaged object `ref`, under the same key.
+
+        Raises:
+            ObjectDamaged: its key cannot be unwrapped.
+            StoreUnavailable: the store is full or away.
+        """
+        draft = self._store.begin(self.key_for(ref.object_id), replaces=True)
+        try:
+            return SealedDraft(
+                ref.object_id,
+                draft,
+                keys=self._keys,
+                spare=self._spare,
+                wrapped_key=ref.wrapped_key,
+            )
+        except BaseException:
+            draft.discard()
+            raise
 
     def read(self, ref: SealedRef, *, start: int, length: int) -> bytes:
         """Return exactly `length` bytes from `start` on; they are those that were kept.
@@ -300,12 +334,50 @@ class SealedStore:
         Raises:
             ObjectDamaged: any byte differs, is missing or was added.
         """
-        if self._store.size(self.key_for(ref.object_id)) != sealed_size(ref.size_bytes):
-            raise ObjectDamaged("The object has not the size it was kept with.")
-        sha256 = hashlib.sha256()
-        for piece in self.stream(ref):
-            sha256.update(piece)
-        return sha256.digest()
+        return self.examine(ref).sha256
+
+    def examine(self, ref: SealedRef, *, with_seal: bool = False) -> Examined:
+        """Read the whole object and return the digests of what was kept; see `verify`.
+
+        Raises:
+            ObjectMissing: the store has no such object.
+            ObjectDamaged: any byte differs, is missing or was added.
+            MasterKeyUnknown, StoreUnavailable: nothing is known of it.
+        """
+        return examine(
+            self._store,
+            self.key_for(ref.object_id),
+            data_key=self._keys.unwrap(ref.wrapped_key, context=ref.object_id.bytes),
+            context=ref.object_id.bytes,
+            size_bytes=ref.size_bytes,
+            with_seal=with_seal,
+        )
+
+    def sealed_digest(self, object_id: UUID, *, size_bytes: int) -> bytes:
+        """Read the whole object and return the SHA-256 of the sealed bytes; see `examine`."""
+        return sealed_digest(self._store, self.key_for(object_id), size_bytes=size_bytes)
+
+    @property
+    def can_lock(self) -> bool:
+        """Tell whether a lock was seen to hold in the store below."""
+        return self._store.can_lock
+
+    def lock(self, object_id: UUID, *, mode: LockMode, until: datetime) -> None:
+        """Let nobody delete the object before `until`; it can be extended and not shortened.
+
+        Raises:
+            LocksUnsupported: the store was not seen to keep a locked object.
+            StoreRefused: the lock that is there lasts longer.
+        """
+        self._store.lock(self.key_for(object_id), mode=mode, until=until)
+
+    def hold(self, object_id: UUID, *, is_held: bool) -> None:
+        """Set or lift the legal hold of the object."""
+        self._store.hold(self.key_for(object_id), is_held=is_held)
+
+    def lock_state(self, object_id: UUID) -> LockState:
+        """Return how the object is locked, as the store says."""
+        return self._store.lock_state(self.key_for(object_id))
 
     def has(self, object_id: UUID) -> bool:
         """Say whether there are sealed bytes, opened or not.
@@ -320,7 +392,12 @@ class SealedStore:
         return True
 
     def delete(self, object_id: UUID) -> None:
-        """Destroy the sealed bytes; do nothing where there are none."""
+        """Destroy the sealed bytes in all their versions, and first the note beside them.
+
+        Raises:
+            StoreRefused: a lock or a hold forbids it; the note, which holds the key, is gone.
+        """
+        self.notes.delete(object_id)
         self._store.delete(self.key_for(object_id))
 
     def listed(self, older_than: datetime) -> Iterator[UUID]:

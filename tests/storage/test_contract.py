@@ -254,3 +254,18 @@ def test_the_sweep_removes_probes_of_the_past_and_no_object(store: Store) -> Non
     assert store.sweep_drafts(now() - LATER) == 0
     assert store.sweep_drafts(now() + LATER) == 1
     assert [listed.key for listed in store.keys(prefix="")] == [KEY]
+
+
+def test_what_replaces_an_object_takes_its_place_whole(store: Store) -> None:
+    put(store, KEY, b"as it was")
+    draft = store.begin(KEY, replaces=True)
+    draft.write(b"mended")
+    assert store.read(KEY, start=0, length=9) == b"as it was"
+    draft.keep()
+    assert b"".join(store.stream(KEY)) == b"mended"
+    given_up = store.begin(KEY, replaces=True)
+    given_up.write(b"never")
+    given_up.discard()
+    assert b"".join(store.stream(KEY)) == b"mended"
+    store.delete(KEY)
+    assert list(store.keys()) == []
