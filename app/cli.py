@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import click
@@ -25,6 +25,8 @@ from app.consent.reference import ReferenceTools
 from app.core.errors import Refusal
 from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
+from app.fixity import checks, rebuilding
+from app.fixity.repair import repair as repair_recording
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Permission, Role
@@ -404,6 +406,53 @@ def bundle_key(*, as_pem: bool) -> None:
     """Print the fingerprint of the key that signs bundles, for contracts and letters."""
     key = signing_keys(_settings_of_archive()).keys.public(Purpose.BUNDLE)[0]
     click.echo(key.pem if as_pem else key.fingerprint, nl=not as_pem)
+
+
+@audiatur.command()
+@click.argument("recording", type=click.UUID)
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A copy of the recording, bit for bit; without it the store is only looked at again.",
+)
+@click.option("--json", "as_json", is_flag=True)
+def repair(recording: UUID, file: Path | None, *, as_json: bool) -> None:
+    """Put a damaged recording right, from a copy with the same digest and from nothing else."""
+    with _tools() as tools:
+        done = repair_recording(tools, _ACTOR, recording, file=file)
+    facts: dict[str, object] = {"mended": done.mended, "made_anew": done.made_anew}
+    said = f"{recording} is whole; put back: {', '.join(done.mended) or 'nothing'}"
+    _print(as_json, facts, f"{said}; made anew: {', '.join(done.made_anew) or 'nothing'}.")
+
+
+@audiatur.command("check-fixity")
+def check_fixity() -> None:
+    """Read everything that is kept and compare it with its digests, as after a restore."""
+    with _tools() as tools:
+        looked, failed = checks.check_all(tools)
+    click.echo(f"{looked} objects were read, {failed} are damaged or missing.")
+    sys.exit(1 if failed else 0)
+
+
+@audiatur.command("rebuild-index")
+@click.option(
+    "--erased",
+    type=click.File(),
+    help="Ids of recordings that were erased, a line for each; nothing of them comes back.",
+)
+def rebuild_index(erased: IO[str] | None) -> None:
+    """Restore an empty database's recordings from the notes in the store and the master key."""
+    ids = {UUID(line.strip()) for line in erased or () if line.strip()}
+    with _tools() as tools:
+        done = rebuilding.rebuild(tools, _ACTOR, erased=ids)
+    click.echo(
+        f"{done.recordings} recordings and {done.screenshots} screenshots are back; "
+        f"{done.erased} notes of erased ones were passed over, {len(done.unreadable)} unreadable."
+    )
+    for object_id in done.unreadable:
+        click.echo(f"unreadable: {object_id}", err=True)
+    sys.exit(1 if done.unreadable else 0)
 
 
 @audiatur.command(

@@ -35,6 +35,7 @@ from app.disputes.routes import router as disputes
 from app.documents.ingest import DocumentTools
 from app.documents.routes import router as documents
 from app.edge import Gate
+from app.fixity.routes import router as fixity
 from app.identity.authenticator import Authenticator
 from app.identity.routes import router as identity
 from app.inspection import detection, papers
@@ -75,6 +76,7 @@ ROUTERS = (
     recordings,
     documents,
     calls,
+    fixity,
     consent,
     templates,
     searches,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -92,6 +92,13 @@ class Settings(BaseSettings):
     )
     release_s3_secret_access_key: SecretStr | None = Field(
         default=None, description="Credentials of the bucket of released copies."
+    )
+    s3_object_lock: Literal["off", "governance", "compliance"] = Field(
+        default="governance",
+        description="How originals are locked in a bucket that was seen to keep locks.",
+    )
+    s3_object_lock_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=30, description="How long a lock lasts; it is extended while an object is kept."
     )
     archive_key_file: Path | None = Field(
         default=None, description="Master key of the archive; in the data folder if not given."

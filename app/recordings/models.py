@@ -6,7 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, desc, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    desc,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, JsonObject, one_of
@@ -172,9 +181,19 @@ class Recording(Base):
 
 
 class SealedRow(Base):
-    """A sealed object in the archive store and its wrapped key; erasing is destroying the key."""
+    """A sealed object in the archive store and its wrapped key; erasing is destroying the key.
+
+    At `check_due_at` it is to be read and compared with its digest.
+    """
 
     __tablename__ = "sealed_objects"
+    __table_args__ = (
+        Index(
+            "ix_sealed_objects_check_due",
+            "check_due_at",
+            postgresql_where=text("wrapped_key IS NOT NULL"),
+        ),
+    )
 
     object_id: Mapped[UUID] = mapped_column(primary_key=True)
     wrapped_key: Mapped[bytes | None]
@@ -182,6 +201,7 @@ class SealedRow(Base):
     sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
     crc32: Mapped[int] = mapped_column(BigInteger)
     stored_at: Mapped[datetime]
+    check_due_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Leg(Base):

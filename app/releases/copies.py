@@ -18,6 +18,7 @@ from app.consent.rules import Permit
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.ids import ReleaseId, new_id
+from app.fixity import checks as fixity
 from app.identity.actor import Actor
 from app.inspection.sandbox import Sandbox
 from app.releases import recipes, service
@@ -61,11 +62,17 @@ class Copier:
         """Write down the approval; if it was the last one needed, copy and open the link.
 
         An approval stays when the copying fails; the same person may then approve again.
+
+        Raises:
+            RecordingDamaged: a recording is not what came in; it is put apart.
+            CheckNotPossible: the store does not give it now.
         """
         with self.database.transaction() as session:
             cleared = service.approve(session, actor, release_id, note=note, at=self.clock.now())
             if not cleared:
                 return Approved(release=service.get(session, release_id), token=None)
+        wanted = dict.fromkeys(part.recording_id for part in cleared)
+        fixity.before_release(self.database, self.archive, self.clock, wanted, actor=actor)
         copies: list[Copy] = []
         try:
             for part in cleared:

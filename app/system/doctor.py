@@ -12,11 +12,13 @@ from enum import StrEnum
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import text
 
-from app.core.db import CONNECT_SECONDS
+from app.core.db import CONNECT_SECONDS, Database
 from app.core.errors import Refusal
 from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
+from app.fixity import queries as fixity
 from app.inspection.sandbox import Sandbox, SandboxMissing, Strength
 from app.migrate import is_from_newer_code, revisions
 from app.settings import Settings
@@ -47,6 +49,7 @@ _LOG_STATE = """
             WHERE c.wants_stamp AND c.signed_at < now() - interval '1 day'
                 AND NOT EXISTS (SELECT FROM checkpoint_stamps s WHERE s.checkpoint_id = c.id))
 """
+_OVERDUE_SECONDS = 86_400
 
 
 class Level(StrEnum):
@@ -85,7 +88,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += _guarded("database", lambda: _database(settings))
     findings += _guarded("master keys", lambda: _keys(settings))
     findings += _guarded("ledger", lambda: _ledger(settings))
-    findings += _guarded("archive store", lambda: _store("archive store", archive_store(settings)))
+    findings += _guarded("archive store", lambda: _archive(settings))
     findings += _guarded("release store", lambda: _store("release store", release_store(settings)))
     findings += _guarded("audio tools", _audio)
     return findings
@@ -153,6 +156,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield _durability(is_durable=durable[0])
         yield _clock(durable[1])
         yield _migrations(urls)
+        yield from _fixity(urls)
 
 
 def _postgres_version(version: int) -> Finding:
@@ -279,6 +283,52 @@ def _store(part: str, store: Store) -> Iterator[Finding]:
         f"{can.checksums}, versions {can.versions}, object lock {can.object_lock}"
     )
     yield Finding(part=part, level=Level.OK, found=found, mend="; ".join(can.notes))
+
+
+def _archive(settings: Settings) -> Iterator[Finding]:
+    store = archive_store(settings)
+    yield from _store("archive store", store)
+    asked = settings.s3_object_lock
+    if store.can_lock and asked != "off":
+        found = f"worm=verified: {asked}, {settings.s3_object_lock_days} days, extended"
+        yield Finding(part="object lock", level=Level.OK, found=found)
+    elif store.can_lock:
+        found = "worm=verified, and switched off by AUDIATUR_S3_OBJECT_LOCK"
+        yield Finding(part="object lock", level=Level.OK, found=found)
+    else:
+        yield Finding(
+            part="object lock",
+            level=Level.WARN if settings.s3_bucket and asked != "off" else Level.OK,
+            found="worm=unsupported: the store would delete what it is told to delete",
+            mend="keep copies elsewhere, or use a bucket that was made with object lock",
+        )
+
+
+def _fixity(urls: Urls) -> Iterator[Finding]:
+    database = Database(urls.owner, role=None, pool_size=1)
+    try:
+        with database.transaction() as session:
+            has_tables = session.scalar(text("SELECT to_regclass('fixity_checks') IS NOT NULL"))
+            if not has_tables:
+                return
+            found = fixity.figures(session)
+    finally:
+        database.close()
+    said = f"{found.damaged} objects damaged or missing, {found.lock_differences} locks differ"
+    if found.damaged or found.lock_differences:
+        yield Finding(
+            part="fixity",
+            level=Level.FAIL,
+            found=said,
+            mend="see GET /v1/fixity; mend with: audiatur repair RECORDING --from FILE",
+        )
+    elif found.overdue_seconds > _OVERDUE_SECONDS:
+        late = f"the oldest check is {found.overdue_seconds / 3600:.0f} hours late"
+        yield Finding(
+            part="fixity", level=Level.WARN, found=late, mend="start more workers, or wait"
+        )
+    else:
+        yield Finding(part="fixity", level=Level.OK, found=said)
 
 
 def _audio() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from app.core.db import Database
 from app.core.errors import Refusal
+from app.fixity import queries as fixity
 from app.system.log_figures import LogCollector
 from storage.errors import StoreError
 
@@ -118,7 +119,20 @@ class _QueueCollector:
         waiting = GaugeMetricFamily(
             "audiatur_oldest_uninspected_seconds", "Age of the oldest recording not inspected."
         )
+        damaged = GaugeMetricFamily(
+            "audiatur_damaged_objects", "Objects that are damaged or missing and not mended."
+        )
+        locks = GaugeMetricFamily(
+            "audiatur_lock_differences", "Locks that differ from what the store had said."
+        )
+        overdue = GaugeMetricFamily(
+            "audiatur_fixity_overdue_seconds", "How late the check is that is longest due."
+        )
         with self._database.transaction() as session:
+            found = fixity.figures(session)
+            damaged.add_metric([], found.damaged)
+            locks.add_metric([], found.lock_differences)
+            overdue.add_metric([], found.overdue_seconds)
             for state, count in session.execute(
                 text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status")
             ):
@@ -130,4 +144,4 @@ class _QueueCollector:
                 )
             )
             waiting.add_metric([], float(oldest or 0))
-        return [jobs, waiting]
+        return [jobs, waiting, damaged, locks, overdue]

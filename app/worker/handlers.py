@@ -10,6 +10,8 @@ from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
 from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
 from app.custody import checkpoints
+from app.fixity import jobs as fixity
+from app.fixity.locks import APPLY
 from app.inspection.jobs import follow_call, inspect
 from app.inspection.late_joins import search_joins
 from app.inspection.search_again import check_runs, search_again, search_text
@@ -39,6 +41,7 @@ HANDLERS: dict[str, Handler] = {
     SEARCH_JOINS: search_joins,
     PLACE_PARTIES: place_parties,
     ADOPT: adopt,
+    APPLY: fixity.handle_apply_lock,
     REFRESH_FLAG: handle_refresh_flag,
     REFRESH_FLAGS: handle_refresh_flags,
     "releases.reconsider": handle_reconsider,
@@ -54,6 +57,10 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
         "17 * * * *",
         lambda tools: sweep(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
+    "fixity.check_due": ("* * * * *", fixity.handle_check_due),
+    "fixity.sample": ("25 4 * * *", fixity.handle_sample),
+    "fixity.reconcile_locks": ("45 4 * * *", fixity.handle_reconcile),
+    "fixity.notes": ("35 * * * *", fixity.handle_notes),
     "inspection.check_runs": ("29 * * * *", check_runs),
     "review.seed": ("5 3 * * *", handle_seed),
     "retention.daily": ("37 2 * * *", handle_daily),
