@@ -76,6 +76,13 @@ class Urls:
 @pytest.fixture
 def own_database(cluster: Cluster) -> Iterator[Urls]:
     """Give a database of the test's own, for tests that commit."""
+    with new_database(cluster) as urls:
+        yield urls
+
+
+@contextmanager
+def new_database(cluster: Cluster) -> Iterator[Urls]:
+    """Give a migrated database without a row, and drop it at the end."""
     name = f"t_{secrets.token_hex(6)}"
     superuser = _superuser(cluster)
     with psycopg.connect(superuser, autocommit=True) as maker:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from bench_tool import audit, bundle, ingest, inspect, memory, queue
+from bench_tool import audit, fixity, ingest, inspect, memory, queue
 from bench_tool.figures import MIB
 from bench_tool.native import BenchmarkFailed, compile_programs
 from bench_tool.parts import Part, Section
@@ -31,6 +32,7 @@ PARTS: dict[str, Part] = {
     "inspect": inspect,
     "audit": audit,
     "bundle": bundle,
+    "fixity": fixity,
 }
 _ALL = "all"
 _FEWEST_ROUNDS = 5
