@@ -22,7 +22,7 @@ from app.fixity import notes
 from app.fixity.notes import NoteTools
 from app.identity.actor import Actor
 from app.recordings.ingest import INSPECT
-from app.recordings.models import Recording, Screenshot, SealedRow
+from app.recordings.models import Leg, Recording, Screenshot, SealedRow
 from storage.errors import ObjectDamaged, ObjectMissing
 
 _log = structlog.get_logger()
@@ -83,10 +83,13 @@ def _insert(
 ) -> None:
     """Insert rows that are not there; two legs of a call bring the same recording."""
     sealed: dict[str, Any] = {}
+    leg: str | None = None
     for table, row in rows:
         session.execute(insert(table).values(**row).on_conflict_do_nothing())
         if table is SealedRow:
             sealed = row
+        if table is Leg:
+            leg = row["leg"]
     for table, row in rows:
         if table not in {Recording, Screenshot}:
             continue
@@ -99,6 +102,7 @@ def _insert(
             Act.RECORDING_REBUILT,
             (kind, row["id"]),
             at=tools.clock.now(),
-            facts={"object_id": str(sealed["object_id"]), "size_bytes": sealed["size_bytes"]},
+            # By the leg a repeat of the upload finds the entry that its receipt names.
+            facts={"leg": leg, "size_bytes": sealed["size_bytes"]},
             content=sealed["sha256"],
         )

@@ -70,7 +70,8 @@ LEFT JOIN clients client ON client.id = event.client_id
 ENTRY_OF = """
 SELECT id, at, content_commitment FROM custody_entries
 WHERE object_kind = %(object_kind)s AND object_id = %(object_id)s
-    AND act IN ('recording.ingested', 'recording.leg_added', 'screenshot.ingested')
+    AND act IN ('recording.ingested', 'recording.leg_added', 'screenshot.ingested',
+        'recording.rebuilt')
     AND facts ->> 'leg' IS NOT DISTINCT FROM %(leg)s
 ORDER BY position LIMIT 1
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from app.core.db import APP_ROLE, Database
 from app.embedded.postgres import Cluster
 from app.fixity import checks, notes, rebuilding
 from app.fixity.rebuilding import ArchiveNotEmpty
+from app.identity import service as identity
 from app.identity.actor import Actor
 from app.main import create_app
 from app.recordings.models import Leg
@@ -22,6 +24,11 @@ from tests.factories import wav
 from tests.live import Live, metadata, running
 
 ACTOR = Actor.system("tests")
+_PICTURE = Path(__file__).parents[2] / "scripts" / "demo_company" / "screenshots"
+_SHOT = (
+    {"captured_at": "2026-11-20T10:05:00+03:00", "agent": "106"},
+    (_PICTURE / "screenshot_1c.png").read_bytes(),
+)
 
 
 def filled(live: Live) -> list[dict[str, Any]]:
@@ -48,6 +55,9 @@ def told(live: Live, recording_id: str) -> dict[str, Any]:
 
 def test_every_recording_comes_back_and_plays(live: Live, cluster: Cluster) -> None:
     sent = filled(live)
+    shot = live.send(*_SHOT, name="screen.png", path="/v1/screenshots")
+    assert shot.status_code == 201, shot.text
+    checks.check_due(live.tools)
     ids = {one["id"] for one in sent}
     assert len(ids) == 3
     before = {one: told(live, one) for one in ids}
@@ -57,16 +67,30 @@ def test_every_recording_comes_back_and_plays(live: Live, cluster: Cluster) -> N
         tools = dataclasses.replace(live.tools, database=database)
         done = rebuilding.rebuild(tools, ACTOR)
         assert (done.recordings, done.unreadable, done.erased) == (3, (), 0)
+        assert done.screenshots == 1
         with running(create_app(tools, stages=Measured())) as url:
             again = Live(tools=tools, url=url, database_url=urls.web)
             again.work()
             for one in ids:
                 _is_as_before(before[one], told(again, one))
                 _sounds_as_before(live, again, one, [leg["leg"] for leg in before[one]["legs"]])
+            _is_a_repeat(again, sent[0])
             with pytest.raises(ArchiveNotEmpty):
                 rebuilding.rebuild(tools, ACTOR)
         assert checks.check_all(tools)[1] == 0
         database.close()
+
+
+def _is_a_repeat(again: Live, sent: dict[str, Any]) -> None:
+    """Send again what is here, as a telephone that has a new key."""
+    with again.tools.database.transaction() as session:
+        key = identity.rotate_device(session, ACTOR, "phone", at=again.tools.clock.now())
+    again.keys["phone"] = key
+    repeat = again.send(metadata("one", event={"external_id": "E-1"}), wav(1.0))
+    assert (repeat.status_code, repeat.json()["id"]) == (200, sent["id"])
+    assert repeat.json()["receipt"]
+    shot = again.send(*_SHOT, name="screen.png", path="/v1/screenshots")
+    assert shot.status_code == 200, shot.text
 
 
 def _is_as_before(was: dict[str, Any], now: dict[str, Any]) -> None:
