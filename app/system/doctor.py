@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import text
 
-from app.core.db import CONNECT_SECONDS, Database
+from app.core.db import APP_ROLE, CONNECT_SECONDS, Database
 from app.core.errors import Refusal
 from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
@@ -305,7 +305,7 @@ def _archive(settings: Settings) -> Iterator[Finding]:
 
 
 def _fixity(urls: Urls) -> Iterator[Finding]:
-    database = Database(urls.owner, role=None, pool_size=1)
+    database = Database(urls.web, role=APP_ROLE, pool_size=1)
     try:
         with database.transaction() as session:
             has_tables = session.scalar(text("SELECT to_regclass('fixity_checks') IS NOT NULL"))

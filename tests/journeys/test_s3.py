@@ -10,15 +10,19 @@ import secrets
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 from psycopg import sql
+from sqlalchemy import select
 
 from app.embedded.postgres import Cluster
+from app.recordings.models import Leg
 from storage.keys import MasterKeys
+from storage.sealed import SealedStore
 from tests.journeys import consenting
 from tests.journeys.deployment import Deployment, Serving, deployed, links_served, run
 from tests.live import metadata
@@ -111,7 +115,59 @@ def test_doctor_tells_what_both_buckets_can_do(deployment: Deployment) -> None:
         for word in ("S3Store", "conditional put", "checksums", "versions", "object lock"):
             assert word in findings[part]["found"]
     assert findings["migrations"]["level"] == "ok"
+    assert findings["object lock"]["level"] == "warn"
+    assert "worm=unsupported" in findings["object lock"]["found"]
     assert done.returncode == 0, done.stdout
+
+
+def test_a_damaged_recording_is_held_back_and_put_right(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    live = deployment.live
+    director = consenting.make_client(live)
+    body = _noise(64_000)
+    sent = live.send(metadata("damaged"), body).json()
+    with live.tools.database.transaction() as session:
+        of_it = select(Leg.object_id).where(Leg.recording_id == UUID(sent["id"]))
+        key = SealedStore.key_for(session.scalars(of_it).one())
+    consenting.wait_for_inspection(live, sent["id"])
+    sealed = bytearray(_sealed(deployment, key))
+    sealed[len(sealed) // 2] ^= 1
+    client = deployment.s3.client(account=deployment.archive.account)
+    client.put_object(Bucket=deployment.archive.name, Key=key, Body=bytes(sealed))
+
+    def do(*words: str) -> int:
+        return run(list(words), deployment.environment, deployment.folder).returncode
+
+    assert do("check-fixity") == 1
+    (damage,) = live.call("GET", "/v1/fixity", who="auditor").json()["damaged"]
+    assert (damage["recording_id"], damage["outcome"]) == (sent["id"], "damaged")
+    assert b"audiatur_damaged_objects 1.0" in live.call("GET", "/metrics", who=None).content
+    done = run(["doctor", "--json"], deployment.environment, deployment.folder)
+    assert done.returncode == 1
+    assert "audiatur repair" in next(
+        one["mend"] for one in json.loads(done.stdout) if one["part"] == "fixity"
+    )
+    wish = {"contact_id": director, "items": [{"recording_id": sent["id"]}]}
+    refused = live.call("POST", "/v1/releases", who="manager", json=wish)
+    assert refused.status_code == 409
+    assert "R_INTEGRITY" in refused.text
+    copy = tmp_path / "copy.wav"
+    copy.write_bytes(body + b"\0")
+    assert do("repair", sent["id"], "--from", str(copy)) == 1
+    assert do("repair", sent["id"]) == 1
+    copy.write_bytes(body)
+    assert do("repair", sent["id"], "--from", str(copy)) == 0
+    assert do("check-fixity") == 0
+    assert live.call("GET", "/v1/fixity", who="auditor").json()["damaged"] == []
+    seen = live.call("GET", f"/v1/recordings/{sent['id']}/fixity", who="reviewer").json()
+    assert seen["damaged_since"] is None
+    assert {"repair", "restore"} <= {one["occasion"] for one in seen["legs"][0]["checks"]}
+    path = f"/v1/recordings/{sent['id']}/audio?form=original"
+    assert live.call("GET", path, who="reviewer").content == body
+    released = consenting.release(live, sent["id"], director)
+    assert released["release"]["state"] == "granted"
+    assert do("rebuild-index") == 1
 
 
 def test_a_release_is_heard_from_a_process_that_is_given_no_more(deployment: Deployment) -> None:
