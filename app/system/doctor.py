@@ -12,7 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import text
 
 from app.core.db import APP_ROLE, CONNECT_SECONDS, Database
 from app.core.errors import Refusal
@@ -155,8 +154,10 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield _postgres_version(version)
         yield _durability(is_durable=durable[0])
         yield _clock(durable[1])
-        yield _migrations(urls)
-        yield from _fixity(urls)
+        migrated = _migrations(urls)
+        yield migrated
+        if migrated.level is Level.OK:
+            yield _fixity(urls)
 
 
 def _postgres_version(version: int) -> Finding:
@@ -304,31 +305,27 @@ def _archive(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _fixity(urls: Urls) -> Iterator[Finding]:
+def _fixity(urls: Urls) -> Finding:
     database = Database(urls.web, role=APP_ROLE, pool_size=1)
     try:
         with database.transaction() as session:
-            has_tables = session.scalar(text("SELECT to_regclass('fixity_checks') IS NOT NULL"))
-            if not has_tables:
-                return
             found = fixity.figures(session)
     finally:
         database.close()
     said = f"{found.damaged} objects damaged or missing, {found.lock_differences} locks differ"
     if found.damaged or found.lock_differences:
-        yield Finding(
+        return Finding(
             part="fixity",
             level=Level.FAIL,
             found=said,
             mend="see GET /v1/fixity; mend with: audiatur repair RECORDING --from FILE",
         )
-    elif found.overdue_seconds > _OVERDUE_SECONDS:
+    if found.overdue_seconds > _OVERDUE_SECONDS:
         late = f"the oldest check is {found.overdue_seconds / 3600:.0f} hours late"
-        yield Finding(
+        return Finding(
             part="fixity", level=Level.WARN, found=late, mend="start more workers, or wait"
         )
-    else:
-        yield Finding(part="fixity", level=Level.OK, found=said)
+    return Finding(part="fixity", level=Level.OK, found=said)
 
 
 def _audio() -> Iterator[Finding]:
