@@ -23,6 +23,7 @@ from app.disputes import service as disputes
 from app.disputes.redactions import in_order
 from app.disputes.schemas import RedactionWire
 from app.disputes.service import ChannelMissing, DisputeNotFound, PersonNeeded, RedactionOutside
+from app.fixity.service import CheckNotPossible, RecordingDamaged
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
@@ -154,6 +155,8 @@ def request_dispute_release(
         RoleCannotApprove,
         ConsentChanged,
         RecordingNotReady,
+        RecordingDamaged,
+        CheckNotPossible,
         SegmentNotSupported,
         ChannelMissing,
     ),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -21,6 +22,7 @@ from app.settings import Settings
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
+from tests.conftest import Urls
 from tests.factories import Make, wav
 from tests.s3_server import S3Server, running_s3_server
 
@@ -41,6 +43,7 @@ class Keeper:
     archive: SealedStore
     keys: MasterKeys
     folder: Path
+    owner_url: str
 
     @contextmanager
     def making(self) -> Iterator[Make]:
@@ -62,6 +65,13 @@ class Keeper:
         body = bytearray(self.file(object_id).read_bytes())
         body[len(body) // 2] ^= 1
         self.file(object_id).write_bytes(body)
+
+    def destroy_key(self, object_id: UUID) -> None:
+        """Do what an erasure does first."""
+        with psycopg.connect(self.owner_url) as connection:
+            connection.execute(
+                "UPDATE sealed_objects SET wrapped_key = NULL WHERE object_id = %s", [object_id]
+            )
 
     def checks(self, object_id: UUID) -> list[tuple[str, str, str]]:
         """Return what was found of an object: why, how, what."""
@@ -89,7 +99,7 @@ class Keeper:
 
 
 @pytest.fixture
-def keeper(own_db: Database, tmp_path: Path) -> Keeper:
+def keeper(own_db: Database, own_database: Urls, tmp_path: Path) -> Keeper:
     keys = MasterKeys.create(tmp_path / "archive.key")
     return Keeper(
         settings=Settings(data=tmp_path, _env_file=None),  # type: ignore[call-arg]
@@ -99,4 +109,5 @@ def keeper(own_db: Database, tmp_path: Path) -> Keeper:
         archive=SealedStore(FolderStore(tmp_path / "archive"), keys),
         keys=keys,
         folder=tmp_path,
+        owner_url=own_database.owner,
     )

@@ -18,6 +18,7 @@ from app.core.db import Database
 from app.core.ids import new_id
 from app.identity.permissions import Role
 from app.public.main import PublicTools
+from app.recordings.models import Leg
 from app.releases import jobs
 from app.releases.tokens import ShareToken
 from storage.errors import ObjectMissing
@@ -73,6 +74,21 @@ def test_the_recipient_hears_it_until_consent_is_withdrawn(
     linked.close()
     assert _read(house, release["id"])["views"] == 1
     assert house.acts(release["id"])[-2:] == ["release.accessed", "access.denied"]
+
+
+def test_what_was_damaged_since_it_was_asked_for_does_not_leave(house: House) -> None:
+    recording = house.recording(wav(3.0))
+    release = house.ask(recording.id).json()
+    with house.database.transaction() as session:
+        found = session.scalars(select(Leg).where(Leg.recording_id == recording.id)).one()
+    house.archive.delete(found.object_id)
+    answer = house.approve(release["id"])
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/recording-damaged")
+    assert answer.json()["recording"] == str(recording.id)
+    assert _read(house, release["id"])["state"] == "requested"
+    again = house.approve(release["id"])
+    assert again.status_code == 409
+    assert "R_INTEGRITY" in again.text
 
 
 def test_who_asked_does_not_approve(house: House) -> None:
