@@ -10,17 +10,15 @@ import psycopg
 import pytest
 from sqlalchemy import select, text, update
 
-from app.core.db import Database
 from app.custody.models import CustodyEntry
 from app.fixity import checks, queries, service
 from app.fixity.models import Occasion
 from app.fixity.service import CheckNotPossible, RecordingDamaged
 from app.identity.actor import Actor
-from app.recordings.models import Leg, Recording, SealedRow
+from app.recordings.models import Leg, Recording
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
-from tests.conftest import Urls
 from tests.fixity.conftest import Keeper
 
 HOUR = timedelta(hours=1)
@@ -133,10 +131,7 @@ def test_another_key_file_condemns_nothing(keeper: Keeper) -> None:
 
 def test_what_is_erased_is_not_missed(keeper: Keeper) -> None:
     recording, object_id = keeper.recording()
-    with keeper.database.transaction() as session:
-        session.execute(
-            update(SealedRow).where(SealedRow.object_id == object_id).values(wrapped_key=None)
-        )
+    keeper.destroy_key(object_id)
     keeper.archive.delete(object_id)
     assert checks.check_due(keeper) == 0
     found = service.Found(
@@ -221,15 +216,13 @@ def test_a_damaged_copy_condemns_no_original(keeper: Keeper) -> None:
 
 
 @pytest.mark.parametrize("change", ["UPDATE fixity_checks SET outcome = 'success'", "DELETE"])
-def test_the_database_keeps_what_was_found(keeper: Keeper, own_database: Urls, change: str) -> None:
+def test_the_database_keeps_what_was_found(keeper: Keeper, change: str) -> None:
     _, object_id = keeper.recording()
     keeper.ruin(object_id)
     checks.check_due(keeper)
-    owner = Database(own_database.owner, role=None)
     statement = change if change != "DELETE" else "DELETE FROM fixity_checks"
-    with psycopg.connect(own_database.owner) as connection, pytest.raises(psycopg.Error):
+    with psycopg.connect(keeper.owner_url) as connection, pytest.raises(psycopg.Error):
         connection.execute(statement)
-    owner.close()
     assert keeper.checks(object_id) == [("ingest", "plaintext", "damaged")]
 
 

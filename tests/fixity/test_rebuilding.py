@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.core.db import APP_ROLE, Database
 from app.embedded.postgres import Cluster
@@ -17,7 +17,7 @@ from app.fixity.rebuilding import ArchiveNotEmpty
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.main import create_app
-from app.recordings.models import Leg
+from app.recordings.models import Flag, Leg, Recording
 from app.recordings.stages import Measured
 from tests.conftest import new_database
 from tests.factories import wav
@@ -43,6 +43,8 @@ def filled(live: Live) -> list[dict[str, Any]]:
     ]
     assert [answer.status_code for answer in sent] == [201] * 4
     live.work()
+    with live.tools.database.transaction() as session:
+        session.execute(update(Recording).values(flag=Flag.CONSENTED))
     checks.check_due(live.tools)
     return [answer.json() for answer in sent]
 
@@ -68,6 +70,8 @@ def test_every_recording_comes_back_and_plays(live: Live, cluster: Cluster) -> N
         done = rebuilding.rebuild(tools, ACTOR)
         assert (done.recordings, done.unreadable, done.erased) == (3, (), 0)
         assert done.screenshots == 1
+        with database.transaction() as session:
+            assert set(session.scalars(select(Recording.flag))) == {Flag.UNKNOWN}
         with running(create_app(tools, stages=Measured())) as url:
             again = Live(tools=tools, url=url, database_url=urls.web)
             again.work()

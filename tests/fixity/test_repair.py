@@ -107,10 +107,7 @@ def test_a_damaged_copy_is_made_anew_from_the_original(keeper: Keeper) -> None:
 
 def test_an_erased_recording_is_not_put_right(keeper: Keeper, tmp_path: Path) -> None:
     recording, object_id = keeper.recording()
-    with keeper.database.transaction() as session:
-        session.execute(
-            update(SealedRow).where(SealedRow.object_id == object_id).values(wrapped_key=None)
-        )
+    keeper.destroy_key(object_id)
     copy = tmp_path / "copy.wav"
     copy.write_bytes(wav())
     with pytest.raises(NothingToRepair):
