@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bench_tool import audit, bundle, ingest, inspect, memory, queue
-from bench_tool import audit, fixity, ingest, inspect, memory, queue
+from bench_tool import audit, bundle, fixity, ingest, inspect, memory, queue
 from bench_tool.figures import MIB
 from bench_tool.native import BenchmarkFailed, compile_programs
 from bench_tool.parts import Part, Section
