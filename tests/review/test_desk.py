@@ -307,6 +307,7 @@ def test_after_the_sessions_end_he_is_back_at_the_same_item_with_his_words(
     house.clock.advance(SESSION_LIFETIME + timedelta(minutes=1))
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**/login?*")
+    expect(page.locator("#name")).to_be_focused()
     page.keyboard.type("reviewer")
     page.keyboard.press("Tab")
     page.keyboard.type("a long pass phrase")
