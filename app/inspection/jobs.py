@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -12,8 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from app.consent import service as consent
-from app.core.clock import Clock
-from app.core.db import Database
 from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
@@ -24,35 +21,17 @@ from app.inspection.detection import Searched
 from app.inspection.levels import Samples
 from app.inspection.models import NoticeHit
 from app.inspection.notice.detector import Detector
-from app.inspection.references import Shelf, Taken, spooled
-from app.inspection.sandbox import DecodeFailed, DecodeLimit, Sandbox
-from app.inspection.searching import joins_of
+from app.inspection.references import Taken, ref_of, spooled
+from app.inspection.sandbox import DecodeFailed, DecodeLimit
+from app.inspection.searching import InspectionTools, facts_of, joins_of, legs_of
 from app.inspection.sound import Sound, SoundMeter, talk_to_bytes
 from app.recordings import call_events
-from app.recordings.media_facts import Container, MediaFacts
+from app.recordings.media_facts import MediaFacts
 from app.recordings.models import InspectionState, Leg, Recording, SealedRow
-from app.settings import Settings
-from storage.sealed import SealedDraft, SealedObject, SealedRef, SealedStore
+from storage.sealed import SealedDraft, SealedObject, SealedRef
 
 _log = structlog.get_logger()
 _ACTOR = Actor.system("inspection")
-
-
-class InspectionTools(Protocol):
-    """What an inspection needs."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def database(self) -> Database: ...
-    @property
-    def archive(self) -> SealedStore: ...
-    @property
-    def sandbox(self) -> Sandbox: ...
-    @property
-    def shelf(self) -> Shelf: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,32 +98,9 @@ def follow_call(tools: InspectionTools, recording_id: str) -> None:
 
 
 def _waiting(session: Session, recording_id: UUID) -> list[_Waiting]:
-    rows = session.execute(
-        select(Leg, SealedRow)
-        .join(SealedRow, SealedRow.object_id == Leg.object_id)
-        .where(
-            Leg.recording_id == recording_id,
-            Leg.inspection_state == InspectionState.PENDING,
-            SealedRow.wrapped_key.is_not(None),
-        )
-    )
     return [
-        _Waiting(
-            leg_id=leg.id,
-            ref=SealedRef(
-                object_id=row.object_id,
-                wrapped_key=row.wrapped_key or b"",
-                size_bytes=row.size_bytes,
-            ),
-            facts=MediaFacts(
-                media_type=leg.media_type,
-                container=Container(leg.container),
-                codec=leg.codec or "",
-                channels=leg.channels,
-                sample_rate_hz=leg.sample_rate_hz,
-            ),
-        )
-        for leg, row in rows
+        _Waiting(leg_id=leg.id, ref=ref_of(row), facts=facts_of(leg))
+        for leg, row in legs_of(session, recording_id, InspectionState.PENDING)
     ]
 
 

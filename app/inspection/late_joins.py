@@ -11,18 +11,18 @@ from app.consent import service as consent
 from app.inspection import detection, differences
 from app.inspection.models import NoticeSearch
 from app.inspection.searching import (
+    InspectionTools,
     LegToSearch,
-    SearchTools,
     explained,
     joins_of,
     leg_to_search,
     legs_of,
     search_leg,
 )
-from app.recordings.models import Recording
+from app.recordings.models import InspectionState, Recording
 
 
-def search_joins(tools: SearchTools, recording_id: str) -> None:
+def search_joins(tools: InspectionTools, recording_id: str) -> None:
     """Search the legs of a recording for every text, in the windows after each join too.
 
     A leg that was searched from end to end is left alone. Done twice it finds the same again, and
@@ -66,6 +66,6 @@ def _legs(session: Session, recording_id: UUID) -> list[LegToSearch]:
     )
     return [
         leg_to_search(leg, row, texts, is_whole=False)
-        for leg, row in legs_of(session, recording_id)
+        for leg, row in legs_of(session, recording_id, InspectionState.DONE)
         if texts and leg.id not in wholly
     ]

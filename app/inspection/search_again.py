@@ -33,15 +33,15 @@ from app.inspection.references import NoticeAudio
 from app.inspection.sandbox import DecodeFailed, DecodeLimit
 from app.inspection.searches import Passed
 from app.inspection.searching import (
+    InspectionTools,
     LegToSearch,
-    SearchTools,
     explained,
     joins_of,
     leg_to_search,
     legs_of,
     search_leg,
 )
-from app.recordings.models import Leg, Recording, SealedRow
+from app.recordings.models import InspectionState, Leg, Recording, SealedRow
 from storage.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 
 _log = structlog.get_logger()
@@ -72,14 +72,14 @@ class _Heard:
     busy_ms: int
 
 
-def search_text(tools: SearchTools, text_id: str, version: str) -> None:
+def search_text(tools: InspectionTools, text_id: str, version: str) -> None:
     """Begin the run for a text that was approved; done twice it begins one."""
     with tools.database.transaction() as session:
         at = tools.clock.now()
         searches.begin_for_text(session, _ACTOR, UUID(text_id), int(version), at=at)
 
 
-def check_runs(tools: SearchTools) -> None:
+def check_runs(tools: InspectionTools) -> None:
     """Begin a run where the method has changed, and wake those whose job was given up."""
     with tools.database.transaction() as session:
         searches.begin_for_method(session, _ACTOR, at=tools.clock.now())
@@ -88,7 +88,7 @@ def check_runs(tools: SearchTools) -> None:
             searches.hand_on(session, run)
 
 
-def search_again(tools: SearchTools, run_id: str, batch: str) -> None:
+def search_again(tools: InspectionTools, run_id: str, batch: str) -> None:
     """Search the next few recordings of a run, and ask for the batch after this one.
 
     A repeat of a batch that is done does nothing.
@@ -116,7 +116,7 @@ def search_again(tools: SearchTools, run_id: str, batch: str) -> None:
             searches.hand_on(session, run)
 
 
-def _count(tools: SearchTools, run_id: UUID, batch: int) -> None:
+def _count(tools: InspectionTools, run_id: UUID, batch: int) -> None:
     """Count what the run has to search, in short steps; a count that was cut off begins anew."""
     total, after = 0, None
     while True:
@@ -179,7 +179,7 @@ def _work(session: Session, run: SearchRun, recording_id: UUID) -> _Work:
     ).all()
     legs = [
         _leg(run, leg, row, texts, [one for one in before if one.leg_id == leg.id])
-        for leg, row in legs_of(session, recording_id)
+        for leg, row in legs_of(session, recording_id, InspectionState.DONE)
     ]
     joins = joins_of(session, recording_id)
     return _Work(recording_id=recording_id, joins_ms=joins, legs=[leg for leg in legs if leg.texts])
@@ -204,7 +204,7 @@ def _leg(
     return leg_to_search(leg, row, due, is_whole=is_whole)
 
 
-def _search_one(tools: SearchTools, work: _Work, run_id: UUID, batch: int) -> None:
+def _search_one(tools: InspectionTools, work: _Work, run_id: UUID, batch: int) -> None:
     """Search the recording in work and keep what was heard, unless the run is over by then.
 
     Raises:

@@ -31,8 +31,8 @@ from storage.sealed import SealedRef, SealedStore
 _AFTER_WINDOW_S: Final = DEFAULT_WINDOW_S + LONGEST_S + 60
 
 
-class SearchTools(Protocol):
-    """What searching again needs."""
+class InspectionTools(Protocol):
+    """What inspecting and searching need."""
 
     @property
     def settings(self) -> Settings: ...
@@ -71,19 +71,32 @@ def joins_of(session: Session, recording_id: UUID) -> list[int]:
     )
 
 
-def legs_of(session: Session, recording_id: UUID) -> list[tuple[Leg, SealedRow]]:
-    """Return the inspected legs of a recording whose bytes can be read, and where those are."""
+def legs_of(
+    session: Session, recording_id: UUID, state: InspectionState
+) -> list[tuple[Leg, SealedRow]]:
+    """Return the legs in `state` of a recording whose bytes can be read, and where those are."""
     rows = session.execute(
         select(Leg, SealedRow)
         .join(SealedRow, SealedRow.object_id == Leg.object_id)
         .where(
             Leg.recording_id == recording_id,
-            Leg.inspection_state == InspectionState.DONE,
+            Leg.inspection_state == state,
             SealedRow.wrapped_key.is_not(None),
         )
         .order_by(Leg.received_at, Leg.id)
     )
     return [(leg, row) for leg, row in rows]
+
+
+def facts_of(leg: Leg) -> MediaFacts:
+    """Return what a leg was recognised as, which tells how it is decoded."""
+    return MediaFacts(
+        media_type=leg.media_type,
+        container=Container(leg.container),
+        codec=leg.codec or "",
+        channels=leg.channels,
+        sample_rate_hz=leg.sample_rate_hz,
+    )
 
 
 def leg_to_search(
@@ -93,20 +106,14 @@ def leg_to_search(
     return LegToSearch(
         leg_id=leg.id,
         ref=ref_of(row),
-        facts=MediaFacts(
-            media_type=leg.media_type,
-            container=Container(leg.container),
-            codec=leg.codec or "",
-            channels=leg.channels,
-            sample_rate_hz=leg.sample_rate_hz,
-        ),
+        facts=facts_of(leg),
         decoder=leg.decoder or "",
         texts=texts,
         is_whole=is_whole,
     )
 
 
-def search_leg(tools: SearchTools, leg: LegToSearch, joins_ms: Sequence[int]) -> Searched:
+def search_leg(tools: InspectionTools, leg: LegToSearch, joins_ms: Sequence[int]) -> Searched:
     """Decode a leg and search it; where only windows are searched, only up to the last."""
     taken = tools.shelf.take(leg.texts)
     detector = Detector(taken.references, joins_ms=joins_ms, whole=leg.is_whole)
