@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Iterator
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -29,6 +30,9 @@ HEADER_BYTES = SALT_BYTES + COMMITMENT_BYTES
 CHUNK_BYTES = 16 * 1024
 TAG_BYTES = 16
 SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
+BATCH_CHUNKS = 8
+"""So many are opened at once that they are still in the core's cache when they are used."""
+_BATCH_BYTES = BATCH_CHUNKS * SEALED_CHUNK_BYTES
 _NONCE_BYTES = 12
 _MAX_CHUNKS = 1 << 38
 _INFO = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
@@ -145,3 +149,26 @@ class Opener:
             except InvalidTag as exc:
                 raise ObjectDamaged("The object's bytes were changed.") from exc
         return len(view) - chunks * TAG_BYTES
+
+
+def batches(pieces: Iterator[bytes], *, header_bytes: int) -> Iterator[memoryview]:
+    """Yield the header, if one leads, then whole chunks, a batch at a time.
+
+    Only what lies across two pieces is copied.
+    """
+    wanted, rest = header_bytes or _BATCH_BYTES, b""
+    for piece in pieces:
+        view = memoryview(piece)
+        if rest:
+            missing = wanted - len(rest)
+            if len(view) < missing:
+                rest += bytes(view)
+                continue
+            yield memoryview(rest + bytes(view[:missing]))
+            view, rest, wanted = view[missing:], b"", _BATCH_BYTES
+        while len(view) >= wanted:
+            yield view[:wanted]
+            view, wanted = view[wanted:], _BATCH_BYTES
+        rest = bytes(view)
+    if rest:
+        yield memoryview(rest)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from storage.cobblestone import (
+    BATCH_CHUNKS,
     CHUNK_BYTES,
     HEADER_BYTES,
-    SEALED_CHUNK_BYTES,
     Opener,
+    batches,
     sealed_size,
 )
 from storage.errors import ObjectDamaged
 from storage.ports import Reader
-
-_BATCH_CHUNKS = 8
-_BATCH_BYTES = _BATCH_CHUNKS * SEALED_CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +37,10 @@ def examine(
     """
     _must_be_whole(store, key, size_bytes)
     plain, seal = hashlib.sha256(), hashlib.sha256()
-    room = memoryview(bytearray(_BATCH_CHUNKS * CHUNK_BYTES))
+    room = memoryview(bytearray(BATCH_CHUNKS * CHUNK_BYTES))
     opener: Opener | None = None
     place = 0
-    for batch in _batches(store.stream(key)):
+    for batch in batches(store.stream(key), header_bytes=HEADER_BYTES):
         if with_seal:
             seal.update(batch)
         if opener is None:
@@ -51,7 +48,7 @@ def examine(
             continue
         opened = opener.open_into(batch, room, first_chunk=place)
         plain.update(room[:opened])
-        place += _BATCH_CHUNKS
+        place += BATCH_CHUNKS
     return Examined(sha256=plain.digest(), sealed_sha256=seal.digest() if with_seal else None)
 
 
@@ -73,26 +70,3 @@ def sealed_digest(store: Reader, key: str, *, size_bytes: int) -> bytes:
 def _must_be_whole(store: Reader, key: str, size_bytes: int) -> None:
     if store.size(key) != sealed_size(size_bytes):
         raise ObjectDamaged("The object has not the size it was kept with.")
-
-
-def _batches(pieces: Iterator[bytes]) -> Iterator[memoryview]:
-    """Yield the header, then whole chunks, few at a time: what was just opened is hashed warm.
-
-    Only what lies across two pieces is copied.
-    """
-    wanted, rest = HEADER_BYTES, b""
-    for piece in pieces:
-        view = memoryview(piece)
-        if rest:
-            missing = wanted - len(rest)
-            if len(view) < missing:
-                rest += bytes(view)
-                continue
-            yield memoryview(rest + bytes(view[:missing]))
-            view, rest, wanted = view[missing:], b"", _BATCH_BYTES
-        while len(view) >= wanted:
-            yield view[:wanted]
-            view, wanted = view[wanted:], _BATCH_BYTES
-        rest = bytes(view)
-    if rest:
-        yield memoryview(rest)

@@ -10,7 +10,7 @@ import hashlib
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +18,13 @@ from typing import Protocol
 from uuid import UUID
 
 from storage.cobblestone import (
+    BATCH_CHUNKS,
     CHUNK_BYTES,
     HEADER_BYTES,
     SEALED_CHUNK_BYTES,
     Opener,
     Sealer,
+    batches,
     chunk_offset,
     new_data_key,
     sealed_size,
@@ -33,9 +35,9 @@ from storage.keys import MasterKeys, WrappedKey
 from storage.notes import Notes
 from storage.ports import Capabilities, Draft, LockMode, LockState, Store
 
-_BATCH_CHUNKS = 16
-_FIRST_READ_BYTES = _BATCH_CHUNKS * SEALED_CHUNK_BYTES
-_LATER_READ_BYTES = 4 * _FIRST_READ_BYTES
+_SEALED_AT_ONCE_CHUNKS = 16
+_FIRST_PIECE_CHUNKS = 2 * BATCH_CHUNKS
+_LATER_PIECE_CHUNKS = 4 * _FIRST_PIECE_CHUNKS
 _SPARE_BUFFERS = 32
 _KEY = re.compile(r"([0-9a-f]{2})/([0-9a-f]{30}\1)")
 
@@ -113,7 +115,7 @@ class _Spare:
         try:
             buffer = self._buffers.pop()
         except IndexError:
-            buffer = memoryview(bytearray(chunk_offset(_BATCH_CHUNKS)))
+            buffer = memoryview(bytearray(chunk_offset(_SEALED_AT_ONCE_CHUNKS)))
         try:
             yield buffer
         finally:
@@ -428,32 +430,36 @@ class SealedStore:
         data_key = self._keys.unwrap(ref.wrapped_key, context=ref.object_id.bytes)
         header_bytes = HEADER_BYTES if first == 0 else 0
         sealed_start = 0 if first == 0 else chunk_offset(first)
-        pieces = _regrouped(
+        sealed = batches(
             self._store.stream(key, start=sealed_start, length=sealed_end - sealed_start),
             header_bytes=header_bytes,
         )
         header = (
-            next(pieces) if header_bytes else self._store.read(key, start=0, length=HEADER_BYTES)
+            next(sealed) if header_bytes else self._store.read(key, start=0, length=HEADER_BYTES)
         )
-        opener = Opener(data_key, ref.object_id.bytes, header)
+        opener = Opener(data_key, ref.object_id.bytes, bytes(header))
         position = first * CHUNK_BYTES
-        for piece in pieces:
-            plain = opener.open(piece, first_chunk=position // CHUNK_BYTES)
+        for plain in _plain(opener, sealed, first_chunk=first, chunks=last - first + 1):
             wanted = plain[max(0, start - position) : end - position]
             position += len(plain)
             if wanted:
                 yield wanted
 
 
-def _regrouped(pieces: Iterable[bytes], *, header_bytes: int) -> Iterator[bytes]:
-    """Yield the header, if one leads, then whole chunks: few at first, so that sound starts."""
-    pending = bytearray()
-    wanted = header_bytes or _FIRST_READ_BYTES
-    for piece in pieces:
-        pending += piece
-        while len(pending) >= wanted:
-            yield bytes(pending[:wanted])
-            del pending[:wanted]
-            wanted = _FIRST_READ_BYTES if wanted == header_bytes else _LATER_READ_BYTES
-    if pending:
-        yield bytes(pending)
+def _plain(
+    opener: Opener, sealed: Iterator[memoryview], *, first_chunk: int, chunks: int
+) -> Iterator[bytes]:
+    """Yield what is in the batches `sealed`: a short piece at first, so that sound starts."""
+    whole_batches = -(-chunks // BATCH_CHUNKS) * BATCH_CHUNKS
+    room = bytearray(min(whole_batches, _FIRST_PIECE_CHUNKS) * CHUNK_BYTES)
+    filled = 0
+    for batch in sealed:
+        filled += opener.open_into(batch, memoryview(room)[filled:], first_chunk=first_chunk)
+        first_chunk += BATCH_CHUNKS
+        if filled == len(room):
+            yield bytes(room)
+            filled = 0
+            if len(room) < _LATER_PIECE_CHUNKS * CHUNK_BYTES:
+                room = bytearray(_LATER_PIECE_CHUNKS * CHUNK_BYTES)
+    if filled:
+        yield bytes(memoryview(room)[:filled])
