@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 from sqlalchemy.orm import Session
 
 from app.clients.models import (
@@ -47,6 +48,13 @@ from storage.sealed import SealedStore
 
 DAY = timedelta(days=1)
 _count = itertools.count(1)
+
+
+def set_erased(owner_url: str, recording_id: UUID | str) -> None:
+    """Let a recording be erased, as the owner of the database alone can say."""
+    with psycopg.connect(owner_url) as owner:
+        owner.execute("SELECT set_config('audiatur.erasing', 'on', true)")
+        owner.execute("UPDATE recordings SET erased_at = now() WHERE id = %s", [recording_id])
 
 
 def wav(seconds: float = 1.0, *, rate_hz: int = 8000) -> bytes:

@@ -240,6 +240,7 @@ def _set_stone(session: Session, stone: Tombstone) -> None:
 
     A device that the backup does not know cannot send, so of its calls nothing need be noted.
     """
+    session.execute(text("SELECT set_config('audiatur.erasing', 'on', true)"))
     session.execute(
         text(
             """

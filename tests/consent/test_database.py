@@ -366,7 +366,6 @@ def test_a_later_express_consent_lifts_a_confirmed_refusal(session: Session, mak
         "UPDATE recordings SET restricted_at = now() WHERE id = :r",
         "UPDATE recordings SET integrity_failed_at = now() WHERE id = :r",
         "UPDATE recordings SET duration_ms = 5 WHERE id = :r",
-        "UPDATE recordings SET erased_at = now() WHERE id = :r",
         "UPDATE parties SET jurisdiction = 'DE' WHERE recording_id = :r",
         (
             "UPDATE events SET client_id = NULL"

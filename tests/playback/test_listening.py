@@ -9,7 +9,8 @@ from sqlalchemy import select
 from app.core.clock import SystemClock
 from app.custody.models import CustodyEntry
 from app.recordings.models import Recording
-from tests.factories import wav
+from tests.conftest import Urls
+from tests.factories import set_erased, wav
 from tests.live import Live, metadata
 
 BODY = wav(40)  # 640 kB: several pieces.
@@ -110,12 +111,13 @@ def test_a_missing_leg_and_a_missing_recording_are_not_found(live: Live, sent: s
     assert _audio(live, nowhere, who="reviewer").status_code == 404
 
 
-def test_what_is_restricted_plays_for_review_and_stops_when_erased(live: Live, sent: str) -> None:
+def test_what_is_restricted_plays_for_review_and_stops_when_erased(
+    live: Live, sent: str, own_database: Urls
+) -> None:
     with live.tools.database.transaction() as session:
         session.get_one(Recording, sent).restricted_at = SystemClock().now()
     assert _audio(live, sent, who="reviewer").status_code == 200
-    with live.tools.database.transaction() as session:
-        session.get_one(Recording, sent).erased_at = SystemClock().now()
+    set_erased(own_database.owner, sent)
     refused = _audio(live, sent, who="reviewer")
     assert refused.status_code in {403, 410}
 

@@ -22,7 +22,8 @@ from app.custody.rules import commitment
 from app.custody.signing import Purpose
 from app.recordings.models import Leg, LinkChange, Party, Recording, Screenshot, SealedRow
 from storage.sealed import SealedRef
-from tests.factories import wav
+from tests.conftest import Urls
+from tests.factories import set_erased, wav
 from tests.live import Live, metadata
 
 CORPUS = Path(
@@ -171,10 +172,9 @@ def test_both_legs_at_once_are_one_recording(live: Live) -> None:
     assert _count(live.tools.database, Leg) == 16
 
 
-def test_an_erased_recording_never_comes_back(live: Live) -> None:
+def test_an_erased_recording_never_comes_back(live: Live, own_database: Urls) -> None:
     answer = live.send(metadata("c1"), wav(0.2))
-    with live.tools.database.transaction() as session:
-        session.get_one(Recording, answer.json()["id"]).erased_at = live.tools.clock.now()
+    set_erased(own_database.owner, answer.json()["id"])
     _problem(live.send(metadata("c1"), wav(0.2)), 410, "recording-erased")
     assert _count(live.tools.database, Leg) == 1
 

@@ -246,6 +246,8 @@ def test_after_three_years_the_act_forgets(keeping: Keeping) -> None:
         "DELETE FROM custody_private",
         "DELETE FROM leg_sounds",
         "UPDATE recordings SET outside_number = NULL",
+        "UPDATE recordings SET erased_at = now()",
+        "UPDATE screenshots SET erased_at = now()",
         "UPDATE assertions SET evidence = '{}'",
         "UPDATE erasures SET executed_at = now()",
         "UPDATE retention_notices SET announced_at = now()",
@@ -266,6 +268,38 @@ def test_the_application_has_no_right_to(keeping: Keeping, statement: str) -> No
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         app.execute(statement.encode())
+
+
+@pytest.mark.parametrize("who", ["web", "owner"])
+def test_nothing_comes_in_erased(keeping: Keeping, own_database: Urls, who: str) -> None:
+    """Whoever is told 410 may delete his copy: it must mean that an erasure was carried out."""
+    keeping.sent()
+    role = "-c role=audiatur_app -c audiatur.erasing=on" if who == "web" else ""
+    with (
+        psycopg.connect(getattr(own_database, who), options=role) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation, match="by an erasure alone"),
+    ):
+        connection.execute(
+            "INSERT INTO recordings (id, device_id, source_call_id, started_at, direction,"
+            " capture, event_id, linked_by, received_at, erased_at)"
+            " SELECT gen_random_uuid(), device_id, 'other', started_at, direction,"
+            " capture, event_id, linked_by, now(), now() FROM recordings"
+        )
+
+
+def test_not_even_the_owner_says_erased_where_nothing_was(keeping: Keeping) -> None:
+    sent = keeping.sent()
+    with pytest.raises(psycopg.errors.RestrictViolation, match="by an erasure alone"):
+        keeping.as_owner("UPDATE recordings SET erased_at = now() WHERE id = %s", sent)
+    assert keeping.live.send(metadata("c1"), wav(1.0)).status_code == 200
+
+
+def test_what_was_erased_stays_so(keeping: Keeping, own_database: Urls) -> None:
+    keeping.erased(keeping.sent())
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute("SELECT set_config('audiatur.erasing', 'on', true)")
+        with pytest.raises(psycopg.errors.RestrictViolation, match="stays so"):
+            owner.execute("UPDATE recordings SET erased_at = NULL")
 
 
 def test_the_database_executes_nothing_unapproved(keeping: Keeping, own_database: Urls) -> None:

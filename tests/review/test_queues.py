@@ -19,6 +19,7 @@ from app.core.ids import ReleaseId, new_id
 from app.recordings.models import Capture, Recording
 from app.releases import service as releases
 from app.releases.models import Release, ReleaseWish
+from tests.factories import set_erased
 from tests.review.house import House
 
 DAY = timedelta(days=1)
@@ -99,8 +100,7 @@ def test_a_withdrawal_has_the_clock_of_the_pack_and_stays_until_erased(house: Ho
     (item,) = _items(house, "blocks")
     assert [why["code"] for why in item["why"]] == ["C_WITHDRAWN"]
     assert item["next_step"]["code"] == "N_ERASE_OR_GROUND"
-    with house.database.transaction() as session:
-        session.get_one(Recording, recording.id).erased_at = house.clock.now()
+    set_erased(house.owner_url, recording.id)
     assert _items(house, "blocks") == []
 
 
