@@ -111,6 +111,13 @@ class FolderStore:
                     with suppress(ObjectMissing):
                         yield self._listed(key)
 
+    def remains(self, key: str) -> bool:
+        try:
+            self.size(key)
+        except ObjectMissing:
+            return False
+        return True
+
     def delete(self, key: str) -> None:
         path = self._path(key)
         with _translated():

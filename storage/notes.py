@@ -74,6 +74,10 @@ class Notes:
             if match:
                 yield UUID(hex=match[2])
 
+    def remains(self, object_id: UUID) -> bool:
+        """Tell whether a note is there, in any version."""
+        return self._store.remains(_key_for(object_id))
+
     def delete(self, object_id: UUID) -> None:
         """Destroy the note, all its versions included; do nothing where there is none."""
         self._store.delete(_key_for(object_id))

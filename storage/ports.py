@@ -81,11 +81,15 @@ class LockMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockState:
-    """How an object is locked in the store, as the store says."""
+    """How an object is locked in the store, as the store says.
+
+    `is_held`: each of its versions has the legal hold; `is_partly_held`: some have, some have not.
+    """
 
     mode: LockMode | None
     until: datetime | None
     is_held: bool
+    is_partly_held: bool = False
 
 
 class Draft(Protocol):
@@ -152,11 +156,14 @@ class Reaper(Protocol):
     def keys(self, *, prefix: str = "") -> Iterator[Listed]:
         """Yield the objects whose key begins with `prefix`, in the order of their keys."""
 
+    def remains(self, key: str) -> bool:
+        """Tell whether anything of the object is there, older and hidden versions included."""
+
     def delete(self, key: str) -> None:
         """Destroy the object, all its versions included; do nothing where there is none.
 
         Raises:
-            StoreRefused: a lock or missing rights forbid it.
+            StoreRefused: a lock or missing rights forbid it; versions without a lock are gone.
         """
 
     def sweep_drafts(self, older_than: datetime) -> int:
@@ -178,7 +185,7 @@ class Locks(Protocol):
         """Let nobody delete the object before `until`; a store refuses an earlier end."""
 
     def hold(self, key: str, *, is_held: bool) -> None:
-        """Set or lift the legal hold, which has no end and does not depend on the lock."""
+        """Set or lift the legal hold of every version; it has no end and needs no lock."""
 
     def lock_state(self, key: str) -> LockState:
         """Return how the object is locked."""

@@ -123,14 +123,33 @@ class S3Store:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
+    def remains(self, key: str) -> bool:
+        checked_key(key)
+        with self.turn(), translated(key):
+            versions = self._versions(key)
+        if versions is not None:
+            return bool(versions)
+        try:
+            self._head(key)
+        except ObjectMissing:
+            return False
+        return True
+
     def delete(self, key: str) -> None:
         checked_key(key)
         with self.turn(), translated(key):
             versions = self._versions(key)
-            for version in versions:
+            refused: ClientError | None = None
+            for version in versions or ():
                 # In a bucket with versions a plain delete would only hide the object.
-                self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
-            if not versions:
+                try:
+                    self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+                except ClientError as exc:
+                    refused = exc
+            if refused is not None:
+                raise refused
+            if versions is None:
+                # Only where there is no list: with versions it would hide what is not there.
                 self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def sweep_drafts(self, older_than: datetime) -> int:
@@ -324,8 +343,8 @@ class S3Store:
             raise ObjectDamaged(f"{key} is shorter than the range asked for.")
         return content
 
-    def _versions(self, key: str) -> list[str]:
-        """Return the ids of all versions and delete markers; none where the server has no list."""
+    def _versions(self, key: str) -> list[str] | None:
+        """Return the ids of all versions and delete markers; None where the server has no list."""
         try:
             pages = self._client.get_paginator("list_object_versions").paginate(
                 Bucket=self._bucket, Prefix=key
@@ -338,7 +357,7 @@ class S3Store:
             ]
         except ClientError as exc:
             if code_of(exc) in {"NotImplemented", "MethodNotAllowed"}:
-                return []
+                return None
             raise
 
 

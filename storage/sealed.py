@@ -29,7 +29,6 @@ from storage.cobblestone import (
     new_data_key,
     sealed_size,
 )
-from storage.errors import ObjectMissing
 from storage.examination import Examined, examine, sealed_digest
 from storage.keys import MasterKeys, WrappedKey
 from storage.notes import Notes
@@ -382,16 +381,12 @@ class SealedStore:
         return self._store.lock_state(self.key_for(object_id))
 
     def has(self, object_id: UUID) -> bool:
-        """Say whether there are sealed bytes, opened or not.
+        """Say whether there are sealed bytes, opened or not, hidden or not, or a note of them.
 
         Raises:
             StoreUnavailable: the store is away.
         """
-        try:
-            self._store.size(self.key_for(object_id))
-        except ObjectMissing:
-            return False
-        return True
+        return self._store.remains(self.key_for(object_id)) or self.notes.remains(object_id)
 
     def delete(self, object_id: UUID) -> None:
         """Destroy the sealed bytes in all their versions, and first the note beside them.

@@ -33,6 +33,7 @@ from app.tools import Tools
 from app.worker import loop
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
+from storage.ports import Store
 from storage.sealed import SealedStore
 from tests.logs import log_tools
 
@@ -163,14 +164,18 @@ def running(app: FastAPI) -> Iterator[str]:
 
 @contextmanager
 def live_archive(
-    folder: Path, database_url: str, sandbox: Sandbox, **settings: object
+    folder: Path,
+    database_url: str,
+    sandbox: Sandbox,
+    store: Store | None = None,
+    **settings: object,
 ) -> Iterator[Live]:
-    """Run an archive over the database at `database_url` and stores in `folder`."""
+    """Run an archive over the database at `database_url` and stores in `folder`, or in `store`."""
     archive_keys = MasterKeys.create(folder / "archive.key")
     release_keys = MasterKeys.create(folder / "release.key")
     cipher = DetailCipher(archive_keys.derive("ledger-detail"))
     database = Database(database_url, role=APP_ROLE, info={"detail_cipher": cipher})
-    archive = SealedStore(FolderStore(folder / "archive"), archive_keys)
+    archive = SealedStore(store or FolderStore(folder / "archive"), archive_keys)
     tools = Tools(
         settings=Settings(data=folder, _env_file=None, **settings),  # type: ignore[call-arg]
         clock=SystemClock(),

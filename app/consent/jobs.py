@@ -9,6 +9,7 @@ from app.consent import queries, service
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.jobs import Job, enqueue
+from app.fixity import holds as store_holds
 
 
 class Tools(Protocol):
@@ -37,5 +38,7 @@ def handle_refresh_flag(tools: Tools, recording_id: str) -> None:
 def _follow(tools: Tools, recording_id: UUID) -> None:
     with tools.database.transaction() as session:
         service.refresh_flag(session, recording_id, at=tools.clock.now())
+        # Whose it is decides too whether a hold's rule has caught it.
+        store_holds.follow(session, recording_id)
         job = Job(task="releases.reconsider", args={"recording_id": str(recording_id)})
         enqueue(session, job)

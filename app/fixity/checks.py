@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import Clock
 from app.core.db import Database
-from app.fixity import locks, notes, queries, service
+from app.fixity import holds, locks, notes, queries, service
 from app.fixity.models import Occasion, Outcome, Over
 from app.fixity.service import CheckNotPossible, Found, RecordingDamaged
 from app.identity.actor import Actor
@@ -90,13 +90,18 @@ def _take(tools: CheckTools) -> Wanted | None:
 
 
 def _settle(tools: CheckTools, found: Found) -> None:
-    """Keep what was found; an original that is well is locked and gets its note."""
+    """Keep what was found; an original that is well is locked and gets its note.
+
+    What a hold's rule has caught is held from here on too, after it was read back.
+    """
     at = tools.clock.now()
     with tools.database.transaction() as session:
         subject = service.write_down(session, found, at=at)
         is_kept = subject is not None and subject.is_original and found.is_well
         if is_kept:
             locks.begin(session, tools.settings, tools.archive, found.object_id, at=at)
+        if subject is not None and subject.recording_id is not None and found.is_well:
+            holds.follow(session, subject.recording_id)
     if is_kept:
         notes.write(tools, found.object_id)
 

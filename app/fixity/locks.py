@@ -61,6 +61,7 @@ class Locked:
     mode: str | None = None
     until: datetime | None = None
     is_held: bool = False
+    wants_hold: bool = False
     seen_at: datetime | None = None
 
 
@@ -94,7 +95,13 @@ def state(session: Session, object_id: UUID) -> Locked:
     row = session.get(ObjectLock, object_id)
     if row is None:
         return Locked()
-    return Locked(mode=row.mode, until=row.locked_until, is_held=row.is_held, seen_at=row.seen_at)
+    return Locked(
+        mode=row.mode,
+        until=row.locked_until,
+        is_held=row.is_held,
+        wants_hold=row.wants_hold,
+        seen_at=row.seen_at,
+    )
 
 
 def begin(
@@ -138,7 +145,7 @@ def apply(tools: LockTools, object_id: str) -> None:
         if is_kept and row.wanted_until and _is_before(found.until, row.wanted_until):
             mode = found.mode or LockMode(tools.settings.s3_object_lock.upper())
             tools.archive.lock(wanted, mode=mode, until=row.wanted_until)
-        if row.wants_hold != found.is_held:
+        if row.wants_hold != found.is_held or found.is_partly_held:
             tools.archive.hold(wanted, is_held=row.wants_hold)
         found = tools.archive.lock_state(wanted)
     except ObjectMissing:
@@ -204,7 +211,8 @@ def difference(row: ObjectLock, found: LockState | None, *, at: datetime) -> str
             return "lock_shortened"
     if row.is_held and not found.is_held:
         return "hold_missing"
-    if found.is_held and not row.is_held and not row.wants_hold:
+    is_held_there = found.is_held or found.is_partly_held
+    if is_held_there and not row.is_held and not row.wants_hold:
         return "hold_unknown"
     return None
 
@@ -233,6 +241,8 @@ def _reconcile_one(
 
 def _is_owed(row: ObjectLock, found: LockState | None) -> bool:
     if found is None or row.seen_at is None or row.wants_hold != found.is_held:
+        return True
+    if found.is_partly_held:
         return True
     return row.wanted_until is not None and _is_before(found.until, row.wanted_until)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 
 from app.core.deps import ClockDep, SessionDep
 from app.core.problems import problems
 from app.fixity import locks, queries
+from app.fixity.locks import LockTools
 from app.fixity.schemas import (
     CheckRead,
     DamageRead,
@@ -37,6 +38,13 @@ GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 _SHOWN = 50
 
 
+def _tools(request: Request) -> LockTools:
+    return cast("LockTools", request.app.state.tools)
+
+
+ToolsDep = Annotated[LockTools, Depends(_tools)]
+
+
 @router.get("/fixity", responses=problems(*GUARDED))
 def list_damages(_: CanReview, session: SessionDep, clock: ClockDep) -> Damages:
     """List what is damaged or missing, and the locks that differ from what the store had said."""
@@ -48,26 +56,31 @@ def list_damages(_: CanReview, session: SessionDep, clock: ClockDep) -> Damages:
 
 
 @router.get("/recordings/{recording_id}/fixity", responses=problems(*GUARDED, RecordingNotFound))
-def get_fixity(recording_id: UUID, actor: CanRead, session: SessionDep) -> RecordingFixity:
+def get_fixity(
+    recording_id: UUID, actor: CanRead, session: SessionDep, tools: ToolsDep
+) -> RecordingFixity:
     """Tell when a recording was looked at, what was found, and how it is locked."""
     found = service.find(session, actor, recording_id)
     rows = recordings.objects_of(session, found.legs)
     return RecordingFixity(
         recording_id=found.id,
         damaged_since=found.integrity_failed_at,
-        legs=[_leg(session, leg, rows[leg.object_id]) for leg in found.legs],
+        legs=[
+            _leg(session, leg, rows[leg.object_id], can_lock=tools.archive.can_lock)
+            for leg in found.legs
+        ],
     )
 
 
-def _leg(session: Session, leg: Leg, row: SealedRow) -> LegFixity:
-    locked = locks.state(session, leg.object_id)
+def _leg(session: Session, leg: Leg, row: SealedRow, *, can_lock: bool) -> LegFixity:
+    copy_id = leg.playable_object_id
+    copy = locks.state(session, copy_id) if copy_id else None
     checks = queries.checks_of(session, [leg.object_id], limit=_SHOWN)
     return LegFixity(
         leg=leg.leg,
         sha256=row.sha256.hex(),
         check_due_at=row.check_due_at,
-        lock=LockRead(
-            mode=locked.mode, until=locked.until, is_held=locked.is_held, seen_at=locked.seen_at
-        ),
+        lock=LockRead.of(locks.state(session, leg.object_id), can_lock=can_lock),
+        playable_lock=LockRead.of(copy, can_lock=can_lock) if copy else None,
         checks=[CheckRead.of(check) for check in checks],
     )

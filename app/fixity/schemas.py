@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel
 
+from app.fixity.locks import Locked
 from app.fixity.models import FixityCheck, ObjectLock
 from app.fixity.queries import Damage
 
@@ -70,12 +72,28 @@ class CheckRead(BaseModel):
 
 
 class LockRead(BaseModel):
-    """How the store said that the object is locked; `seen_at` is null where nothing is claimed."""
+    """How the store said that the object is locked, and when; null where nothing is claimed.
 
+    `wants_hold` is what this house wants, `is_held` what the store confirmed.
+    """
+
+    store: Literal["supported", "not supported by the store"]
     mode: str | None
     until: AwareDatetime | None
+    wants_hold: bool
     is_held: bool
     seen_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, seen: Locked, *, can_lock: bool) -> LockRead:
+        return cls(
+            store="supported" if can_lock else "not supported by the store",
+            mode=seen.mode,
+            until=seen.until,
+            wants_hold=seen.wants_hold,
+            is_held=seen.is_held,
+            seen_at=seen.seen_at,
+        )
 
 
 class LegFixity(BaseModel):
@@ -85,6 +103,7 @@ class LegFixity(BaseModel):
     sha256: str
     check_due_at: AwareDatetime
     lock: LockRead
+    playable_lock: LockRead | None
     checks: list[CheckRead]
 
 

@@ -275,16 +275,24 @@ def left_in_database(session: Session, recording_id: UUID) -> list[str]:
     return [name for name, is_there in seen.items() if is_there]
 
 
-def finish(session: Session, row: Erasure, found: list[str], *, at: datetime) -> None:
-    """Write down what the check has found: nothing, or what raises the alarm."""
+def finish(
+    session: Session, row: Erasure, found: list[str], *, is_locked: bool, at: datetime
+) -> None:
+    """Write down what the check has found: nothing, or what raises the alarm.
+
+    While a lock of the store keeps bytes that no key opens, nothing is verified yet.
+    """
     if found:
         row.alarm = ", ".join(found)
         session.flush()
         outcome = Outcome.FAILED
         _told(session, _SYSTEM, Act.ERASURE_FAILED, row, at=at, outcome=outcome, left=row.alarm)
         return
-    row.verified_at, row.alarm = at, None
+    row.alarm = None
+    row.verified_at = None if is_locked else at
     session.flush()
+    if is_locked:
+        return
     _told(session, _SYSTEM, Act.ERASURE_VERIFIED, row, at=at)
 
 

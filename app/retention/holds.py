@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.clients.models import Client
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.ids import new_id
+from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes.service import person
@@ -21,6 +22,8 @@ from app.identity.actor import Actor
 from app.retention import queries
 from app.retention.models import LegalHold, LegalHoldItem, Restriction
 from app.retention.rules import HOLD_REVIEW_MONTHS, Period, end_of
+
+MIRROR = "retention.mirror_hold"
 
 
 class HoldNotFound(NotFound):
@@ -112,6 +115,7 @@ def place(
         session.add(LegalHoldItem(hold_id=row.id, recording_id=recording_id, by_rule=False, at=at))
     session.flush()
     _write(session, actor, Act.HOLD_PLACED, row, at=at, named=len(wanted.recording_ids))
+    _mirror(session, row.id)
     return row
 
 
@@ -169,6 +173,7 @@ def release(
     row.released_by, row.released_at, row.release_reason = person(actor), at, reason
     session.flush()
     _write(session, actor, Act.HOLD_RELEASED, row, at=at, note=reason)
+    _mirror(session, hold_id)
     return row
 
 
@@ -216,6 +221,14 @@ def lift(
 def words(rows: Sequence[LegalHold]) -> list[str]:
     """Return, for people, what keeps a recording and since when."""
     return [f"held by {row.matter} since {row.placed_at.date().isoformat()}" for row in rows]
+
+
+def _mirror(session: Session, hold_id: UUID) -> None:
+    """Let a job give the store what follows from a hold that was placed or released.
+
+    A rule may have caught a great many, and the store is asked about each of their objects.
+    """
+    enqueue(session, Job(task=MIRROR, args={"hold_id": str(hold_id)}))
 
 
 def _recording(session: Session, recording_id: UUID) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.core.jobs import Job, enqueue
+from app.fixity import holds as store_holds
 from app.retention import erasures, keeping, purge, queries
 from app.retention.erasures import PURGE
 from app.retention.purge import PurgeTools
@@ -24,6 +25,20 @@ _FREEZE = text(
     SELECT hold_id, :asked, true, :at FROM holds_of(:asked) AS hold_id ON CONFLICT DO NOTHING
     """
 )
+
+
+def handle_mirror(tools: PurgeTools, hold_id: str) -> None:
+    """Freeze what a hold has caught, and let the store's holds follow it, placed or released."""
+    at = tools.clock.now()
+    after: UUID | None = None
+    while True:
+        with tools.database.transaction() as session:
+            caught = queries.caught_by(session, UUID(hold_id), after=after, limit=_BATCH)
+            for recording_id in caught:
+                _freeze(session, recording_id, at=at)
+        if len(caught) < _BATCH:
+            return
+        after = caught[-1]
 
 
 def handle_purge(tools: PurgeTools, erasure_id: str) -> None:
@@ -70,9 +85,14 @@ def _mark(
     for found in rows:
         said = keeping.standing_of(session, found, in_force, zone=tools.settings.zone, at=at)
         keeping.mark(session, said, at=at)
-        if said.holds:
-            session.execute(_FREEZE, {"asked": found.id, "at": at})
+        _freeze(session, found.id, at=at)
     return rows[-1].id if len(rows) == _BATCH else None
+
+
+def _freeze(session: Session, recording_id: UUID, *, at: datetime) -> None:
+    """Let a recording stay with the holds that keep it, here and in the store."""
+    session.execute(_FREEZE, {"asked": recording_id, "at": at})
+    store_holds.follow(session, recording_id)
 
 
 def _begin(session: Session, *, at: datetime) -> int:

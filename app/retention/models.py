@@ -235,7 +235,10 @@ class ErasureApproval(Base):
 
 
 class ErasureObject(Base):
-    """An object whose key was destroyed; `deleted_at` tells when its bytes went too."""
+    """An object whose key was destroyed; `deleted_at` tells when its bytes went too.
+
+    `note` is why they have not gone, `locked_until` when the store will let them.
+    """
 
     __tablename__ = "erasure_objects"
     __table_args__ = (CheckConstraint("store IN ('archive', 'release')", name="store"),)
@@ -245,3 +248,4 @@ class ErasureObject(Base):
     store: Mapped[str]
     deleted_at: Mapped[datetime | None]
     note: Mapped[str | None]
+    locked_until: Mapped[datetime | None]

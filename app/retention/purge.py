@@ -6,6 +6,7 @@ bytes that are gone are gone.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -17,12 +18,14 @@ from app.core.clock import Clock
 from app.core.db import Database
 from app.core.jobs import Job, enqueue
 from app.retention import erasures, queries, tombstones
-from app.retention.erasures import CHECK, CHECK_AFTER
+from app.retention.erasures import CHECK, CHECK_AFTER, PURGE
 from app.retention.models import Erasure
 from app.retention.tombstones import Tombstone
 from app.settings import Settings
-from storage.errors import StoreRefused
+from storage.errors import StoreError, StoreRefused
+from storage.ports import LockState
 
+_AFTER_LOCK = timedelta(minutes=1)
 _log = structlog.get_logger()
 
 
@@ -31,6 +34,7 @@ class Grave(Protocol):
 
     def delete(self, object_id: UUID) -> None: ...
     def has(self, object_id: UUID) -> bool: ...
+    def lock_state(self, object_id: UUID) -> LockState: ...
 
 
 class PurgeTools(Protocol):
@@ -52,12 +56,14 @@ def purge(tools: PurgeTools, erasure_id: UUID) -> None:
     """Carry an approved erasure out, or what is left of it; do nothing where it is hindered."""
     if not destroy_keys(tools, erasure_id):
         return
-    delete_bytes(tools, erasure_id)
+    free_at = delete_bytes(tools, erasure_id)
+    args = {"erasure_id": str(erasure_id)}
+    at = tools.clock.now()
     with tools.database.transaction() as session:
-        job = Job(
-            task=CHECK, args={"erasure_id": str(erasure_id)}, at=tools.clock.now() + CHECK_AFTER
-        )
-        enqueue(session, job)
+        enqueue(session, Job(task=CHECK, args=args, at=at + CHECK_AFTER))
+        if free_at is not None:
+            # Without a lock of its own: one that waits for months would hold back the daily ones.
+            enqueue(session, Job(task=PURGE, args=args, at=max(free_at, at) + _AFTER_LOCK))
 
 
 def destroy_keys(tools: PurgeTools, erasure_id: UUID) -> bool:
@@ -81,8 +87,12 @@ def destroy_keys(tools: PurgeTools, erasure_id: UUID) -> bool:
     return False
 
 
-def delete_bytes(tools: PurgeTools, erasure_id: UUID) -> None:
-    """Delete the bytes that no key opens any more; note those that a lock keeps."""
+def delete_bytes(tools: PurgeTools, erasure_id: UUID) -> datetime | None:
+    """Delete the bytes that no key opens any more; note those that a lock keeps.
+
+    Returns when the first of those locks ends.
+    """
+    free_at: datetime | None = None
     with tools.database.transaction() as session:
         waiting = [
             (one.object_id, one.store)
@@ -90,16 +100,32 @@ def delete_bytes(tools: PurgeTools, erasure_id: UUID) -> None:
             if one.deleted_at is None
         ]
     for object_id, store in waiting:
+        place = tools.archive if store == "archive" else tools.release
         note: str | None = None
+        until: datetime | None = None
         try:
-            (tools.archive if store == "archive" else tools.release).delete(object_id)
+            place.delete(object_id)
         except StoreRefused:
-            note = "ciphertext_locked"
+            note, until = _refusal(place, object_id)
         with tools.database.transaction() as session:
             for one in queries.objects_of(session, erasure_id):
                 if one.object_id == object_id:
-                    one.note = note
+                    one.note, one.locked_until = note, until
                     one.deleted_at = None if note else tools.clock.now()
+        if until is not None:
+            free_at = until if free_at is None else min(free_at, until)
+    return free_at
+
+
+def _refusal(place: Grave, object_id: UUID) -> tuple[str, datetime | None]:
+    """Return why the store keeps the bytes, and until when if it says so."""
+    try:
+        found = place.lock_state(object_id)
+    except StoreError:
+        return "store_refused", None
+    if found.is_held or found.is_partly_held:
+        return "held_in_store", None
+    return ("ciphertext_locked_until", found.until) if found.until else ("store_refused", None)
 
 
 def check(tools: PurgeTools, erasure_id: UUID) -> None:
@@ -121,7 +147,8 @@ def check(tools: PurgeTools, erasure_id: UUID) -> None:
     with tools.database.transaction() as session:
         row = queries.erasure(session, erasure_id)
         if row is not None:
-            erasures.finish(session, row, left, at=tools.clock.now())
+            is_locked = bool(locked)
+            erasures.finish(session, row, left, is_locked=is_locked, at=tools.clock.now())
     if left:
         _log.error("erasure.alarm", erasure_id=str(erasure_id), left=left)
 

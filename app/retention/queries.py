@@ -27,6 +27,8 @@ from app.retention.models import (
 )
 from app.retention.rules import Action, Period, Rule, Trigger
 
+_CAUGHT = text("SELECT caught_by(:asked, :after, :limit)")
+
 
 def recording(session: Session, recording_id: UUID) -> Recording | None:
     """Return a recording, erased or not."""
@@ -66,6 +68,12 @@ def items_of(session: Session, hold_id: UUID) -> Sequence[UUID]:
         .where(LegalHoldItem.hold_id == hold_id)
         .order_by(LegalHoldItem.recording_id)
     ).all()
+
+
+def caught_by(session: Session, hold_id: UUID, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the recordings that a hold keeps or kept, page by page in the order of their ids."""
+    rows = session.scalars(_CAUGHT, {"asked": hold_id, "after": after, "limit": limit})
+    return [UUID(str(row)) for row in rows]
 
 
 def rules_in_force(session: Session) -> Sequence[RetentionRule]:

@@ -275,6 +275,7 @@ class ErasureObjectRead(BaseModel):
     store: str
     deleted_at: datetime | None
     note: str | None
+    locked_until: datetime | None
 
 
 class ErasureRead(BaseModel):

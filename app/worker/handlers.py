@@ -24,7 +24,8 @@ from app.releases.bundles import TASK as BUNDLE
 from app.releases.jobs import handle_bundle, handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
 from app.retention.erasures import CHECK, PURGE
-from app.retention.jobs import handle_check, handle_daily, handle_purge
+from app.retention.holds import MIRROR
+from app.retention.jobs import handle_check, handle_daily, handle_mirror, handle_purge
 from app.review.jobs import handle_seed
 from app.tools import Tools
 
@@ -49,6 +50,7 @@ HANDLERS: dict[str, Handler] = {
     BUNDLE: handle_bundle,
     PURGE: handle_purge,
     CHECK: handle_check,
+    MIRROR: handle_mirror,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 

@@ -218,7 +218,7 @@ def test_a_lock_is_noted_and_tried_again(keeping: Keeping, monkeypatch: pytest.M
         patch.setattr(tools.archive, "delete", locked)
         purge.purge(tools, UUID(asked["id"]))
     found = keeping.get(f"/erasures/{asked['id']}").json()
-    assert {one["note"] for one in found["objects"]} == {"ciphertext_locked"}
+    assert {one["note"] for one in found["objects"]} == {"store_refused"}
     purge.purge(tools, UUID(asked["id"]))
     found = keeping.get(f"/erasures/{asked['id']}").json()
     assert all(one["deleted_at"] and one["note"] is None for one in found["objects"])

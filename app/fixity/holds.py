@@ -1,0 +1,46 @@
+"""Legal holds in the store: on the evidence of what somebody holds, and on nothing else.
+
+Holds themselves are placed and released by the room of retention. What follows from them is wanted
+in the transaction of the change that it follows from, and a job asks the store.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.fixity import locks
+from app.fixity.models import ObjectLock
+from app.recordings.models import Leg
+
+# Of the room of holds, which is to the left, nothing but the name of its question is used.
+_IS_HELD = text("SELECT EXISTS (SELECT FROM holds_of(:asked))")
+
+
+def follow(session: Session, recording_id: UUID) -> int:
+    """Want the store's hold on a recording's evidence exactly while something holds the recording.
+
+    Evidence are the originals, and the copies that people listened to. Pictures of the sound are
+    made anew from them at will. Returns for how many objects something changed.
+    """
+    session.flush()
+    is_held = bool(session.scalar(_IS_HELD, {"asked": recording_id}))
+    changed = 0
+    for object_id in _evidence(session, recording_id):
+        row = session.get(ObjectLock, object_id, populate_existing=True)
+        if (row is not None and row.wants_hold) == is_held:
+            continue
+        (locks.hold if is_held else locks.release_hold)(session, object_id)
+        changed += 1
+    return changed
+
+
+def _evidence(session: Session, recording_id: UUID) -> list[UUID]:
+    legs = session.execute(
+        select(Leg.object_id, Leg.playable_object_id)
+        .where(Leg.recording_id == recording_id)
+        .order_by(Leg.object_id)
+    )
+    return [object_id for leg in legs for object_id in leg if object_id is not None]
