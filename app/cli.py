@@ -27,8 +27,10 @@ from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
 from app.fixity import checks, rebuilding
 from app.fixity.repair import repair as repair_recording
+from app.identity import account, passwords
 from app.identity import service as identity
 from app.identity.actor import Actor
+from app.identity.people_routes import recovery_url
 from app.identity.permissions import Permission, Role
 from app.inspection import searches
 from app.inspection.examiner import examiner
@@ -54,7 +56,9 @@ _NEXT_STEPS: dict[type[Refusal], str] = {
     identity.NameInvalid: "choose such a name and run the command again",
     shipped.TemplateNotFound: "see which there are: audiatur notices templates",
     searches.SearchRunNotFound: "see which there are: audiatur notices searches",
-    identity.PasswordTooShort: "choose a longer one and run the command again",
+    passwords.PasswordTooShort: "choose a longer one and run the command again",
+    passwords.PasswordCommon: "choose another and run the command again",
+    passwords.PasswordNamesYou: "choose another and run the command again",
 }
 
 
@@ -229,6 +233,17 @@ def user_disable(name: str) -> None:
     with _tools() as tools, tools.database.transaction() as session:
         identity.disable_user(session, _ACTOR, name, at=tools.clock.now())
     click.echo(f"{name} is disabled.")
+
+
+@user.command("recovery-link")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True)
+def user_recovery_link(name: str, *, as_json: bool) -> None:
+    """Print a link by which a person sets a new password, good once and for a day."""
+    with _tools() as tools, tools.database.transaction() as session:
+        token = account.mint_recovery_link(session, _ACTOR, name, at=tools.clock.now())
+        url = recovery_url(tools.settings.base_url, token)
+    _print(as_json, {"user": name, "url": url}, url)
 
 
 @audiatur.group()

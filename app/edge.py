@@ -31,7 +31,7 @@ MOST_LOGIN_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 60
 _API = "/v1/"
 _LOGIN = "/v1/session"
-_OPEN = ("/v1/ledger/", "/v1/bundle-key")
+_OPEN = ("/v1/ledger/", "/v1/bundle-key", "/v1/recoveries")
 _SLOWEST_BYTES_PER_SECOND = 1024
 _SLOW_AFTER_SECONDS = 60
 # What a broken upload left in the store is swept after six hours; see `recordings.jobs`.

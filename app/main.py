@@ -37,6 +37,8 @@ from app.documents.routes import router as documents
 from app.edge import Gate
 from app.fixity.routes import router as fixity
 from app.identity.authenticator import Authenticator
+from app.identity.people_routes import router as people
+from app.identity.permissions import asked_of_roles
 from app.identity.routes import router as identity
 from app.inspection import detection, papers
 from app.inspection.examiner import examiner
@@ -71,6 +73,7 @@ ROUTERS = (
     system,
     custody,
     identity,
+    people,
     clients,
     vcon,
     recordings,
@@ -119,7 +122,9 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     app.state.tools = tools
     app.state.database = tools.database
     app.state.clock = tools.clock
-    app.state.authenticator = Authenticator(tools.database, tools.clock)
+    asked_of = asked_of_roles(settings.totp_roles)
+    app.state.asked_of = asked_of
+    app.state.authenticator = Authenticator(tools.database, tools.clock, asked_of=asked_of)
     app.state.ready_checks = {
         "database": database_check(tools.database),
         "archive store": tools.archive.check,

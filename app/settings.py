@@ -18,6 +18,8 @@ from pydantic_settings import (
 from app.core.errors import Invalid
 
 MEBIBYTE = 1024 * 1024
+ROLES = ("agent", "manager", "reviewer", "approver", "legal", "admin", "auditor")
+"""The roles of people, which this floor does not know; a test compares."""
 _PREFIX = "AUDIATUR_"
 _MOST_AUTHORITIES = 2
 _ARCHIVE_BUCKET = ("s3_bucket", "s3_access_key_id", "s3_secret_access_key")
@@ -136,6 +138,19 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None, description="Address under which recipients reach the public links."
     )
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+/?$",
+        description="Address under which people reach the archive; host and port if not given.",
+    )
+    proxy_addresses: str | None = Field(
+        default=None,
+        description="Proxies, parted by a space, whose `X-Forwarded-For` says who really calls.",
+    )
+    totp_roles: str = Field(
+        default="admin approver legal",
+        description="Roles that need a code from a telephone at a browser; `none` for no role.",
+    )
     workers: Annotated[int, Field(ge=0, le=32)] = Field(
         default=1, description="Worker processes that `serve` starts."
     )
@@ -203,6 +218,14 @@ class Settings(BaseSettings):
             raise ValueError("it is no time zone, as Europe/Moscow is one")
         return name
 
+    @field_validator("totp_roles")
+    @classmethod
+    def _known_roles(cls, names: str) -> str:
+        unknown = set(names.split()) - set(ROLES) - {"none"}
+        if unknown:
+            raise ValueError(f"there is no role {', '.join(sorted(unknown))}")
+        return names
+
     @model_validator(mode="after")
     def _whole(self) -> Settings:
         has_archive_bucket = self._is_any_set("s3_endpoint_url", *_ARCHIVE_BUCKET)
@@ -225,6 +248,11 @@ class Settings(BaseSettings):
 
     def _is_any_set(self, *names: str) -> bool:
         return any(getattr(self, name) is not None for name in names)
+
+    @property
+    def base_url(self) -> str:
+        """Return the address of the archive's own pages, without a slash at its end."""
+        return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def archive_key_path(self) -> Path:

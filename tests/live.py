@@ -61,6 +61,7 @@ class Live:
     url: str
     database_url: str
     keys: dict[str, str] = field(default_factory=dict)
+    app: FastAPI | None = None
 
     def key(self, name: str) -> str:
         """Return the key of a role's person or, for any other name, of a device, made at need."""
@@ -73,6 +74,11 @@ class Live:
                 else:
                     self.keys[name] = identity.add_device(session, _SYSTEM, name, at=at)
         return self.keys[name]
+
+    def forget(self) -> None:
+        """Forget at once who the callers of the last seconds were, as seconds later."""
+        assert self.app is not None
+        self.app.state.authenticator._remembered.clear()
 
     def add_agent(self, agent_ref: str) -> None:
         """Make an agent known whom softphones call `agent_ref`; `who` is then that word."""
@@ -188,7 +194,8 @@ def live_archive(
         sandbox=sandbox,
     )
     try:
-        with running(create_app(tools, stages=Measured())) as url:
-            yield Live(tools=tools, url=url, database_url=database_url)
+        app = create_app(tools, stages=Measured())
+        with running(app) as url:
+            yield Live(tools=tools, url=url, database_url=database_url, app=app)
     finally:
         database.close()

@@ -122,6 +122,7 @@ class Act(StrEnum):
     LOGIN_FAILED = "login.failed"
     LOGIN_THROTTLED = "login.throttled"
     LOGIN_ENDED = "login.ended"
+    LOGIN_PROVED = "login.proved"
 
 
 class Doer(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -11,12 +12,42 @@ from app.identity.permissions import DEVICE_PERMISSIONS, PERMISSIONS, Permission
 
 ActorKind = Literal["user", "device", "system", "link"]
 
+PROOF_LASTS = timedelta(minutes=10)
+"""How long after password or code a person at a browser may do what binds others."""
+
 
 class PermissionMissing(Forbidden):
     """Your role does not include this permission.
 
     `permission` names it. An administrator can give another role.
     """
+
+
+class SecondFactorMissing(Forbidden):
+    """Your role asks for a code from a telephone; set that up first.
+
+    At `/account`, or by `POST /v1/session/totp`. Keys for programs are not concerned.
+    """
+
+
+class ProofNeeded(Forbidden):
+    """Give your password or a code once more for this.
+
+    `POST /v1/session/proof`; what binds others is taken from a browser for ten minutes after it.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """The log-in from a browser by which somebody acts.
+
+    `is_enrolling`: the role asks for a second factor that is not there yet, and until then there
+    is nothing else to do.
+    """
+
+    session_id: UUID
+    proved_at: datetime | None
+    is_enrolling: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +60,18 @@ class Actor:
     name: str = ""
     agent_ref: str | None = None
     permissions: frozenset[Permission] = frozenset()
+    browser: Browser | None = field(default=None, compare=False)
 
     @classmethod
-    def user(cls, user_id: UUID, role: Role, name: str, agent_ref: str | None = None) -> Actor:
+    def user(
+        cls,
+        user_id: UUID,
+        role: Role,
+        name: str,
+        agent_ref: str | None = None,
+        *,
+        browser: Browser | None = None,
+    ) -> Actor:
         return cls(
             kind="user",
             id=user_id,
@@ -39,6 +79,7 @@ class Actor:
             name=name,
             agent_ref=agent_ref,
             permissions=PERMISSIONS[role],
+            browser=browser,
         )
 
     @classmethod
@@ -55,6 +96,25 @@ class Actor:
 
         Raises:
             PermissionMissing: it has not.
+            SecondFactorMissing: at a browser, before the second factor that the role asks for.
         """
         if permission not in self.permissions:
             raise PermissionMissing(f"This needs {permission}.", permission=str(permission))
+        is_enrolling = self.browser is not None and self.browser.is_enrolling
+        if is_enrolling and permission is not Permission.SESSION_SELF:
+            raise SecondFactorMissing
+
+    def proved(self, *, at: datetime) -> str:
+        """Return by what this actor acts, for the ledger; refuse a browser without a fresh proof.
+
+        Source: OWASP ASVS 5.0, V7.5.3. A key for programs is asked for nothing more.
+
+        Raises:
+            ProofNeeded: neither password nor code was given within the last ten minutes.
+        """
+        if self.browser is None:
+            return "key" if self.kind == "user" else self.kind
+        proved_at = self.browser.proved_at
+        if proved_at is None or at - proved_at > PROOF_LASTS:
+            raise ProofNeeded
+        return "browser"

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.errors import Forbidden, Unauthenticated
-from app.identity import queries
+from app.identity import queries, sessions
 from app.identity.actor import Actor
+from app.identity.permissions import Role
 from app.identity.secrets import DEVICE_KEY, SESSION_TOKEN, USER_KEY, digest
 
 SESSION_COOKIE = "__Host-audiatur"
@@ -53,12 +54,16 @@ class _Remembered:
 class Authenticator:
     """Looks keys up by their digest and remembers the answer for three seconds.
 
-    So a disabled person or device is out within three seconds, on every process.
+    So a disabled person or device is out within three seconds, on every process. At a browser, the
+    roles `asked_of` can do nothing before they have a second factor.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, *, asked_of: frozenset[Role] = frozenset()
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._asked_of = asked_of
         self._remembered: dict[bytes, _Remembered] = {}
         self._lock = threading.Lock()
 
@@ -92,7 +97,7 @@ class Authenticator:
         key = digest(secret)
         now = self._clock.now()
         with self._database.transaction() as session:
-            actor = _find(session, secret, key, now)
+            actor = self._find(session, secret, key, now)
         if actor is None:
             raise KeyUnknown
         with self._lock:
@@ -100,6 +105,18 @@ class Authenticator:
                 self._remembered.clear()
             self._remembered[key] = _Remembered(actor, now + REMEMBERED_FOR)
         return actor
+
+    def _find(self, session: Session, secret: str, key: bytes, now: datetime) -> Actor | None:
+        if secret.startswith(DEVICE_KEY):
+            return queries.device_by_key(session, key, now)
+        if secret.startswith(USER_KEY):
+            return queries.user_by_key(session, key, now)
+        if secret.startswith(SESSION_TOKEN):
+            actor = queries.user_by_session(session, key, now, asked_of=self._asked_of)
+            if actor is not None:
+                sessions.see(session, key, at=now)
+            return actor
+        return None
 
 
 def _secret_of(call: Request) -> str:
@@ -112,16 +129,6 @@ def _secret_of(call: Request) -> str:
     if call.method not in SAFE_METHODS and not _is_same_site(call):
         raise CrossSite
     return token
-
-
-def _find(session: Session, secret: str, key: bytes, now: datetime) -> Actor | None:
-    if secret.startswith(DEVICE_KEY):
-        return queries.device_by_key(session, key, now)
-    if secret.startswith(USER_KEY):
-        return queries.user_by_key(session, key, now)
-    if secret.startswith(SESSION_TOKEN):
-        return queries.user_by_session(session, key, now)
-    return None
 
 
 def _is_same_site(call: Request) -> bool:

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from app.identity.actor import Actor
 from app.identity.authenticator import Authenticator
 from app.identity.permissions import Permission
+from app.identity.sessions import Source
 
 PUBLIC = frozenset(
     {
@@ -19,6 +20,7 @@ PUBLIC = frozenset(
         "/openapi.json",
         "/problems/{slug}",
         "/v1/session",
+        "/v1/recoveries",
         "/s/{token}",
         "/login",
         "/review/static/{name}",
@@ -57,4 +59,15 @@ class Requires:
         return actor
 
 
+def source_of(request: Request) -> Source:
+    """Return from where a request comes: of a proxy that is trusted, whom it has named last."""
+    peer = request.client.host if request.client else None
+    proxies: str = request.app.state.settings.proxy_addresses or ""
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    if peer in proxies.split() and forwarded[-1].strip():
+        peer = forwarded[-1].strip()
+    return Source(address=peer, browser=request.headers.get("user-agent"))
+
+
+SourceDep = Annotated[Source, Depends(source_of)]
 SessionActor = Annotated[Actor, Depends(Requires(Permission.SESSION_SELF))]

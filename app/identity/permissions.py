@@ -74,6 +74,11 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
+def asked_of_roles(names: str) -> frozenset[Role]:
+    """Return the roles named in the setting of who needs a second factor; `none` names none."""
+    return frozenset(role for role in Role if role in names.split())
+
+
 _P = Permission
 _EVERYBODY = {_P.SESSION_SELF, _P.RECORDING_READ, _P.ASSERTION_BLOCK}
 _COMPLIANCE = _EVERYBODY | {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from app.identity.actor import Actor
+from app.identity import sessions
+from app.identity.actor import Actor, Browser
 from app.identity.models import ApiKey, Device, DeviceKey, User, WebSession
 from app.identity.permissions import Role
 
@@ -42,19 +45,27 @@ def user_by_key(session: Session, key: bytes, now: datetime) -> Actor | None:
     return as_actor(user) if user else None
 
 
-def user_by_session(session: Session, key: bytes, now: datetime) -> Actor | None:
-    """Return the enabled person whose running session has the digest `key`."""
-    user = session.scalar(
-        select(User)
+def user_by_session(
+    session: Session, key: bytes, now: datetime, *, asked_of: frozenset[Role] = frozenset()
+) -> Actor | None:
+    """Return the enabled person whose running session has the digest `key`.
+
+    A person of a role of `asked_of` can do nothing but set up the second factor before it counts.
+    """
+    found = session.execute(
+        select(User, WebSession)
         .join(WebSession, WebSession.user_id == User.id)
-        .where(
-            WebSession.digest == key,
-            WebSession.ended_at.is_(None),
-            WebSession.expires_at > now,
-            User.disabled_at.is_(None),
-        )
+        .where(WebSession.digest == key, sessions.running(now), User.disabled_at.is_(None))
+    ).one_or_none()
+    if found is None:
+        return None
+    user, begun = found
+    browser = Browser(
+        session_id=begun.id,
+        proved_at=begun.proved_at,
+        is_enrolling=Role(user.role) in asked_of and user.totp_since is None,
     )
-    return as_actor(user) if user else None
+    return as_actor(user, browser=browser)
 
 
 def user_by_name(session: Session, name: str) -> User | None:
@@ -62,6 +73,36 @@ def user_by_name(session: Session, name: str) -> User | None:
     return session.scalar(select(User).where(func.lower(User.name) == name.lower()))
 
 
-def as_actor(user: User) -> Actor:
+def as_actor(user: User, *, browser: Browser | None = None) -> Actor:
     """Return the actor that `user` is."""
-    return Actor.user(user.id, Role(user.role), user.name, user.agent_ref)
+    return Actor.user(user.id, Role(user.role), user.name, user.agent_ref, browser=browser)
+
+
+def users(session: Session) -> Sequence[User]:
+    """Return everybody, by name."""
+    return session.scalars(select(User).order_by(func.lower(User.name))).all()
+
+
+def keys_of_users(session: Session, now: datetime) -> dict[UUID, int]:
+    """Return how many keys open something, by person."""
+    rows = session.execute(
+        select(ApiKey.user_id, func.count())
+        .where(
+            ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+        )
+        .group_by(ApiKey.user_id)
+    )
+    return {user_id: count for user_id, count in rows}  # noqa: C416 - rows are no tuples.
+
+
+def has_admin(session: Session) -> bool:
+    """Say whether there is an administrator who may come in."""
+    found = session.scalar(
+        select(User.id).where(User.role == Role.ADMIN, User.disabled_at.is_(None)).limit(1)
+    )
+    return found is not None
+
+
+def devices(session: Session) -> Sequence[Device]:
+    """Return every device, by name."""
+    return session.scalars(select(Device).order_by(func.lower(Device.name))).all()

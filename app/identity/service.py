@@ -1,53 +1,28 @@
-"""Making people and devices known, logging in and out."""
+"""Making people and devices known, and shutting them out."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from argon2.profiles import RFC_9106_LOW_MEMORY
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core.db import Database
-from app.core.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.ids import new_id
 from app.custody import ledger
-from app.custody.ledger import Act, Outcome
-from app.custody.models import CustodyEntry
-from app.identity import queries
+from app.custody.ledger import Act
+from app.identity import passwords, queries, sessions
 from app.identity.actor import Actor
 from app.identity.agents import normalised
-from app.identity.models import ApiKey, Device, DeviceKey, LoginAttempt, User, WebSession
+from app.identity.models import ApiKey, Device, DeviceKey, User
 from app.identity.permissions import Role
-from app.identity.secrets import DEVICE_KEY, SESSION_TOKEN, USER_KEY, digest, new_secret
+from app.identity.secrets import DEVICE_KEY, USER_KEY, digest, new_secret
 
-SESSION_LIFETIME = timedelta(hours=12)
 ROTATION_OVERLAP = timedelta(days=7)
-THROTTLE_WINDOW = timedelta(minutes=15)
-FAILURES_ALLOWED = 10
-THROTTLED_TOLD_EVERY = timedelta(minutes=1)
-SHORTEST_PASSWORD = 12
 
 _NAME = re.compile(r"[\w.@-]{1,64}")
-
-# 19 MiB and two passes cost about 150 ms; the profiles of the library cost five times that.
-# Source: OWASP password storage, Argon2id.
-_hasher = PasswordHasher(
-    time_cost=2,
-    memory_cost=19 * 1024,
-    parallelism=1,
-    salt_len=16,
-    hash_len=32,
-    type=RFC_9106_LOW_MEMORY.type,
-)
-_NOBODY = _hasher.hash("nobody")
 
 
 class NameTaken(Conflict):
@@ -58,24 +33,20 @@ class NameInvalid(Invalid):
     """A name has 1 to 64 letters, digits, dots, dashes, underscores or at-signs."""
 
 
-class PasswordTooShort(Invalid):
-    """A password has at least twelve characters."""
-
-
 class UserNotFound(NotFound):
     """There is no such person."""
 
 
+class LastAdministrator(Conflict):
+    """The last administrator stays; make another first."""
+
+
+class OwnRole(Forbidden):
+    """Nobody changes his own role."""
+
+
 class DeviceNotFound(NotFound):
     """There is no such device."""
-
-
-class LoginRefused(Unauthenticated):
-    """Name or password is wrong."""
-
-
-class LoginThrottled(TooMany):
-    """Too many failed log-ins for this name; wait as long as `retry_after_seconds` says."""
 
 
 class NoLongerHere(Forbidden):
@@ -103,17 +74,20 @@ def add_user(  # noqa: PLR0913 - a person has these parts; all but three are nam
 
     Raises:
         NameTaken: somebody has this name already.
-        PasswordTooShort: fewer than twelve characters.
+        ProofNeeded: an administrator is made from a browser without a fresh proof.
+        PasswordTooShort, PasswordCommon, PasswordNamesYou: the password is none.
     """
-    if password is not None and len(password) < SHORTEST_PASSWORD:
-        raise PasswordTooShort
+    through = _proved(actor, role, at=at)
+    if password is not None:
+        passwords.check(password, about=(name, full_name or ""), has_code=False)
     user = User(
         id=new_id(),
         name=_checked(name),
         full_name=full_name or name,
         role=role,
         agent_ref=normalised(agent_ref),
-        password_hash=_hasher.hash(password) if password else None,
+        password_hash=passwords.hashed(password) if password else None,
+        has_long_password=password is not None,
         created_at=at,
     )
     session.add(user)
@@ -127,9 +101,14 @@ def add_user(  # noqa: PLR0913 - a person has these parts; all but three are nam
         Act.CONFIG_CHANGED,
         ("user", user.id),
         at=at,
-        facts={"change": "user.added", "role": str(role)},
+        facts={"change": "user.added", "role": str(role)} | through,
     )
     return user
+
+
+def _proved(actor: Actor, role: Role, *, at: datetime) -> dict[str, str]:
+    """Return what the ledger is told of who makes an administrator."""
+    return {"through": actor.proved(at=at)} if role is Role.ADMIN else {}
 
 
 def add_api_key(session: Session, actor: Actor, user: User, *, at: datetime) -> str:
@@ -156,15 +135,120 @@ def disable_user(session: Session, actor: Actor, name: str, *, at: datetime) -> 
     user = queries.user_by_name(session, name)
     if user is None:
         raise UserNotFound
+    if user.role == Role.ADMIN and user.disabled_at is None:
+        _must_not_be_last(session, actor, user)
     user.disabled_at = at
-    ledger.append(
-        session,
-        actor,
-        Act.CONFIG_CHANGED,
-        ("user", user.id),
-        at=at,
-        facts={"change": "user.disabled"},
-    )
+    sessions.end_all(session, actor, user.id, at=at)
+    _changed(session, actor, user, "user.disabled", at=at)
+
+
+def enable_user(session: Session, actor: Actor, name: str, *, at: datetime) -> None:
+    """Let a person in again, with the keys that were not revoked.
+
+    Raises:
+        UserNotFound: nobody has this name.
+        ProofNeeded: an administrator is let in from a browser without a fresh proof.
+    """
+    user = _user(session, name)
+    through = _proved(actor, Role(user.role), at=at)
+    user.disabled_at = None
+    _changed(session, actor, user, "user.enabled", at=at, **through)
+
+
+def change_user(  # noqa: PLR0913 - what of a person may be changed; all but three are named.
+    session: Session,
+    actor: Actor,
+    name: str,
+    *,
+    role: Role,
+    full_name: str,
+    agent_ref: str | None,
+    at: datetime,
+) -> User:
+    """Make of a person what is told; another role ends his log-ins.
+
+    Raises:
+        UserNotFound: nobody has this name.
+        ProofNeeded: an administrator is made from a browser without a fresh proof.
+        OwnRole: nobody changes his own role.
+        LastAdministrator: somebody must be left who can do this.
+        NameTaken: softphones call somebody else so.
+    """
+    user = _user(session, name)
+    user.full_name = full_name
+    user.agent_ref = normalised(agent_ref)
+    if user.role != role:
+        if actor.id == user.id:
+            raise OwnRole
+        if user.role == Role.ADMIN:
+            _must_not_be_last(session, actor, user)
+        through = _proved(actor, role, at=at)
+        facts = {"from": user.role, "role": str(role)} | through
+        user.role = role
+        sessions.end_all(session, actor, user.id, at=at)
+        _changed(session, actor, user, "user.role_changed", at=at, **facts)
+    else:
+        _changed(session, actor, user, "user.changed", at=at)
+    try:
+        session.flush()
+    except IntegrityError as exc:
+        raise NameTaken(f"Softphones call somebody else {agent_ref}.") from exc
+    return user
+
+
+def revoke_api_keys(session: Session, actor: Actor, name: str, *, at: datetime) -> int:
+    """Let no key of a person open anything any more; return how many there were.
+
+    Raises:
+        UserNotFound: nobody has this name.
+    """
+    user = _user(session, name)
+    revoked = session.scalars(
+        update(ApiKey)
+        .where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=at)
+        .returning(ApiKey.id)
+    ).all()
+    if revoked:
+        _changed(session, actor, user, "api_keys.revoked", at=at, count=len(revoked))
+    return len(revoked)
+
+
+def user_named(session: Session, name: str) -> User:
+    """Return the person of this log-in name.
+
+    Raises:
+        UserNotFound: nobody has it.
+    """
+    return _user(session, name)
+
+
+def _user(session: Session, name: str) -> User:
+    user = queries.user_by_name(session, name)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def _must_not_be_last(session: Session, actor: Actor, user: User) -> None:
+    """Refuse to shut out the last administrator; two who go at once take turns.
+
+    The command line may: it can also make a link by which a new one is made.
+    """
+    if actor.kind != "user":
+        return
+    admins = session.scalars(
+        select(User.id).where(User.role == Role.ADMIN, User.disabled_at.is_(None)).with_for_update()
+    ).all()
+    if list(admins) == [user.id]:
+        raise LastAdministrator
+
+
+def _changed(
+    session: Session, actor: Actor, user: User, change: str, *, at: datetime, **more: str | int
+) -> None:
+    facts: dict[str, str | int | bool | None] = {"change": change, **more}
+    ledger.append(session, actor, Act.CONFIG_CHANGED, ("user", user.id), at=at, facts=facts)
 
 
 def actor_named(session: Session, name: str) -> Actor:
@@ -276,135 +360,3 @@ def _new_device_key(session: Session, device: Device, at: datetime) -> str:
     secret = new_secret(DEVICE_KEY)
     session.add(DeviceKey(id=new_id(), device_id=device.id, digest=digest(secret), created_at=at))
     return secret
-
-
-def _name_digest(name: str) -> bytes:
-    return hashlib.sha256(name.lower().encode()).digest()
-
-
-def log_in(database: Database, name: str, password: str, *, at: datetime) -> str:
-    """Return the token of a new session.
-
-    The same work is done whether or not the name exists, so that neither answer nor time tells.
-    It opens transactions of its own: an attempt is counted before the password is looked at,
-    whatever comes of it, so that attempts at once are not more than attempts in turn; and none is
-    open while the password is hashed.
-
-    Raises:
-        LoginRefused: name or password is wrong, or the person is disabled.
-        LoginThrottled: this name has failed too often.
-    """
-    try:
-        with database.transaction() as session:
-            attempt_id = _count_attempt(session, name, at=at)
-            user = queries.user_by_name(session, name)
-    except LoginThrottled:
-        with database.transaction() as session:
-            _remember_throttled(session, name, at=at)
-        raise
-    known = user.password_hash if user and user.password_hash and not user.disabled_at else None
-    is_right = _is_right(known or _NOBODY, password)
-    with database.transaction() as session:
-        if user is not None and known is not None and is_right:
-            session.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
-            return _new_session(session, user, at=at)
-        if user is not None:
-            ledger.append(
-                session,
-                Actor.system("login"),
-                Act.LOGIN_FAILED,
-                ("user", user.id),
-                at=at,
-                outcome=Outcome.DENIED,
-            )
-    raise LoginRefused
-
-
-def _count_attempt(session: Session, name: str, *, at: datetime) -> UUID:
-    """Count an attempt at this name, whether or not anybody has it.
-
-    Raises:
-        LoginThrottled: as many as are allowed failed lately, or are under way.
-    """
-    attempted = _name_digest(name)
-    _in_turn(session, attempted)
-    oldest = session.scalar(
-        select(LoginAttempt.at)
-        .where(LoginAttempt.name_digest == attempted, LoginAttempt.at > at - THROTTLE_WINDOW)
-        .order_by(LoginAttempt.at.desc())
-        .offset(FAILURES_ALLOWED - 1)
-        .limit(1)
-    )
-    if oldest is not None:
-        wait = math.ceil((oldest + THROTTLE_WINDOW - at).total_seconds())
-        raise LoginThrottled(retry_after_seconds=max(wait, 1))
-    attempt = LoginAttempt(id=new_id(), name_digest=attempted, at=at)
-    session.add(attempt)
-    return attempt.id
-
-
-def _remember_throttled(session: Session, name: str, *, at: datetime) -> None:
-    """Tell the ledger, once a minute at most, if the name that waits is somebody's."""
-    user = queries.user_by_name(session, name)
-    if user is None:
-        return
-    _in_turn(session, _name_digest(name))
-    told = session.scalar(
-        select(CustodyEntry.position)
-        .where(
-            CustodyEntry.object_id == user.id,
-            CustodyEntry.act == Act.LOGIN_THROTTLED,
-            CustodyEntry.at > at - THROTTLED_TOLD_EVERY,
-        )
-        .limit(1)
-    )
-    if told is None:
-        ledger.append(
-            session,
-            Actor.system("login"),
-            Act.LOGIN_THROTTLED,
-            ("user", user.id),
-            at=at,
-            outcome=Outcome.DENIED,
-        )
-
-
-def _in_turn(session: Session, attempted: bytes) -> None:
-    """Wait until no other transaction looks at the attempts of this name."""
-    lock = int.from_bytes(attempted[:8], "big", signed=True)
-    session.execute(select(func.pg_advisory_xact_lock(lock)))
-
-
-def _is_right(known: str, password: str) -> bool:
-    try:
-        return _hasher.verify(known, password)
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-def _new_session(session: Session, user: User, *, at: datetime) -> str:
-    secret = new_secret(SESSION_TOKEN)
-    session.add(
-        WebSession(
-            id=new_id(),
-            user_id=user.id,
-            digest=digest(secret),
-            created_at=at,
-            expires_at=at + SESSION_LIFETIME,
-        )
-    )
-    ledger.append(session, queries.as_actor(user), Act.LOGIN_SUCCEEDED, ("user", user.id), at=at)
-    return secret
-
-
-def log_out(session: Session, token: str, *, at: datetime) -> None:
-    """End the session of `token`."""
-    ended = session.scalar(
-        update(WebSession)
-        .where(WebSession.digest == digest(token), WebSession.ended_at.is_(None))
-        .values(ended_at=at)
-        .returning(WebSession.user_id)
-    )
-    if ended is not None:
-        user = session.get_one(User, ended)
-        ledger.append(session, queries.as_actor(user), Act.LOGIN_ENDED, ("user", user.id), at=at)

@@ -17,12 +17,12 @@ from app.consent import queries as evidence
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.core.errors import Forbidden, NotFound, Refusal, TooLarge, Unauthenticated
 from app.core.problems import status_of
-from app.identity import service as identity
+from app.identity import login, sessions
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import SESSION_COOKIE
-from app.identity.guard import Requires, SessionActor, authenticator
+from app.identity.guard import Requires, SessionActor, authenticator, source_of
+from app.identity.login import LoginRefused, LoginThrottled
 from app.identity.permissions import Permission
-from app.identity.service import LoginRefused, LoginThrottled
 from app.review import pages, service, wording
 from app.review.pages import Frame
 from app.review.rules import Queue
@@ -158,7 +158,7 @@ def log_in(
         raise FormStale
     name, password = form.get("name", "")[:64], form.get("password", "")[:1024]
     try:
-        token = identity.log_in(database, name, password, at=now)
+        token = login.log_in(database, name, password, source=source_of(call), at=now)
     except LoginRefused:
         wrong = around.say["refused"]
         return _html(around, pages.login(around, onward=onward, wrong=wrong), 401)
@@ -169,7 +169,7 @@ def log_in(
     response.set_cookie(
         SESSION_COOKIE,
         token,
-        max_age=int(identity.SESSION_LIFETIME.total_seconds()),
+        max_age=int(sessions.SESSION_LIFETIME.total_seconds()),
         secure=True,
         httponly=True,
         samesite="lax",
@@ -181,7 +181,7 @@ def log_in(
 def log_out(
     call: Request,
     form: Form,
-    _actor: SessionActor,
+    actor: SessionActor,
     session: SessionDep,
     clock: ClockDep,
     lang: Language = None,
@@ -190,7 +190,8 @@ def log_out(
     token = call.cookies.get(SESSION_COOKIE, "")
     if not token or not pages.is_form_token(form.get("token", ""), token):
         raise FormStale
-    identity.log_out(session, token, at=clock.now())
+    if actor.browser is not None:
+        sessions.end(session, actor, actor.browser.session_id, at=clock.now())
     authenticator(call).forget(token)
     response = _see("/login", _frame(call, form.get("lang") or lang).language)
     response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="lax")

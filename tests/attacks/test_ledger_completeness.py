@@ -16,8 +16,9 @@ from app.custody.models import CustodyEntry
 from app.custody.refusals import ENTRIES_PER_MINUTE, Limit
 from app.identity.actor import Actor
 from app.identity.authenticator import SESSION_COOKIE
+from app.identity.login import FAILURES_ALLOWED
 from app.identity.permissions import Role
-from app.identity.service import FAILURES_ALLOWED, add_user
+from app.identity.service import add_user
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.live import Live, metadata

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import SetClock
 from app.core.db import Database
-from app.identity import queries, service
+from app.identity import login, queries, service, sessions
+from app.identity.login import LoginRefused, LoginThrottled
+from app.identity.passwords import PasswordTooShort
 from app.identity.permissions import Role
 from app.identity.secrets import digest
-from app.identity.service import LoginRefused, LoginThrottled, NameTaken, PasswordTooShort
+from app.identity.service import NameTaken
 from tests.factories import Make
 
 PASSWORD = "correct horse battery"
@@ -59,14 +61,15 @@ def test_log_in_gives_a_session_that_ends(
         session, make.admin, "anna", role=Role.MANAGER, password=PASSWORD, at=clock.now()
     )
     session.flush()
-    token = service.log_in(database, "Anna", PASSWORD, at=clock.now())
+    token = login.log_in(database, "Anna", PASSWORD, at=clock.now())
     session.flush()
     found = queries.user_by_session(session, digest(token), clock.now())
     assert found is not None
     assert found.name == "anna"
-    later = clock.now() + service.SESSION_LIFETIME
+    later = clock.now() + sessions.SESSION_LIFETIME
     assert queries.user_by_session(session, digest(token), later) is None
-    service.log_out(session, token, at=clock.now())
+    assert found.browser is not None
+    sessions.end(session, found, found.browser.session_id, at=clock.now())
     assert queries.user_by_session(session, digest(token), clock.now()) is None
 
 
@@ -78,8 +81,8 @@ def test_failed_log_ins_are_slowed_whether_or_not_the_name_exists(
         session, make.admin, "anna", role=Role.MANAGER, password=PASSWORD, at=clock.now()
     )
     session.flush()
-    for _ in range(service.FAILURES_ALLOWED):
+    for _ in range(login.FAILURES_ALLOWED):
         with pytest.raises(LoginRefused):
-            service.log_in(database, name, "wrong password", at=clock.now())
+            login.log_in(database, name, "wrong password", at=clock.now())
     with pytest.raises(LoginThrottled):
-        service.log_in(database, name, PASSWORD, at=clock.now())
+        login.log_in(database, name, PASSWORD, at=clock.now())

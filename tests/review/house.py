@@ -289,7 +289,7 @@ def opened(
     database = Database(web_url, role=APP_ROLE, info={"detail_cipher": cipher})
     archive = SealedStore(FolderStore(folder / "archive"), keys)
     tools = Tools(
-        settings=Settings(data=folder, _env_file=None),
+        settings=Settings(data=folder, totp_roles="none", _env_file=None),
         clock=clock,
         database=database,
         cipher=cipher,

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 
 from app.consent.models import Assertion
-from app.identity.service import SESSION_LIFETIME
+from app.identity.sessions import SESSION_LIFETIME
 from app.recordings.models import Capture
 from tests.factories import wav
 from tests.review.browser import fill, log_in, picture, shown, wait_for_item

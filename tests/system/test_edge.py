@@ -30,6 +30,7 @@ from app.core.server import WEB_CONNECTIONS, BoundedProtocol, config_of
 from app.custody.ledger import Act
 from app.custody.models import CustodyEntry
 from app.edge import MOST_BODY_BYTES, MOST_LOGIN_BYTES, Paced, SenderTooSlow
+from app.identity import login
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Role
@@ -378,18 +379,18 @@ def test_guesses_at_once_are_no_more_than_guesses_in_turn(live: Live, name: str)
     with ThreadPoolExecutor(ATTEMPTS) as pool:
         answers = list(pool.map(lambda _: _guess(live, name), range(ATTEMPTS)))
     statuses = [answer.status_code for answer in answers]
-    assert statuses.count(401) == identity.FAILURES_ALLOWED
-    assert statuses.count(429) == ATTEMPTS - identity.FAILURES_ALLOWED
+    assert statuses.count(401) == login.FAILURES_ALLOWED
+    assert statuses.count(429) == ATTEMPTS - login.FAILURES_ALLOWED
     throttled = next(answer for answer in answers if answer.status_code == 429)
     wait = int(throttled.headers["Retry-After"])
     assert wait == throttled.json()["retry_after_seconds"]
-    assert 0 < wait <= identity.THROTTLE_WINDOW.total_seconds()
+    assert 0 < wait <= login.THROTTLE_WINDOW.total_seconds()
     with live.tools.database.transaction() as session:
         told = session.scalars(
             select(CustodyEntry.act).where(CustodyEntry.object_id == maria.id)
         ).all()
     is_known = name == "maria"
-    assert told.count(Act.LOGIN_FAILED) == is_known * identity.FAILURES_ALLOWED
+    assert told.count(Act.LOGIN_FAILED) == is_known * login.FAILURES_ALLOWED
     assert told.count(Act.LOGIN_THROTTLED) == is_known
 
 
@@ -400,14 +401,14 @@ def test_the_wait_ends_when_it_was_said_to(own_db: Database) -> None:
 
     def guess(seconds: float) -> int | None:
         try:
-            identity.log_in(own_db, "nobody", "x", at=began + timedelta(seconds=seconds))
-        except identity.LoginThrottled as exc:
+            login.log_in(own_db, "nobody", "x", at=began + timedelta(seconds=seconds))
+        except login.LoginThrottled as exc:
             return int(str(exc.facts["retry_after_seconds"]))
-        except identity.LoginRefused:
+        except login.LoginRefused:
             return None
         raise AssertionError
 
-    assert [guess(n) for n in range(identity.FAILURES_ALLOWED)] == [None] * 10
+    assert [guess(n) for n in range(login.FAILURES_ALLOWED)] == [None] * 10
     assert guess(60) == 840
     assert guess(899.5) == 1
     assert guess(900) is None
@@ -422,5 +423,5 @@ def test_log_ins_that_succeed_do_not_count(own_db: Database) -> None:
         identity.add_user(
             session, actor, "maria", role=Role.MANAGER, password="correct horse battery", at=at
         )
-    for _ in range(identity.FAILURES_ALLOWED + 1):
-        assert identity.log_in(own_db, "maria", "correct horse battery", at=at)
+    for _ in range(login.FAILURES_ALLOWED + 1):
+        assert login.log_in(own_db, "maria", "correct horse battery", at=at)
