@@ -163,6 +163,7 @@ def _gather(stage: Stage) -> None:
 def _print_ways_in(running: Running, accounts: Accounts) -> None:
     say(f"address: {running.address}   (API: {running.address}/openapi.json)")
     say("log-ins, by POST /v1/session or with the key as a bearer token:")
+    say("(AUDIATUR_TOTP_ROLES=none: here nobody is asked for a code from a telephone)")
     for name, role in accounts.roles.items():
         password = accounts.passwords.get(name, "-")
         say(f"  {name:14} {role:9} password {password:17} key {accounts.keys[name]}")
