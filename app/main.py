@@ -32,6 +32,7 @@ from app.custody.receipts import Receipts
 from app.custody.refusals import Denials
 from app.custody.routes import router as custody
 from app.disputes.routes import router as disputes
+from app.disputes.work_routes import router as dispute_work
 from app.documents.ingest import DocumentTools
 from app.documents.routes import router as documents
 from app.edge import Gate
@@ -88,6 +89,7 @@ ROUTERS = (
     policy,
     playback,
     disputes,
+    dispute_work,
     previews,
     releases,
     bundles,

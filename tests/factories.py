@@ -181,7 +181,12 @@ class Make:
         return contact
 
     def document(
-        self, body: bytes = b"%PDF-1.7 paper", *, role: str = "other", by: Actor | None = None
+        self,
+        body: bytes = b"%PDF-1.7 paper",
+        *,
+        role: str = "other",
+        by: Actor | None = None,
+        client: Client | None = None,
     ) -> Document:
         """Keep `body` as a document, as if it had been uploaded."""
         sealed = self.session.get_one(SealedRow, self.sealed(body))
@@ -196,6 +201,7 @@ class Make:
             sha256=sealed.sha256,
             examined=["header"],
             oddities=[],
+            client_id=client.id if client else None,
             uploaded_by=(by or self.manager).id,
             uploaded_at=self.clock.now(),
         )

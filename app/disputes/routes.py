@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
-from sqlalchemy.orm import Session
+from fastapi import APIRouter, Depends, Query
 
 from app.core.deps import ClockDep, SessionDep
 from app.core.ids import DisputeId, RecordingId
+from app.core.moments import Moment
+from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
 from app.core.problems import problems
-from app.disputes import queries, service
-from app.disputes.models import Dispute, Exhibit, ExhibitKind
+from app.core.text import Searched
+from app.disputes import queries, reading, service, statements
+from app.disputes.models import Exhibit, ExhibitKind
+from app.disputes.queries import Wanted
+from app.disputes.reading import Whole
+from app.disputes.refusals import (
+    DisputeContactUnknown,
+    DisputeEventUnknown,
+    DisputePersonUnknown,
+    PeriodInvalid,
+    StatementReplaced,
+    StatementUnknown,
+)
+from app.disputes.rules import State
 from app.disputes.schemas import (
     AreaWire,
+    Board,
+    DisputeBrief,
     DisputeCreate,
+    DisputePage,
     DisputeRead,
     ExhibitCreate,
     ExhibitRead,
@@ -39,6 +56,14 @@ from app.disputes.service import (
     RedactionOutside,
     Shot,
 )
+from app.disputes.work_schemas import (
+    StatementRead,
+    StepRead,
+    conduct_read,
+    cost_read,
+    move_read,
+    request_read,
+)
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
@@ -60,25 +85,99 @@ ADDING = (
     ChannelMissing,
     AreaOutside,
 )
+PLANNING = (DisputePersonUnknown, DisputeEventUnknown, PeriodInvalid)
+NAMING = (
+    DisputeContactUnknown,
+    ExhibitRecordingUnknown,
+    StatementUnknown,
+    StatementReplaced,
+)
+
+
+def _narrowed(
+    clock: ClockDep,
+    client: Searched | None = None,
+    owner: UUID | None = None,
+    overdue: bool = False,  # noqa: FBT001, FBT002 - a word of the address.
+    since: Moment | None = None,
+    until: Moment | None = None,
+    q: Searched | None = None,
+) -> Wanted:
+    return Wanted(
+        client=client,
+        owner_id=owner,
+        overdue=clock.now() if overdue else None,
+        since=since,
+        until=until,
+        q=q or None,
+    )
+
+
+NarrowedDep = Annotated[Wanted, Depends(_narrowed)]
+
+
+@router.get("/disputes", responses=problems(*GUARDED, CursorInvalid))
+def list_disputes(
+    actor: CanRead,
+    session: SessionDep,
+    narrowed: NarrowedDep,
+    state: State | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+) -> DisputePage:
+    """List disputes, the newest first."""
+    after = Cursor.decode(cursor) if cursor else None
+    found = queries.page(session, actor, replace(narrowed, state=state), after=after, limit=limit)
+    last = found[-1][0] if len(found) == limit else None
+    return DisputePage(
+        items=[
+            DisputeBrief(
+                id=one.id,
+                client=client,
+                client_name=client_name,
+                subject=one.subject,
+                state=State(one.state),
+                owner_id=one.owner_id,
+                owner=owner,
+                due_at=one.due_at,
+                opened_at=one.opened_at,
+                closed_at=one.closed_at,
+            )
+            for one, client, client_name, owner in found
+        ],
+        next=Cursor(at=last.opened_at, id=last.id).encode() if last else None,
+    )
+
+
+@router.get("/disputes/board", responses=problems(*GUARDED))
+def count_disputes(actor: CanRead, session: SessionDep, narrowed: NarrowedDep) -> Board:
+    """Count disputes by state."""
+    counts = queries.counts(session, actor, narrowed)
+    return Board(counts=counts, total=sum(counts.values()))
 
 
 @router.post(
-    "/disputes", status_code=201, responses=problems(*GUARDED, PersonNeeded, DisputeClientUnknown)
+    "/disputes",
+    status_code=201,
+    responses=problems(*GUARDED, PersonNeeded, DisputeClientUnknown, *PLANNING, *NAMING),
 )
 def open_dispute(
     body: DisputeCreate, actor: CanWrite, session: SessionDep, clock: ClockDep
 ) -> DisputeRead:
-    """Open a dispute with a client."""
+    """Open a dispute with a client, with its checklist and, where it is told, the complaint."""
+    at = clock.now()
     dispute = service.open_dispute(
-        session, actor, client=body.client, subject=body.subject, at=clock.now()
+        session, actor, client=body.client, subject=body.subject, plan=body.plan(), at=at
     )
-    return _read(session, dispute)
+    if body.complaint is not None:
+        statements.state(session, actor, dispute.id, body.complaint.told(), at=at)
+    return read(reading.whole(session, actor, DisputeId(dispute.id)))
 
 
 @router.get("/disputes/{dispute_id}", responses=problems(*GUARDED, DisputeNotFound))
-def get_dispute(dispute_id: UUID, _actor: CanRead, session: SessionDep) -> DisputeRead:
-    """Tell what a dispute is about and what was gathered."""
-    return _read(session, service.get(session, DisputeId(dispute_id)))
+def get_dispute(dispute_id: UUID, actor: CanRead, session: SessionDep) -> DisputeRead:
+    """Tell what a dispute is about, how it stands and what was gathered."""
+    return read(reading.whole(session, actor, DisputeId(dispute_id)))
 
 
 @router.post(
@@ -134,16 +233,33 @@ def _shown(
     )
 
 
-def _read(session: Session, dispute: Dispute) -> DisputeRead:
-    replaced = {e.replaces for e in dispute.exhibits}
+def read(whole: Whole) -> DisputeRead:
+    """Return a dispute as it crosses the wire."""
+    one = whole.dispute
     return DisputeRead(
-        id=dispute.id,
-        client=queries.client_name(session, dispute.client_id),
-        subject=dispute.subject,
-        opened_by=dispute.opened_by,
-        opened_at=dispute.opened_at,
-        closed_at=dispute.closed_at,
-        exhibits=[_exhibit(e) for e in dispute.exhibits if e.id not in replaced],
+        id=one.id,
+        client=whole.client.external_id,
+        client_name=whole.client.name,
+        subject=one.subject,
+        state=State(one.state),
+        allowed=list(whole.allowed),
+        event_id=one.event_id,
+        period_from=one.period_from,
+        period_to=one.period_to,
+        owner_id=one.owner_id,
+        due_at=one.due_at,
+        opened_by=one.opened_by,
+        opened_at=one.opened_at,
+        closed_at=one.closed_at,
+        exhibits=[_exhibit(e) for e in whole.exhibits],
+        statements=[StatementRead.of(s) for s in whole.statements],
+        steps=[StepRead.of(s) for s in whole.steps],
+        requests=[request_read(r, whole.documents.get(r.id, ())) for r in whole.requests],
+        conducts=[conduct_read(c) for c in whole.conducts],
+        moves=[move_read(m) for m in whole.moves],
+        cost=cost_read(whole.hours),
+        releases=list(whole.releases),
+        people=dict(whole.people),
     )
 
 

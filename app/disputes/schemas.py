@@ -12,13 +12,27 @@ from app.core.moments import MAX_INTEGER, Milliseconds
 from app.core.text import ExternalId, LongText
 from app.disputes.models import ExhibitKind
 from app.disputes.redactions import Area, How, Redaction, Why, in_order
+from app.disputes.rules import State
+from app.disputes.work_schemas import (
+    Complaint,
+    ConductRead,
+    Cost,
+    MoveRead,
+    PlanTold,
+    RequestRead,
+    StatementRead,
+    StepRead,
+)
 
 MAX_REDACTIONS = 200
 
 
-class DisputeCreate(BaseModel):
+class DisputeCreate(PlanTold):
+    """With whom and of what; the complaint itself can be told at once."""
+
     client: ExternalId
     subject: LongText
+    complaint: Complaint | None = None
 
 
 class RedactionWire(BaseModel):
@@ -120,11 +134,61 @@ class ExhibitRead(BaseModel):
     at: datetime
 
 
-class DisputeRead(BaseModel):
+class DisputeBrief(BaseModel):
+    """A line of the list of disputes."""
+
     id: UUID
     client: str
+    client_name: str
     subject: str
+    state: State
+    owner_id: UUID
+    owner: str
+    due_at: datetime | None
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+class DisputePage(BaseModel):
+    """A page of disputes; `next` is the cursor of the next page, if any."""
+
+    items: list[DisputeBrief]
+    next: str | None
+
+
+class Board(BaseModel):
+    """How many disputes stand in each state."""
+
+    counts: dict[State, int]
+    total: int
+
+
+class DisputeRead(BaseModel):
+    """A dispute with all that belongs to it.
+
+    `allowed` is where the asker may move it, `people` the names of those named by an id.
+    """
+
+    id: UUID
+    client: str
+    client_name: str
+    subject: str
+    state: State
+    allowed: list[State]
+    event_id: UUID | None
+    period_from: datetime | None
+    period_to: datetime | None
+    owner_id: UUID
+    due_at: datetime | None
     opened_by: UUID
     opened_at: datetime
     closed_at: datetime | None
     exhibits: list[ExhibitRead]
+    statements: list[StatementRead]
+    steps: list[StepRead]
+    requests: list[RequestRead]
+    conducts: list[ConductRead]
+    moves: list[MoveRead]
+    cost: Cost
+    releases: list[UUID]
+    people: dict[UUID, str]

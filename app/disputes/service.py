@@ -14,9 +14,12 @@ from app.core.ids import DisputeId, RecordingId, new_id
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes import queries
-from app.disputes.models import Dispute, Exhibit, ExhibitKind
+from app.disputes.models import Dispute, DisputeStep, Exhibit, ExhibitKind
 from app.disputes.redactions import Area, Redaction, areas_in_order, in_order
+from app.disputes.refusals import DisputeEventUnknown, DisputePersonUnknown, PeriodInvalid
+from app.disputes.rules import CHECKLIST, State
 from app.identity.actor import Actor
+from app.identity.models import User
 
 
 class DisputeNotFound(NotFound):
@@ -109,27 +112,66 @@ class Shot:
     areas: tuple[Area, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Who settles a dispute, by when, and what it is about; None leaves it as it is."""
+
+    owner_id: UUID | None = None
+    due_at: datetime | None = None
+    event: str | None = None
+    period_from: datetime | None = None
+    period_to: datetime | None = None
+
+
+_NO_PLAN = Plan()
+
+
 def open_dispute(
-    session: Session, actor: Actor, *, client: str, subject: str, at: datetime
+    session: Session,
+    actor: Actor,
+    *,
+    client: str,
+    subject: str,
+    plan: Plan = _NO_PLAN,
+    at: datetime,
 ) -> Dispute:
-    """Open a dispute with the client that other systems call `client`.
+    """Open a dispute with the client that other systems call `client`, and its checklist.
 
     Raises:
         DisputeClientUnknown: nobody has told of this client.
+        DisputePersonUnknown, DisputeEventUnknown, PeriodInvalid: the plan cannot be.
     """
     found = queries.client_named(session, client)
     if found is None:
         raise DisputeClientUnknown(client=client)
+    opener = person(actor)
     dispute = Dispute(
         id=new_id(),
         client_id=found.id,
         subject=subject,
-        opened_by=person(actor),
+        state=State.OPEN,
+        owner_id=opener,
+        opened_by=opener,
         opened_at=at,
         closed_at=None,
+        changed_by=opener,
+        changed_at=at,
         exhibits=[],
     )
+    apply(session, dispute, plan)
     session.add(dispute)
+    session.flush()
+    session.add_all(
+        DisputeStep(
+            id=new_id(),
+            dispute_id=dispute.id,
+            kind=kind,
+            position=place,
+            changed_by=opener,
+            changed_at=at,
+        )
+        for place, kind in enumerate(CHECKLIST)
+    )
     session.flush()
     ledger.append(
         session,
@@ -137,10 +179,44 @@ def open_dispute(
         Act.DISPUTE_OPENED,
         ("dispute", dispute.id),
         at=at,
-        facts={"client_id": str(found.id)},
+        facts={"client_id": str(found.id), "owner_id": str(dispute.owner_id)},
         detail={"subject": subject},
     )
     return dispute
+
+
+def apply(session: Session, dispute: Dispute, plan: Plan) -> None:
+    """Write a plan into a dispute.
+
+    Raises:
+        DisputePersonUnknown, DisputeEventUnknown, PeriodInvalid: the plan cannot be.
+    """
+    if plan.owner_id is not None:
+        must_work_here(session, plan.owner_id)
+        dispute.owner_id = plan.owner_id
+    if plan.event is not None:
+        event = queries.event_of_client(session, dispute.client_id, plan.event)
+        if event is None:
+            raise DisputeEventUnknown(event=plan.event)
+        dispute.event_id = event.id
+    dispute.due_at = plan.due_at or dispute.due_at
+    dispute.period_from = plan.period_from or dispute.period_from
+    dispute.period_to = plan.period_to or dispute.period_to
+    since, until = dispute.period_from, dispute.period_to
+    if since is not None and until is not None and until <= since:
+        raise PeriodInvalid
+
+
+def must_work_here(session: Session, user_id: UUID) -> User:
+    """Return a person who works here now.
+
+    Raises:
+        DisputePersonUnknown: there is none.
+    """
+    found = session.get(User, user_id)
+    if found is None or found.disabled_at is not None:
+        raise DisputePersonUnknown(person_id=str(user_id))
+    return found
 
 
 def get(session: Session, dispute_id: DisputeId) -> Dispute:
@@ -152,6 +228,26 @@ def get(session: Session, dispute_id: DisputeId) -> Dispute:
     found = queries.dispute(session, dispute_id)
     if found is None:
         raise DisputeNotFound
+    return found
+
+
+def is_in_question(session: Session, dispute_id: UUID, user_id: UUID) -> bool:
+    """Say whether it is somebody's conduct that is in question in a dispute."""
+    return queries.is_in_question(session, dispute_id, user_id)
+
+
+def locked(session: Session, dispute_id: UUID) -> Dispute:
+    """Return a dispute that is not closed; nobody else changes it until the transaction ends.
+
+    Raises:
+        DisputeNotFound: there is none.
+        DisputeClosed: nothing is added to it any more.
+    """
+    found = queries.locked(session, dispute_id)
+    if found is None:
+        raise DisputeNotFound
+    if found.state == State.CLOSED:
+        raise DisputeClosed
     return found
 
 
@@ -176,9 +272,7 @@ def add_exhibit(
         ChannelMissing: a redaction is of a channel that there is not.
         AreaOutside: an area is not within the screenshot.
     """
-    dispute = get(session, dispute_id)
-    if dispute.closed_at is not None:
-        raise DisputeClosed
+    dispute = locked(session, dispute_id)
     exhibit = Exhibit(
         id=new_id(),
         dispute_id=dispute.id,

@@ -42,6 +42,7 @@ class Permission(StrEnum):
     REVIEW_DECIDE = "review:decide"
     DISPUTE_WRITE = "dispute:write"
     DISPUTE_READ = "dispute:read"
+    DISPUTE_MOVE = "dispute:move"
     EXHIBIT_PREVIEW = "exhibit:preview"
     RELEASE_REQUEST = "release:request"
     RELEASE_APPROVE = "release:approve"
@@ -111,7 +112,7 @@ _COMPLIANCE = _EVERYBODY | {
     _P.ERASURE_REQUEST,
     _P.LEDGER_READ,
 }
-_BINDING = {_P.RETENTION_WRITE, _P.HOLD_WRITE, _P.ERASURE_APPROVE}
+_BINDING = {_P.DISPUTE_MOVE, _P.RETENTION_WRITE, _P.HOLD_WRITE, _P.ERASURE_APPROVE}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.AGENT: frozenset(_EVERYBODY | {_P.RECORDING_LISTEN, _P.ASSERTION_PROPOSE}),
@@ -132,6 +133,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.DECISION_READ,
             _P.DISPUTE_READ,
             _P.DISPUTE_WRITE,
+            _P.DISPUTE_MOVE,
             _P.EXHIBIT_PREVIEW,
             _P.RELEASE_REQUEST,
             _P.RELEASE_READ,

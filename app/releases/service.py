@@ -241,6 +241,8 @@ def approve(
         raise RequesterApproves
     if release.state != ReleaseState.REQUESTED:
         raise ReleaseNotRequested(state=release.state)
+    if release.dispute_id and disputes.is_in_question(session, release.dispute_id, approver):
+        raise ApproverInvolved
     answers: list[tuple[ReleaseWish, Question, Decision]] = []
     for wish in release.wishes:
         seen = _seen(session, actor, release, wish, at=at)

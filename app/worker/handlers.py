@@ -10,6 +10,7 @@ from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
 from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
 from app.custody import checkpoints
+from app.disputes.jobs import handle_remind
 from app.fixity import jobs as fixity
 from app.fixity.locks import APPLY
 from app.inspection.jobs import follow_call, inspect
@@ -64,6 +65,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "fixity.reconcile_locks": ("45 4 * * *", fixity.handle_reconcile),
     "fixity.notes": ("35 * * * *", fixity.handle_notes),
     "inspection.check_runs": ("29 * * * *", check_runs),
+    "disputes.remind": ("*/10 * * * *", handle_remind),
     "review.seed": ("5 3 * * *", handle_seed),
     "retention.daily": ("37 2 * * *", handle_daily),
     "releases.sweep": ("* * * * *", reconsider_closed),

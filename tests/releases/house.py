@@ -26,6 +26,7 @@ from app.custody import ledger
 from app.custody.checkpoints import LogTools
 from app.custody.ledger import Act
 from app.disputes.routes import router as disputes
+from app.disputes.work_routes import router as dispute_work
 from app.identity.actor import Actor
 from app.identity.authenticator import Authenticator
 from app.identity.models import User
@@ -224,6 +225,7 @@ def opened(house: House) -> Iterator[House]:
     """Serve the routes of disputes and releases."""
     app = FastAPI()
     app.include_router(disputes)
+    app.include_router(dispute_work)
     app.include_router(previews)
     app.include_router(releases)
     app.include_router(bundle_routes)
