@@ -31,6 +31,7 @@ from app.core.ids import new_id
 from app.custody.receipts import Receipts
 from app.custody.refusals import Denials
 from app.custody.routes import router as custody
+from app.disputes.report_routes import router as dispute_reports
 from app.disputes.routes import router as disputes
 from app.disputes.work_routes import router as dispute_work
 from app.documents.ingest import DocumentTools
@@ -90,6 +91,7 @@ ROUTERS = (
     playback,
     disputes,
     dispute_work,
+    dispute_reports,
     previews,
     releases,
     bundles,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, one_of
@@ -117,12 +117,18 @@ class ContactPhone(Base):
 class Contract(Base):
     """A contract with a client. All dates are half-open: valid until before `valid_to`.
 
-    `jurisdiction` is the place of the client's address in it, as a pack's code.
+    `jurisdiction` is the place of the client's address in it, as a pack's code. The price of a
+    month is in minor units of its currency, null where nobody told.
     """
 
     __tablename__ = "contracts"
     __table_args__ = (
         CheckConstraint(one_of("signature_kind", SignatureKind), name="signature_kind"),
+        CheckConstraint(
+            "num_nonnulls(monthly_price_minor, currency) IN (0, 2) "
+            "AND monthly_price_minor >= 0 AND currency ~ '^[A-Z]{3}$'",
+            name="price",
+        ),
         Index("uq_contracts_number", "client_id", "number", unique=True),
     )
 
@@ -137,6 +143,8 @@ class Contract(Base):
     valid_to: Mapped[datetime | None]
     terminated_at: Mapped[datetime | None]
     jurisdiction: Mapped[str | None]
+    monthly_price_minor: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None]
 
     clauses: Mapped[list[ContractClause]] = relationship(
         lazy="raise", cascade="all, delete-orphan", order_by="ContractClause.clause_ref"

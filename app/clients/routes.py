@@ -152,6 +152,8 @@ def _contract_read(contract: Contract) -> ContractRead:
         valid_from=contract.valid_from,
         valid_to=contract.valid_to,
         terminated_at=contract.terminated_at,
+        monthly_price_minor=contract.monthly_price_minor,
+        currency=contract.currency,
         clauses=[
             ClauseRead(
                 id=c.id,

@@ -66,7 +66,10 @@ class ClauseWrite(_Told):
 
 
 class ContractWrite(_Told):
-    """A contract; half-open: valid from `valid_from` until before `valid_to`."""
+    """A contract; half-open: valid from `valid_from` until before `valid_to`.
+
+    What a month costs is told in minor units of the currency, as kopecks.
+    """
 
     number: Text
     signed_on: Day
@@ -77,11 +80,15 @@ class ContractWrite(_Told):
     valid_to: Moment | None = None
     terminated_at: Moment | None = None
     jurisdiction: Place | None = None
+    monthly_price_minor: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
     clauses: list[ClauseWrite] = Field(default_factory=list, max_length=100)
 
     @model_validator(mode="after")
     def _once(self) -> Self:
         _each_once("clause", (clause.clause_ref for clause in self.clauses))
+        if (self.monthly_price_minor is None) != (self.currency is None):
+            raise ValueError("a price has a currency, by its three letters")
         return self
 
 
@@ -131,6 +138,8 @@ class ContractRead(BaseModel):
     valid_from: AwareDatetime
     valid_to: AwareDatetime | None
     terminated_at: AwareDatetime | None
+    monthly_price_minor: int | None
+    currency: str | None
     clauses: list[ClauseRead]
 
 

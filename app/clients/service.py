@@ -161,6 +161,8 @@ def _write_contracts(
         contract.valid_to = one.valid_to
         contract.terminated_at = one.terminated_at
         contract.jurisdiction = one.jurisdiction
+        contract.monthly_price_minor = one.monthly_price_minor
+        contract.currency = one.currency
         changed = _changed(contract)
         clauses = _write_clauses(contract, one.clauses)
         session.flush()

@@ -189,13 +189,9 @@ def has(session: Session, dispute_id: UUID) -> set[Need]:
 
 def statements(session: Session, dispute_id: UUID) -> Sequence[DisputeStatement]:
     """Return the statements that none has replaced, in the order they were written down."""
-    newer = aliased(DisputeStatement)
     return session.scalars(
         select(DisputeStatement)
-        .where(
-            DisputeStatement.dispute_id == dispute_id,
-            ~select(newer.id).where(newer.replaces == DisputeStatement.id).exists(),
-        )
+        .where(DisputeStatement.dispute_id == dispute_id, ~is_replaced())
         .order_by(DisputeStatement.at, DisputeStatement.id)
     ).all()
 
@@ -205,6 +201,39 @@ def statement_replacing(session: Session, statement_id: UUID) -> UUID | None:
     return session.scalars(
         select(DisputeStatement.id).where(DisputeStatement.replaces == statement_id)
     ).one_or_none()
+
+
+def is_replaced() -> ColumnElement[bool]:
+    """Return the condition that another statement has taken the place of one."""
+    newer = aliased(DisputeStatement)
+    return select(newer.id).where(newer.replaces == DisputeStatement.id).exists()
+
+
+def first_complaint(session: Session, dispute_id: UUID) -> datetime | None:
+    """Return when somebody complained first."""
+    return session.scalar(
+        select(func.min(DisputeStatement.said_at)).where(
+            DisputeStatement.dispute_id == dispute_id,
+            DisputeStatement.kind == StatementKind.COMPLAINT,
+        )
+    )
+
+
+def exhibited_at(
+    session: Session, exhibits: Sequence[Exhibit]
+) -> dict[UUID, tuple[datetime, bool]]:
+    """Return by exhibit when what it shows was recorded, and whether that was erased since."""
+    heard = session.execute(
+        select(Exhibit.id, Recording.started_at, Recording.erased_at)
+        .join(Recording, Recording.id == Exhibit.recording_id)
+        .where(Exhibit.id.in_([one.id for one in exhibits]))
+    ).all()
+    seen = session.execute(
+        select(Exhibit.id, Screenshot.captured_at, Screenshot.erased_at)
+        .join(Screenshot, Screenshot.id == Exhibit.screenshot_id)
+        .where(Exhibit.id.in_([one.id for one in exhibits]))
+    ).all()
+    return {row[0]: (row[1], row[2] is not None) for row in (*heard, *seen)}
 
 
 def clause(

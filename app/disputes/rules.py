@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from uuid import UUID
@@ -283,6 +283,19 @@ def cost_minor(minutes: int, hour_minor: int) -> int:
 def rounded(exact: Fraction) -> int:
     """Return the nearest whole number, a half rounded up."""
     return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
+
+
+def month_share(monthly_minor: int, since: date, until: date) -> int:
+    """Return what a monthly price brings from a day until before another, by days of each month."""
+    share = Fraction(0)
+    day = since
+    while day < until:
+        first = date(day.year, day.month, 1)
+        following = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+        ends = min(following, until)
+        share += Fraction(monthly_minor * (ends - day).days, (following - first).days)
+        day = ends
+    return rounded(share)
 
 
 def is_same_set(wanted: Sequence[UUID], known: Iterable[UUID]) -> bool:

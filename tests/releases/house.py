@@ -25,6 +25,7 @@ from app.core.db import Database
 from app.custody import ledger
 from app.custody.checkpoints import LogTools
 from app.custody.ledger import Act
+from app.disputes.report_routes import router as dispute_reports
 from app.disputes.routes import router as disputes
 from app.disputes.work_routes import router as dispute_work
 from app.identity.actor import Actor
@@ -226,6 +227,7 @@ def opened(house: House) -> Iterator[House]:
     app = FastAPI()
     app.include_router(disputes)
     app.include_router(dispute_work)
+    app.include_router(dispute_reports)
     app.include_router(previews)
     app.include_router(releases)
     app.include_router(bundle_routes)
