@@ -64,8 +64,9 @@ def _ask(stage: Stage, call: Call, row: Row) -> None:
 def _ask_in_dispute(stage: Stage, call: Call, contact: str) -> httpx.Response:
     wanted = stage.story.company["dispute"]
     must = stage.api.must
-    body = {"client": wanted["client"], "subject": wanted["subject"]}
+    body = {name: wanted[name] for name in ("client", "subject", "event", "complaint")}
     dispute = must("manager", "POST", "/v1/disputes", body=body)
+    stage.dispute = dispute["id"]
     path = f"/v1/disputes/{dispute['id']}"
     exhibit = {"recording_id": stage.recordings[call.id], "note": "Первое обращение"}
     must("manager", "POST", f"{path}/exhibits", body=exhibit)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from demo_company import archive, bundles, handing_over, people, playing, story
+from demo_company import archive, bundles, handing_over, people, playing, settling, story
 from demo_company.api import Api, Unexpected
 from demo_company.archive import Accounts, CannotRun, Running
 from demo_company.report import Report, Row, counts, say, table
@@ -125,6 +125,7 @@ def _play(folder: Path, running: Running, report: Report) -> Accounts:
         handing_over.hand_over(stage, rows)
         handing_over.listen(stage, told.call(_LISTENED))
         bundles.take(stage, told.call(_LISTENED), folder)
+        settling.settle(stage, folder)
         handing_over.withdraw(stage, rows, told.call(_WITHDRAWN))
         for row in rows.values():
             row.recording = handing_over.as_it_is(stage, row)

@@ -23,5 +23,6 @@ class Stage:
     contacts: dict[str, str] = field(default_factory=dict)
     contracts: dict[str, str] = field(default_factory=dict)
     client_names: dict[str, str] = field(default_factory=dict)
+    dispute: str = ""
     releases: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
