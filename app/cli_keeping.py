@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -42,20 +43,33 @@ def _must_be_archive(found: Settings) -> None:
 
 @click.command("backup")
 @click.argument("folder", type=_FOLDER)
-def backup(folder: Path) -> None:
-    """Write a backup of the database and the objects into an empty folder, without the keys."""
+@click.option(
+    "--objects",
+    "how",
+    type=click.Choice(["copy", "list"]),
+    default="copy",
+    show_default=True,
+    help="Copy the sealed bytes of every object, or list them: their store is backed up apart.",
+)
+def backup(folder: Path, how: str) -> None:
+    """Write a backup of the database and the objects into an empty folder, without the keys.
+
+    One that was broken off is gone on with by the same command.
+    """
     found = _settings()
     _must_be_archive(found)
     with database_urls(found) as urls:
         prepare(found, urls)
         with open_tools(found, urls) as tools:
-            made = backups.create(tools, urls, folder)
-    click.echo(f"{folder}: the database and {made.copied} of {made.objects} objects.")
+            made = backups.create(tools, urls, folder, with_objects=how == "copy")
+    again = f", {made.reused} of them before" if made.reused else ""
+    click.echo(f"{folder}: the database and {made.copied} of {made.objects} objects{again}.")
     if made.copied < made.objects:
-        click.echo(
-            "Objects in a bucket are listed, not copied: back the bucket up by its own means."
-        )
+        click.echo("Objects were listed, not copied: back their store up by its own means.")
     click.echo("The master keys are not included: audiatur keys backup copies them elsewhere.")
+    for key in made.damaged:
+        click.echo(f"not what came in, copied as it is: {key}", err=True)
+    sys.exit(1 if made.damaged else 0)
 
 
 @click.command("restore")
@@ -71,6 +85,10 @@ def restore(folder: Path, *, nothing_was_erased: bool) -> None:
     click.echo(
         f"{done.objects} objects are back; {done.erased_again} recordings were erased again."
     )
+    if done.listed:
+        click.echo(f"{done.listed} objects were listed alone: their store must have them.")
+    click.echo(f"{done.checked} objects were read, {done.failed} are damaged or missing.")
+    sys.exit(1 if done.failed else 0)
 
 
 @click.group()

@@ -38,7 +38,7 @@ class Notes:
         context = object_id.bytes + _CONTEXT
         data_key = new_data_key()
         sealer = Sealer(data_key, context)
-        draft = self._store.begin(_key_for(object_id), replaces=True)
+        draft = self._store.begin(key_for(object_id), replaces=True)
         try:
             draft.write(_MAGIC + self._keys.wrap(data_key, context=context) + sealer.header)
             whole = len(text) - len(text) % (_MOST_CHUNK_BYTES + 1)
@@ -57,7 +57,7 @@ class Notes:
             ObjectDamaged: it was changed, belongs elsewhere, or is sealed with another key.
             StoreUnavailable: the store is away.
         """
-        found = b"".join(self._store.stream(_key_for(object_id)))
+        found = b"".join(self._store.stream(key_for(object_id)))
         if not found.startswith(_MAGIC):
             raise ObjectDamaged("This is no note.")
         context = object_id.bytes + _CONTEXT
@@ -76,12 +76,13 @@ class Notes:
 
     def remains(self, object_id: UUID) -> bool:
         """Tell whether a note is there, in any version."""
-        return self._store.remains(_key_for(object_id))
+        return self._store.remains(key_for(object_id))
 
     def delete(self, object_id: UUID) -> None:
         """Destroy the note, all its versions included; do nothing where there is none."""
-        self._store.delete(_key_for(object_id))
+        self._store.delete(key_for(object_id))
 
 
-def _key_for(object_id: UUID) -> str:
+def key_for(object_id: UUID) -> str:
+    """Return the key of the note beside an object."""
     return f"{object_id.hex[-2:]}/{object_id.hex}.note"

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,7 @@ from app.core.errors import Invalid
 from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act, DetailCipher
+from app.fixity import checks, locks
 from app.identity.actor import Actor
 from app.retention import tombstones
 from app.retention.tombstones import Tombstone
@@ -29,15 +32,18 @@ from app.wiring import (
     database_urls,
     detail_cipher,
     make_data_folder,
+    open_tools,
     prepare,
     restoring_mark,
     write_private,
 )
-from storage.errors import ObjectExists
+from storage.errors import ObjectExists, StoreRefused
 from storage.keys import MasterKeys
+from storage.notes import key_for as note_key
 from storage.ports import Store
 from storage.sealed import SealedStore
 
+_log = structlog.get_logger()
 _ACTOR = Actor.system("command line")
 _PIECE_BYTES = 1 << 20
 _ROLES = ("audiatur_app", "audiatur_public", "audiatur_purge")
@@ -68,10 +74,16 @@ class JournalMissing(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What came back, and what was erased again."""
+    """What came back, what was erased again, and how many objects were read and not well.
+
+    `listed` are objects that the backup names and does not hold.
+    """
 
     objects: int
+    listed: int
     erased_again: int
+    checked: int
+    failed: int
 
 
 def restore(settings: Settings, folder: Path, *, nothing_was_erased: bool = False) -> Restored:
@@ -94,13 +106,23 @@ def restore(settings: Settings, folder: Path, *, nothing_was_erased: bool = Fals
     write_private(restoring_mark(settings), "A restore was begun and is not through.\n")
     for marker in folder.glob("*-key.json"):
         write_private(settings.data / marker.name, marker.read_text(encoding="utf-8"))
-    objects = _put_back(backup.stores(settings), folder, _gone(stones))
+    objects, listed = _put_back(backup.stores(settings), folder, _gone(stones))
     with database_urls(settings) as urls:
         _load(urls, folder, is_again=is_again)
         prepare(settings, urls, is_restoring=True)
         erased = _erase_again(settings, urls, stones)
-    restoring_mark(settings).unlink()
-    return Restored(objects=objects, erased_again=erased)
+        restoring_mark(settings).unlink()
+        checked, failed = _look(settings, urls)
+    return Restored(
+        objects=objects, listed=listed, erased_again=erased, checked=checked, failed=failed
+    )
+
+
+def _look(settings: Settings, urls: Urls) -> tuple[int, int]:
+    """Read everything that is back, and let the store have the locks and holds that are wanted."""
+    with open_tools(settings, urls) as tools:
+        locks.reconcile(tools)
+        return checks.check_all(tools)
 
 
 def _manifest(folder: Path) -> None:
@@ -128,18 +150,29 @@ def _must_have_keys(settings: Settings, folder: Path) -> None:
 
 def _gone(stones: list[Tombstone]) -> set[tuple[str, str]]:
     return {
-        (store, SealedStore.key_for(object_id))
+        (store, key)
         for stone in stones
         for object_id, store in stone.objects
+        for key in _keys_of(object_id)
     }
 
 
-def _put_back(stores: dict[str, Store], folder: Path, gone: set[tuple[str, str]]) -> int:
-    """Put objects back but for those that were erased; return how many."""
-    count = 0
+def _keys_of(object_id: UUID) -> tuple[str, str]:
+    """Return the keys of an object and of the note beside it, which holds its key and persons."""
+    return note_key(object_id), SealedStore.key_for(object_id)
+
+
+def _put_back(
+    stores: dict[str, Store], folder: Path, gone: set[tuple[str, str]]
+) -> tuple[int, int]:
+    """Put objects back but for those that were erased; return how many, and how many it lacks."""
+    count = listed = 0
     for told in backup.listed(folder):
         name, key = told["store"], told["key"]
-        if "sha256" not in told or (name, key) in gone:
+        if (name, key) in gone:
+            continue
+        if "sha256" not in told:
+            listed += 1
             continue
         path = folder / name / key
         if backup.digest_of(path) != told["sha256"]:
@@ -154,7 +187,7 @@ def _put_back(stores: dict[str, Store], folder: Path, gone: set[tuple[str, str]]
         finally:
             draft.discard()
         count += 1
-    return count
+    return count, listed
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -196,8 +229,16 @@ def _erase_again(settings: Settings, urls: Urls, stones: list[Tombstone]) -> int
             with database.transaction() as session:
                 count += _bury_again(session, stone)
             for object_id, name in stone.objects:
-                stores[name].delete(SealedStore.key_for(object_id))
+                for key in _keys_of(object_id):
+                    _delete(stores[name], key)
         with database.transaction() as session:
+            # Another store has confirmed nothing yet.
+            session.execute(
+                text(
+                    "UPDATE object_locks SET mode = NULL, locked_until = NULL, is_held = false,"
+                    " seen_at = NULL, difference = NULL"
+                )
+            )
             facts: dict[str, str | int | bool | None] = {"erased_again": count}
             about = ("backup", new_id())
             at = SystemClock().now()
@@ -205,6 +246,14 @@ def _erase_again(settings: Settings, urls: Urls, stones: list[Tombstone]) -> int
     finally:
         database.close()
     return count
+
+
+def _delete(store: Store, key: str) -> None:
+    """Delete what came back; bytes that a lock of the store keeps have no key any more."""
+    try:
+        store.delete(key)
+    except StoreRefused as exc:
+        _log.warning("restore.locked", key=key, error=str(exc))
 
 
 def _bury_again(session: Session, stone: Tombstone) -> bool:

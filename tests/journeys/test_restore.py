@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Place:
 
     data: Path
     keys: Path
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,7 +44,7 @@ class Place:
             for name in ("archive", "release", "ledger")
         }
         settings = {f"AUDIATUR_{name}": str(path) for name, path in told.items()}
-        return {**kept, **settings, "PYTHONPATH": str(ROOT)}
+        return {**kept, **settings, **self.more, "PYTHONPATH": str(ROOT)}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - the product's own command.
