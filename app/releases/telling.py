@@ -27,7 +27,9 @@ from app.releases.models import Release
 from app.releases.papers import Cover, Exhibit, Step
 from app.releases.passport import Json, moment
 
-_CONTENT_SHOWN: Final = frozenset({Act.RECORDING_INGESTED, Act.RECORDING_LEG_ADDED})
+_CONTENT_SHOWN: Final = frozenset(
+    {Act.RECORDING_INGESTED, Act.RECORDING_LEG_ADDED, Act.RECORDING_REBUILT}
+)
 """Acts whose `content` is what was received; that of a listening may be another copy."""
 _DETAIL_SHOWN: Final = frozenset({Act.DERIVED_CREATED, Act.BUNDLE_CREATED})
 """Acts whose `detail` holds codes alone: neither names nor numbers, nor anybody's words."""

@@ -84,6 +84,8 @@ _HEX32: Final = re.compile(r"[0-9a-f]{64}")
 _COMMITMENT_DOMAIN: Final = b"rec-commit/v1"
 _T = TypeVar("_T")
 _FIRST_ACTS: Final = frozenset({"recording.ingested", "screenshot.ingested", "release.requested"})
+# What a log that was lost with its database begins with again: honest, and less than a whole story.
+_REBUILT: Final = "recording.rebuilt"
 
 
 class Result(StrEnum):
@@ -737,7 +739,12 @@ class Verification:
                 yield Broken(name, f"event {seq} is later than the making of the bundle")
             if event.previous != (before.seq if before else None):
                 yield Broken(name, f"an event of {event.about[1]} is missing before event {seq}")
-            if before is None and event.act not in _FIRST_ACTS:
+            if before is None and event.act == _REBUILT:
+                self.report.warnings.append(
+                    f"the story of {event.about[1]} begins with a rebuilding from the store: the"
+                    " log before it was lost, and nothing tells when and how it was received"
+                )
+            elif before is None and event.act not in _FIRST_ACTS:
                 yield Broken(name, f"event {seq} begins the story of {event.about[1]} amid it")
             if event.act == "bundle.created":
                 made = event

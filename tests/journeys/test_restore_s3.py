@@ -75,10 +75,9 @@ def drill(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Dril
 
         for call in ids:
             _until(lambda call=call: is_inspected(call))  # type: ignore[misc]
-        # Notes come with the first look, which is a minute away: here by a command.
-        place.cli("check-fixity")
-        said = place.cli("backup", str(folder / "backup"))
-        assert "0 of" not in said
+        # A note comes with the first look, within a minute or so.
+        _until(lambda: sum(".note" in name for name in buckets.names()) == len(ids))
+        assert "10 of 10 objects" in place.cli("backup", str(folder / "backup"))
         before = buckets.names()
         wish = {"ground": "request", "reason": "Просит."}
         path = f"/recordings/{ids['c1']}/erasures"

@@ -131,6 +131,7 @@ class Forge:
     stamp: bytes | None = None
     tsa_pem: bytes = b""
     older: int | None = None
+    is_rebuilt: bool = False
 
     def __post_init__(self) -> None:
         last: dict[str, int] = {}
@@ -138,10 +139,12 @@ class Forge:
             RECORDING: hashlib.sha256(ORIGINAL).digest(),
             CLIPPED: bytes.fromhex(SOURCE_SHA256),
         }
-        for seq, (act, kind, about) in enumerate(ACTS):
+        for seq, (first, kind, about) in enumerate(ACTS):
+            is_begun_anew = self.is_rebuilt and first == "recording.ingested"
+            act = "recording.rebuilt" if is_begun_anew else first
             salt = hashlib.sha256(f"salt {seq}".encode()).digest()
             opened: list[tuple[str, bytes]] = []
-            if act == "recording.ingested" and about in contents:
+            if first == "recording.ingested" and about in contents:
                 opened.append(("content", contents[about]))
             if about == RELEASE:
                 opened.append(("detail", jcs({"note": f"step {seq}"})))

@@ -38,6 +38,15 @@ def test_a_right_bundle_is_valid_as_a_folder_and_as_a_zip(forge: Forge, tmp_path
     assert (found.result, found.problems) == (Result.VALID, [])
 
 
+def test_a_story_that_begins_with_a_rebuilding_is_told_of(tmp_path: Path) -> None:
+    forge = Forge(is_rebuilt=True)
+    found = checked(forge, forge.bundle(), tmp_path)
+    assert (found.result, found.problems) == (Result.VALID_WITH_WARNINGS, [])
+    assert [one.split(" begins")[0] for one in found.warnings] == [
+        f"the story of {about}" for about in (forging.RECORDING, forging.CLIPPED)
+    ]
+
+
 def test_without_a_key_nothing_can_be_said(forge: Forge, tmp_path: Path) -> None:
     bundle = write_folder(tmp_path, forge.bundle())
     assert verify.verify(bundle, Trusted()).result is Result.UNVERIFIABLE

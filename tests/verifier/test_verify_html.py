@@ -57,6 +57,15 @@ def test_a_right_bundle_is_valid(page: Page, forge: Forge, tmp_path: Path) -> No
     assert result(page, packed, "0" * 64)[0] == "INVALID"
 
 
+def test_a_story_that_begins_with_a_rebuilding_is_told_of(page: Page, tmp_path: Path) -> None:
+    forge = Forge(is_rebuilt=True)
+    packed = write_zip(tmp_path / "a.zip", forging.members(forge.bundle()))
+    word, problems = result(page, packed, fingerprint(forge.bundle_key))
+    assert (word, problems) == ("VALID_WITH_WARNINGS", [])
+    notes = page.locator("#notes").inner_text()
+    assert all(about in notes for about in (forging.RECORDING, forging.CLIPPED))
+
+
 @pytest.mark.parametrize("attack", [*ATTACKS, *INSIDE], ids=lambda a: a.name)
 def test_an_attack_is_seen(page: Page, forge: Forge, tmp_path: Path, attack: Attack) -> None:
     files = attack.do(forge, forge.bundle())

@@ -40,6 +40,16 @@ def test_a_right_bundle_is_valid(forge: Forge, tmp_path: Path, key: Path) -> Non
     assert run(packed)[0] == 3
 
 
+def test_a_story_that_begins_with_a_rebuilding_is_told_of(tmp_path: Path) -> None:
+    forge = Forge(is_rebuilt=True)
+    path = tmp_path / "key.pem"
+    path.write_bytes(forging.pem(forge.bundle_key.public_key()))
+    status, lines = run(write_folder(tmp_path, forge.bundle()), path)
+    assert (status, lines[-1]) == (1, "VALID_WITH_WARNINGS")
+    warned = " ".join(lines[:-1])
+    assert all(about in warned for about in (forging.RECORDING, forging.CLIPPED))
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)
 def test_an_attack_is_seen(forge: Forge, tmp_path: Path, key: Path, attack: Attack) -> None:
     files = attack.do(forge, forge.bundle())
