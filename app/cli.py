@@ -18,6 +18,7 @@ import click
 from sqlalchemy import text
 
 from app import logs, processes, settings
+from app.cli_feeds import calls, reconcile
 from app.cli_keeping import backup, keys, restore
 from app.cli_ledger import ledger, receipt
 from app.consent import shipped
@@ -75,6 +76,8 @@ audiatur.add_command(receipt)
 audiatur.add_command(backup)
 audiatur.add_command(restore)
 audiatur.add_command(keys)
+audiatur.add_command(calls)
+audiatur.add_command(reconcile)
 
 
 def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks them.

@@ -27,6 +27,7 @@ from app.consent.staff_routes import router as staff
 from app.consent.template_routes import router as templates
 from app.consent.vcon_routes import router as vcon
 from app.core import problems
+from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.custody.receipts import Receipts
 from app.custody.refusals import Denials
@@ -37,6 +38,8 @@ from app.disputes.work_routes import router as dispute_work
 from app.documents.ingest import DocumentTools
 from app.documents.routes import router as documents
 from app.edge import Gate
+from app.feeds.refused import RefusedUploads
+from app.feeds.routes import router as feeds
 from app.fixity.routes import router as fixity
 from app.identity.authenticator import Authenticator
 from app.identity.people_routes import router as people
@@ -81,6 +84,7 @@ ROUTERS = (
     recordings,
     documents,
     calls,
+    feeds,
     fixity,
     consent,
     templates,
@@ -177,8 +181,15 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     )
     for router in ROUTERS:
         app.include_router(router)
-    denials = Denials(tools.database, tools.clock, app.state.authenticator.actor_of)
-    problems.install(app, on_refusal=denials)
+    who = app.state.authenticator.actor_of
+    denials = Denials(tools.database, tools.clock, who)
+    uploads = RefusedUploads(tools.database, tools.clock, who)
+
+    def told(request: Request, refusal: Refusal) -> None:
+        denials(request, refusal)
+        uploads(request, refusal)
+
+    problems.install(app, on_refusal=told)
     answer_broken(app)
     app.add_middleware(Gate)
     app.add_middleware(Told)

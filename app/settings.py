@@ -182,6 +182,18 @@ class Settings(BaseSettings):
     office_zone: str = Field(
         default="Europe/Moscow", description="Time zone of the office, in whose days periods end."
     )
+    reconcile_after_hours: Annotated[int, Field(ge=0, le=168)] = Field(
+        default=6, description="How long after a day its calls are compared with its recordings."
+    )
+    call_tolerance_seconds: Annotated[int, Field(ge=1, le=900)] = Field(
+        default=60, description="How far the clocks of an exchange and a telephone may be apart."
+    )
+    shortest_call_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
+        default=0, description="Shortest talk of which a recording is expected."
+    )
+    source_silent_hours: Annotated[int, Field(ge=1, le=8760)] = Field(
+        default=72, description="How long a source of call records may be silent unnoticed."
+    )
     event_window_hours: Annotated[int, Field(ge=1)] = Field(
         default=24, description="How far from a call its event may lie to be tied to it."
     )

@@ -12,6 +12,9 @@ class Permission(StrEnum):
     RECORDING_READ = "recording:read"
     RECORDING_LISTEN = "recording:listen"
     RECORDING_RELINK = "recording:relink"
+    RECONCILIATION_READ = "reconciliation:read"
+    RECONCILIATION_EXPLAIN = "reconciliation:explain"
+    RECONCILIATION_RULE = "reconciliation:rule"
     PARTY_WRITE = "party:write"
     PARTY_CONFIRM = "party:confirm"
     CLIENT_READ = "client:read"
@@ -84,6 +87,7 @@ _P = Permission
 _EVERYBODY = {_P.SESSION_SELF, _P.RECORDING_READ, _P.ASSERTION_BLOCK}
 _COMPLIANCE = _EVERYBODY | {
     _P.RECORDING_LISTEN,
+    _P.RECONCILIATION_READ,
     _P.PARTY_WRITE,
     _P.PARTY_CONFIRM,
     _P.CLIENT_READ,
@@ -121,6 +125,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         | {
             _P.RECORDING_LISTEN,
             _P.RECORDING_RELINK,
+            _P.RECONCILIATION_READ,
+            _P.RECONCILIATION_EXPLAIN,
             _P.PARTY_WRITE,
             _P.CLIENT_READ,
             _P.CLIENT_WRITE,
@@ -160,6 +166,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(
         _EVERYBODY
         | {
+            _P.RECONCILIATION_READ,
+            _P.RECONCILIATION_EXPLAIN,
+            _P.RECONCILIATION_RULE,
             _P.CLIENT_READ,
             _P.CLIENT_WRITE,
             _P.EVENT_WRITE,
@@ -178,6 +187,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         {
             _P.SESSION_SELF,
             _P.RECORDING_READ,
+            _P.RECONCILIATION_READ,
             _P.CLIENT_READ,
             _P.NOTICE_READ,
             _P.DOCUMENT_READ,

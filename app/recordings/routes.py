@@ -160,15 +160,17 @@ async def post_recording(request: Request, actor: CanSend, receiving: Receiving)
 
     201 says that it is durable; 200 that it was before.
     """
+
+    def begin(raw: bytes) -> RecordingIngest:
+        told = parse_metadata(RecordingTold, raw)
+        request.state.source_call_id = told.source_call_id  # A refusal tells of which call it was.
+        key = request.headers.get("idempotency-key")
+        return RecordingIngest(receiving.ingest, actor, told, key=key)
+
     answer, is_new = await receive(
         request,
         Reception(
-            begin=lambda raw: RecordingIngest(
-                receiving.ingest,
-                actor,
-                parse_metadata(RecordingTold, raw),
-                key=request.headers.get("idempotency-key"),
-            ),
+            begin=begin,
             recognise=lambda part: AudioRecogniser(part.declared_type, part.name),
             max_file_bytes=receiving.max_upload_bytes,
             idle_seconds=receiving.idle_seconds,

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import psycopg
 
+from app.core.clock import SystemClock
 from app.core.db import APP_ROLE, CONNECT_SECONDS, Database
 from app.core.errors import Refusal
 from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
+from app.feeds import queries as feeds
 from app.fixity import queries as fixity
 from app.inspection.sandbox import Sandbox, SandboxMissing, Strength
 from app.migrate import is_from_newer_code, revisions
@@ -158,6 +160,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield migrated
         if migrated.level is Level.OK:
             yield _fixity(urls)
+            yield from _calls(urls, settings)
 
 
 def _postgres_version(version: int) -> Finding:
@@ -326,6 +329,36 @@ def _fixity(urls: Urls) -> Finding:
             part="fixity", level=Level.WARN, found=late, mend="start more workers, or wait"
         )
     return Finding(part="fixity", level=Level.OK, found=said)
+
+
+def _calls(urls: Urls, settings: Settings) -> Iterator[Finding]:
+    database = Database(urls.web, role=APP_ROLE, pool_size=1)
+    try:
+        with database.transaction() as session:
+            found = feeds.figures(session, at=SystemClock().now())
+    finally:
+        database.close()
+    silent = [
+        f"{source.name} is silent for {source.silent_seconds / 3600:.0f} hours"
+        for source in found.sources
+        if source.silent_seconds > settings.source_silent_hours * 3600
+    ]
+    known = sum(source.known for source in found.sources)
+    said = f"{known} calls of the last week from {len(found.sources)} sources"
+    yield Finding(
+        part="call records",
+        level=Level.WARN if silent else Level.OK,
+        found="; ".join(silent) or said,
+        mend="see why it sends no call records, or disable the device" if silent else "",
+    )
+    yield Finding(
+        part="lost calls",
+        level=Level.WARN if found.alarms else Level.OK,
+        found=f"{found.alarms} calls or counts without recording and explanation",
+        mend="see GET /v1/reconciliation/gaps, find them or give the reason"
+        if found.alarms
+        else "",
+    )
 
 
 def _audio() -> Iterator[Finding]:

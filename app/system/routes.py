@@ -15,6 +15,7 @@ from sqlalchemy import text
 from app.core.db import Database
 from app.core.errors import Refusal
 from app.fixity import queries as fixity
+from app.system.call_figures import CallCollector
 from app.system.log_figures import LogCollector
 from storage.errors import StoreError
 
@@ -97,6 +98,7 @@ def metrics(request: Request) -> Response:
     queue = CollectorRegistry()
     queue.register(_QueueCollector(request.app.state.database))
     queue.register(LogCollector(request.app.state.database))
+    queue.register(CallCollector(request.app.state.database, request.app.state.clock))
     body = generate_latest(REGISTRY)
     try:
         body += generate_latest(queue)

@@ -11,6 +11,8 @@ from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
 from app.custody import checkpoints
 from app.disputes.jobs import handle_remind
+from app.feeds import jobs as feeds
+from app.feeds.days import RECONCILE
 from app.fixity import jobs as fixity
 from app.fixity.locks import APPLY
 from app.inspection.jobs import follow_call, inspect
@@ -30,7 +32,7 @@ from app.retention.jobs import handle_check, handle_daily, handle_mirror, handle
 from app.review.jobs import handle_seed
 from app.tools import Tools
 
-Handler = Callable[..., None]
+Handler = Callable[..., object]
 
 SWEEP = "recordings.sweep"
 _SWEPT_AFTER = timedelta(hours=6)
@@ -52,6 +54,7 @@ HANDLERS: dict[str, Handler] = {
     PURGE: handle_purge,
     CHECK: handle_check,
     MIRROR: handle_mirror,
+    RECONCILE: feeds.handle_reconcile,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 
@@ -64,6 +67,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "fixity.sample": ("25 4 * * *", fixity.handle_sample),
     "fixity.reconcile_locks": ("45 4 * * *", fixity.handle_reconcile),
     "fixity.notes": ("35 * * * *", fixity.handle_notes),
+    "feeds.hourly": ("12 * * * *", feeds.handle_hourly),
     "inspection.check_runs": ("29 * * * *", check_runs),
     "disputes.remind": ("*/10 * * * *", handle_remind),
     "review.seed": ("5 3 * * *", handle_seed),

@@ -1,0 +1,143 @@
+"""Commands around calls: taking call records in, and comparing days with their recordings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import date, datetime
+from pathlib import Path
+from typing import cast
+from zoneinfo import ZoneInfo, available_timezones
+
+import click
+
+from app.core.errors import Conflict
+from app.feeds import importing, jobs
+from app.feeds.calls import House
+from app.feeds.importing import Form
+from app.feeds.models import Statement
+from app.feeds.reconciling import office_of
+from app.tools import Tools
+
+OpenTools = Callable[[], AbstractContextManager[Tools]]
+_TOLD_LINES = 100
+
+
+class DayNotOver(Conflict):
+    """The day is not over at the office; its calls are not all known yet."""
+
+
+@click.group()
+def calls() -> None:
+    """Take in which calls took place, as exchanges and devices know them."""
+
+
+@calls.command("import")
+@click.argument(
+    "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--format", "form", type=click.Choice(["asterisk-csv", "json"]), required=True)
+@click.option("--device", "name", required=True, help="The device in whose name they are kept.")
+@click.option("--zone", help="Time zone of moments without one; the office's if not said.")
+@click.option("--dry-run", is_flag=True, help="Read and check everything, keep nothing.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def import_calls(  # noqa: PLR0913 - what the person may say of a file.
+    open_tools: OpenTools,
+    path: Path,
+    form: str,
+    name: str,
+    zone: str | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take in call records: Asterisk's Master.csv, or JSON with a call in each line.
+
+    Exit code 1 if a line was bad; the good ones are kept all the same.
+    """
+    if zone is not None and zone not in available_timezones():
+        raise click.BadParameter(f"{zone} is no time zone, as Europe/Moscow is one.")
+    told = 0
+
+    def tell(number: int, wrong: str) -> None:
+        nonlocal told
+        told += 1
+        if told <= _TOLD_LINES:
+            click.echo(f"line {number}: {wrong}", err=True)
+
+    with open_tools() as tools:
+        settings = tools.settings
+        house = House(office=office_of(settings), region=settings.region)
+        source = importing.device(tools.database, name)
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+            rows = importing.read(
+                lines, cast("Form", form), zone=ZoneInfo(zone) if zone else settings.zone
+            )
+            done = importing.take(
+                tools.database, tools.clock, source, rows, house, tell=tell, is_dry=dry_run
+            )
+        made = [] if dry_run else jobs.handle_reconcile(tools)
+    if told > _TOLD_LINES:
+        click.echo(f"… and {told - _TOLD_LINES} more bad lines.", err=True)
+    facts = {
+        "new": done.new,
+        "corrected": done.corrected,
+        "repeated": done.repeated,
+        "bad": done.bad,
+        "days": len(done.days),
+        "statements": len(made),
+        "dry_run": dry_run,
+    }
+    line = (
+        f"{done.new} calls new, {done.corrected} corrected, {done.repeated} known already, "
+        f"{done.bad} bad lines; {len(done.days)} days, {len(made)} statements."
+    )
+    if dry_run:
+        line = f"{done.new} calls could be taken, {done.bad} bad lines; nothing was kept."
+    click.echo(json.dumps(facts) if as_json else line)
+    sys.exit(1 if done.bad else 0)
+
+
+@click.command("reconcile")
+@click.option("--day", "asked", type=click.DateTime(["%Y-%m-%d"]), help="One day of the office.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def reconcile(open_tools: OpenTools, asked: datetime | None, *, as_json: bool) -> None:
+    """Compare days that are over with their recordings, and print the statements that are new."""
+    with open_tools() as tools:
+        if asked is None:
+            made = jobs.handle_hourly(tools)
+        else:
+            one = jobs.reconcile_day(tools, _over(tools, asked.date()))
+            made = [one] if one else []
+    if as_json:
+        click.echo(json.dumps([_facts(row) for row in made], ensure_ascii=False))
+        return
+    for row in made:
+        click.echo(_line(row))
+    if not made:
+        click.echo("Nothing differs from what was stated.")
+
+
+def _over(tools: Tools, day: date) -> date:
+    if office_of(tools.settings).bounds(day)[1] > tools.clock.now():
+        raise DayNotOver
+    return day
+
+
+def _facts(row: Statement) -> dict[str, object]:
+    said: dict[str, object] = json.loads(row.body)
+    return {"statement": said, "sha256": row.sha256.hex(), "note": row.note}
+
+
+def _line(row: Statement) -> str:
+    said = json.loads(row.body)
+    counts = said["counts"]
+    gaps = ", ".join(f"{count} {reason}" for reason, count in said["gaps"].items()) or "no gaps"
+    return (
+        f"{row.day} version {row.version}: {counts['calls']} calls, {counts['answered']} answered, "
+        f"{counts['recordings']} recordings, {counts['matched']} matched; {gaps}"
+    )
