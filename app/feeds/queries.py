@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -154,6 +155,11 @@ def statements_over(session: Session, since: datetime, until: datetime) -> list[
         .order_by(Statement.day, Statement.version)
     )
     return list({row.day: row for row in rows}.values())
+
+
+def has_sources(row: Statement) -> bool:
+    """Say whether any source had told of the day."""
+    return bool(json.loads(row.body)["sources"])
 
 
 def pending_days(session: Session, last: date, *, limit: int) -> list[date]:

@@ -1,13 +1,15 @@
 """Which calls with the client there are in the period, and why some of them are not inside.
 
-Of what is withheld nothing is told but the digests of its files and the class of the reason.
+Of what is withheld nothing is told but the digests of its files and the class of the reason. Calls
+that an exchange or a device told of and of which no recording is here are lost, each with its
+reason; the signed statements of the days go with it, and hold figures and digests alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,6 +21,8 @@ from app.consent.purposes import Purpose
 from app.consent.rules import Decision
 from app.custody.ledger import Act
 from app.custody.models import CustodyEntry
+from app.feeds import queries as feeds
+from app.feeds.models import Statement
 from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
 from app.releases.models import Release
 from app.releases.passport import Json, moment, unknown
@@ -66,6 +70,7 @@ def completeness(
             withheld.append(
                 {"files": files, "reason": _withheld(session, release, recording, at=at)}
             )
+    lost += _without_recording(session, release.client_id, since, until)
     return {
         "client": str(release.client_id),
         "from": moment(since),
@@ -74,15 +79,63 @@ def completeness(
             {"recording": str(one.id), "files": _digests(session, one.legs)} for one in included
         ],
         "withheld": sorted(withheld, key=lambda one: str(one["files"])),
-        "lost": sorted(lost, key=lambda one: str(one["files"])),
+        "lost": sorted(lost, key=lambda one: str((one["files"], one.get("call")))),
         "counts": {
             "included": len(inside),
             "withheld": dict(Counter(str(one["reason"]) for one in withheld)),
             "lost": dict(Counter(str(one["reason"]) for one in lost)),
             "sent_twice_with_other_bytes": _conflicts(session, [one.id for one in calls]),
         },
-        "compared_with_calls_made": unknown(_NOT_COMPARED),
+        "compared_with_calls_made": _compared(session, since, until),
     }
+
+
+def signed_days(session: Session, told: Json) -> dict[str, bytes]:
+    """Return the signed statements of the days that `completeness` told of, by their paths."""
+    since, until = (datetime.fromisoformat(told[name]) for name in ("from", "until"))
+    return {_path(row): row.note.encode() for row in feeds.statements_over(session, since, until)}
+
+
+def _path(row: Statement) -> str:
+    return f"metadata/reconciliation/{row.day.isoformat()}.{row.version}.note"
+
+
+def _compared(session: Session, since: datetime, until: datetime) -> Json:
+    """Return which days were compared, and of which no source had told any call."""
+    rows = {row.day: row for row in feeds.statements_over(session, since, until)}
+    told = {day for day, row in rows.items() if feeds.has_sources(row)}
+    days = _days(since, until)
+    return {
+        "days": [
+            {"day": day.isoformat(), "note": _path(row), "version": row.version}
+            for day, row in sorted(rows.items())
+        ],
+        "without_call_records": [day.isoformat() for day in days if day not in told],
+    } | ({} if told else unknown(_NOT_COMPARED))
+
+
+def _days(since: datetime, until: datetime) -> list[date]:
+    count = (until.date() - since.date()).days
+    return [since.date() + number * _DAY for number in range(count)]
+
+
+def _without_recording(
+    session: Session, client_id: UUID, since: datetime, until: datetime
+) -> list[Json]:
+    """Return the client's calls without recording: a class of reason, never anybody's words."""
+    return [
+        {
+            "files": [],
+            "call": {
+                "started_at": moment(one.started_at),
+                "duration_ms": one.talk_ms,
+                "direction": one.direction,
+            },
+            "reason": one.reason,
+            "by": "person" if one.is_explained_by_person else "rule",
+        }
+        for one in feeds.lost_with(session, client_id, since, until)
+    ]
 
 
 def _period(moments: Iterable[datetime], zone: ZoneInfo) -> tuple[datetime, datetime]:

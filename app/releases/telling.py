@@ -51,6 +51,7 @@ class Tale:
     decisions: Mapping[str, tuple[Json, bytes]]
     policies: Mapping[str, bytes]
     completeness: Json
+    statements: Mapping[str, bytes]
     vcons: Sequence[Json]
     directions: Mapping[UUID, str]
 
@@ -90,6 +91,7 @@ def gather(
 ) -> Tale:
     """Return what is told of the release and of each of its recordings."""
     recordings = [one for r in outgoing if (one := queries.recording(session, r)) is not None]
+    whole = completeness.completeness(session, release, recordings, zone=ZONE, at=at)
     numbers: dict[UUID, int] = {}
     decisions: dict[str, tuple[Json, bytes]] = {}
     for item in release.items:
@@ -105,7 +107,8 @@ def gather(
         consents=[dossier.consent_of(session, release, one.id, at=at) for one in recordings],
         decisions=decisions,
         policies=dossier.policies_of(session, release.items),
-        completeness=completeness.completeness(session, release, recordings, zone=ZONE, at=at),
+        completeness=whole,
+        statements=completeness.signed_days(session, whole),
         vcons=vcons,
         directions={one.id: one.direction for one in recordings},
     )
@@ -204,6 +207,8 @@ def write(bag: Bag, tale: Tale, cut: Proofs, *, fingerprint: str, software: str)
         ("vcon", tale.vcons),
     ):
         bag.add(f"metadata/{name}.json", bags.canonical(value))
+    for path, note in tale.statements.items():
+        bag.add(path, note)
     for name, (decision, inputs) in tale.decisions.items():
         bag.add(f"{name}.json", bags.canonical(decision))
         bag.add(f"{name}.inputs.jcs", inputs)
