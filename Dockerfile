@@ -1,6 +1,15 @@
 # syntax=docker/dockerfile:1
 
-# The first stage makes the environment; what only it needs does not reach the second.
+# The first stage builds the styles and scripts of the pages; the libraries come from the lock file.
+FROM node:22-bookworm-slim AS front
+
+WORKDIR /opt/audiatur
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+COPY app/web/static/src app/web/static/src
+RUN npm run build
+
+# The second makes the environment; what only it needs does not reach the third.
 FROM python:3.12-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -15,6 +24,7 @@ COPY LICENSE README.md alembic.ini pyproject.toml ./
 COPY app app
 COPY migrations migrations
 COPY storage storage
+COPY --from=front /opt/audiatur/app/web/static/built app/web/static/built
 # Installed in place, since migrations and alembic.ini stand beside the packages. The lock file is
 # one for developers and servers; a server keeps none of the tools that build and test.
 RUN pip install --no-deps --no-build-isolation --editable . \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,9 +11,8 @@ from functools import partial
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
 from prometheus_client import Counter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,11 +62,16 @@ from app.releases.routes import router as releases
 from app.retention.act_routes import router as erasure_acts
 from app.retention.erasure_routes import router as erasures
 from app.retention.routes import router as retention
-from app.review.page_routes import router as review_pages
 from app.review.routes import router as review
+from app.settings import Settings
 from app.system.routes import database_check
 from app.system.routes import router as system
 from app.tools import Tools
+from app.web import edge as pages
+from app.web import frame, front, words
+from app.web.edge import PageRoute, Web
+from app.web.pages import ROUTERS as PAGES
+from app.web.pages import SECTIONS
 from app.worker.routes import router as jobs
 
 _log = structlog.get_logger()
@@ -103,8 +107,8 @@ ROUTERS = (
     erasures,
     erasure_acts,
     review,
-    review_pages,
     jobs,
+    *PAGES,
 )
 
 
@@ -190,6 +194,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         uploads(request, refusal)
 
     problems.install(app, on_refusal=told)
+    app.state.web = _web(settings, told)
     answer_broken(app)
     app.add_middleware(Gate)
     app.add_middleware(Told)
@@ -197,15 +202,39 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     return app
 
 
+def _web(settings: Settings, on_refusal: Callable[[Request, Refusal], None]) -> Web:
+    """Return what the pages are given."""
+    said, built = words.load(settings.zone, settings.region), front.load()
+    if not built.is_built:
+        _log.error("pages.not_built", mend=front.MEND)
+    shown = [
+        route
+        for router in PAGES
+        for route in router.routes
+        if isinstance(route, PageRoute) and "GET" in (route.methods or ())
+    ]
+    return Web(
+        words=said,
+        environments=frame.environments(said, built),
+        front=built,
+        sections=SECTIONS,
+        is_page=lambda path: any(route.path_regex.fullmatch(path) for route in shown),
+        on_refusal=on_refusal,
+    )
+
+
 def answer_broken(app: FastAPI) -> None:
-    """Answer what broke with a problem that holds the request's id and nothing of what broke."""
+    """Answer what broke with a problem or a page that holds the request's id, no more of it."""
 
     @app.exception_handler(Exception)
-    async def broken(request: Request, exc: Exception) -> JSONResponse:
+    async def broken(request: Request, exc: Exception) -> Response:
         request_id = getattr(request.state, "request_id", None)
         _log.error("request.broken", error=type(exc).__name__, request_id=request_id)
-        refusal = problems.Broken(request_id=request_id)
-        answer = problems.response_to(refusal, instance=request.url.path)
+        if isinstance(request.scope.get("route"), PageRoute):
+            answer = pages.broken(request)
+        else:
+            refusal = problems.Broken(request_id=request_id)
+            answer = problems.response_to(refusal, instance=request.url.path)
         _mark(answer.headers, request_id)
         return answer
 

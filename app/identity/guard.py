@@ -23,8 +23,7 @@ PUBLIC = frozenset(
         "/v1/recoveries",
         "/s/{token}",
         "/login",
-        "/review/static/{name}",
-        "/",
+        "/static/{name}",
         # Whoever holds a receipt, a checkpoint or a bundle checks it without an account. These hold
         # hashes and signatures; a leaf is given only for the unguessable id of its entry.
         "/v1/bundle-key",

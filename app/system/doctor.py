@@ -51,6 +51,7 @@ _LOG_STATE = """
                 AND NOT EXISTS (SELECT FROM checkpoint_stamps s WHERE s.checkpoint_id = c.id))
 """
 _OVERDUE_SECONDS = 86_400
+_BUILT = Path(__file__).parents[1] / "web/static/built/meta.json"
 
 
 class Level(StrEnum):
@@ -92,6 +93,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += _guarded("archive store", lambda: _archive(settings))
     findings += _guarded("release store", lambda: _store("release store", release_store(settings)))
     findings += _guarded("audio tools", _audio)
+    findings += _guarded("pages", _pages)
     return findings
 
 
@@ -107,6 +109,18 @@ def _guarded(part: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
                 mend="mend what this line says, then run doctor again",
             )
         ]
+
+
+def _pages() -> Iterator[Finding]:
+    if _BUILT.exists():
+        yield Finding(part="pages", level=Level.OK, found="styles and scripts are built")
+    else:
+        yield Finding(
+            part="pages",
+            level=Level.FAIL,
+            found="the styles and scripts of the pages were not built",
+            mend="run scripts/setup, which builds them with npm, then start the archive again",
+        )
 
 
 def _data(settings: Settings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from pydantic import BaseModel
@@ -77,19 +77,6 @@ def share_link(token: str, request: Request) -> Response:
     """Send whoever came here with a share link to the process that serves them."""
     base: str = request.app.state.public_url
     return RedirectResponse(f"{base.rstrip('/')}/s/{quote(token, safe='')}", status_code=307)
-
-
-@router.get("/", include_in_schema=False)
-def front() -> HTMLResponse:
-    """Say what this is and where to go on."""
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width'><title>Audiatur</title>"
-        "<h1>Audiatur</h1><p>An archive of call recordings. Programs speak to it under "
-        "<code>/v1</code>; <a href=/openapi.json>the description of the API</a>, "
-        "<a href=/readyz>its state</a>.</p>",
-        headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
-    )
 
 
 @router.get("/metrics", include_in_schema=False)

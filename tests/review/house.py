@@ -33,11 +33,9 @@ from app.identity.models import User
 from app.identity.permissions import Role
 from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
-from app.main import ROUTERS, create_app
+from app.main import create_app
 from app.recordings.models import Recording
 from app.recordings.stages import Measured
-from app.review.page_routes import router as review_pages
-from app.review.routes import router as review_api
 from app.settings import Settings
 from app.tools import Tools
 from storage.folder import FolderStore
@@ -302,9 +300,6 @@ def opened(
     house = House(database=database, clock=clock, archive=archive, tools=tools, owner_url=owner_url)
     house.staff()
     app = create_app(tools, stages=Measured())
-    for router in (review_api, review_pages):
-        if router not in ROUTERS:
-            app.include_router(router)
     try:
         with running(app) as house.url:
             yield house

@@ -96,7 +96,9 @@ def test_a_share_link_is_sent_on_to_the_process_that_serves_it(live: Live) -> No
     answer = live.call("GET", "/s/some-token", who=None, follow_redirects=False)
     assert answer.status_code == 307
     assert answer.headers["location"].endswith("/s/some-token")
-    assert live.call("GET", "/", who=None).status_code == 200
+    asked = live.call("GET", "/", who=None)
+    assert asked.status_code == 401
+    assert 'name="password"' in asked.text
 
 
 def test_problems_are_explained(live: Live) -> None:

@@ -1,9 +1,9 @@
 // Clears one queue by keyboard: shows an item, starts its sound where the evidence is, and sends
 // each verdict to the archive's own routes. Nothing is decided here.
 
-import { makeFlips } from "./flips.js";
-import { makeForms } from "./forms.js";
-import { makePlayer } from "./player.js";
+import { makeFlips } from "./review/flips.js";
+import { makeForms } from "./review/forms.js";
+import { makePlayer } from "./review/player.js";
 
 const FEW_LEFT = 5;
 const SHORTEST_REASON = 3;
@@ -30,23 +30,17 @@ const start = (desk) => {
   const format = (style) => new Intl.DateTimeFormat(settings.language, style);
   const moment = format({ dateStyle: "medium", timeStyle: "short" });
   const hour = format({ timeStyle: "short" });
-  const plural = new Intl.PluralRules(settings.language);
-
-  const counted = (what, n) => {
-    const forms = settings.counted[what];
-    const names = forms.length === 3 ? ["one", "few", "many"] : ["one", "other"];
-    const found = names.indexOf(plural.select(n));
-    return `${n} ${forms[found < 0 ? forms.length - 1 : found]}`;
-  };
+  const long = (unit, n) =>
+    new Intl.NumberFormat(settings.language, { style: "unit", unit, unitDisplay: "long" }).format(n);
 
   const length = (seconds) => {
     if (seconds >= 86400) {
-      return counted("days", Math.floor(seconds / 86400));
+      return long("day", Math.floor(seconds / 86400));
     }
     if (seconds >= 3600) {
-      return counted("hours", Math.floor(seconds / 3600));
+      return long("hour", Math.floor(seconds / 3600));
     }
-    return counted("minutes", Math.floor(seconds / 60));
+    return long("minute", Math.floor(seconds / 60));
   };
 
   const tell = (text, isProblem = false) => {
@@ -67,7 +61,7 @@ const start = (desk) => {
     tell(say.expired, true);
     forms.keep();
     const onward = `/review/${queue}?item=${current().id}`;
-    window.location.assign(`/login?${new URLSearchParams({ lang: settings.language, onward })}`);
+    window.location.assign(`/login?${new URLSearchParams({ onward })}`);
   };
 
   const ask = async (method, path, body, more = {}) => {
@@ -104,7 +98,7 @@ const start = (desk) => {
 
   const failed = (error) => tell(fill(say.failed, { why: error.message }), true);
   const player = makePlayer({ say, ask, at, fill, current });
-  const showFlips = makeFlips({ settings, say, ask, at, counted, moment, fill });
+  const showFlips = makeFlips({ settings, say, ask, at, moment, fill });
 
   // --- An item -----------------------------------------------------------------------------------
 
@@ -157,7 +151,7 @@ const start = (desk) => {
     for (const why of item.why) {
       const row = document.createElement("li");
       const link = document.createElement("a");
-      link.href = `/review/reasons?lang=${settings.language}#${why.code}`;
+      link.href = `/review/reasons#${why.code}`;
       link.target = "_blank";
       link.rel = "noopener";
       link.textContent = why.title || why.text;

@@ -2,7 +2,7 @@
 
 const LIMIT = 50;
 
-export const makeFlips = ({ settings, say, ask, at, counted, moment, fill }) => {
+export const makeFlips = ({ settings, say, ask, at, moment, fill }) => {
   const make = (name, text, type) => {
     const found = document.createElement(name);
     found.textContent = text ?? "";
@@ -100,7 +100,7 @@ export const makeFlips = ({ settings, say, ask, at, counted, moment, fill }) => 
       add(stricter, answer.found.stricter);
       add(softer, answer.found.softer);
       const changed = stricter.body.children.length + softer.body.children.length;
-      const looked = fill(say.looked_at, { n: counted("decisions", decisions) });
+      const looked = fill(say.looked_at, { n: decisions });
       sum.textContent = changed || answer.ended.length ? looked : `${say.no_flips} ${looked}`;
       if (answer.ended.length) {
         place.append(closed(answer.ended));

@@ -1,0 +1,389 @@
+"""The edge of the pages: headers, forms, language, refusals as pages, and rendering.
+
+A page is posted to and then redirects; nothing is carried over but the address. A form is believed
+when it comes from our own origin and carries the token that only its log-in can make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, cast
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment
+from sqlalchemy.orm import Session
+
+from app.core import problems
+from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
+from app.core.problems import status_of
+from app.identity import service as identity
+from app.identity.actor import Actor, PermissionMissing
+from app.identity.authenticator import SESSION_COOKIE
+from app.web import frame as frames
+from app.web.frame import Counts, Frame
+from app.web.front import Front
+from app.web.sections import Section
+from app.web.words import N_, Words, language_of
+
+HOME: Final = "/"
+MOST_FORM_BYTES: Final = 64 * 1024
+_MOST_FIELDS: Final = 300
+_MOST_ONWARD: Final = 2000
+_OWN_SITE: Final = frozenset({"same-origin", "none"})
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'{nonce}; img-src 'self'; "
+    "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+Language = Annotated[str | None, Query(alias="lang", max_length=20)]
+
+
+class FormStale(Forbidden):
+    """The form does not belong to this log-in; load the page again."""
+
+
+class PageMissing(NotFound):
+    """There is no such page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What the pages are given by `main`."""
+
+    words: dict[str, Words]
+    environments: dict[str, Environment]
+    front: Front
+    sections: tuple[Section, ...]
+    is_page: Callable[[str], bool]
+    on_refusal: Callable[[Request, Refusal], None]
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalPage:
+    """A page that says why something is not possible, and what to do."""
+
+    title: str
+    lead: str
+    what: str
+    next_step: str
+    request_id: str
+    back: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginPage:
+    """The log-in form; `wrong` says why the last try failed."""
+
+    title: str
+    onward: str
+    language: str
+    wrong: str | None
+
+
+_LEADS: Final = {
+    400: (N_("That does not fit together"), N_("Correct what you entered and send it again.")),
+    403: (N_("You may not do this"), N_("Ask whoever may, or ask an administrator for the role.")),
+    404: (
+        N_("This is not here"),
+        N_("It may be gone, or you may not see it. Look for it in the lists above."),
+    ),
+    409: (
+        N_("Somebody was faster, or it is settled already"),
+        N_("Load the page again to see how things stand now."),
+    ),
+    410: (N_("What was here has been destroyed"), N_("The ledger tells when and why.")),
+    413: (N_("That is too much at once"), N_("Send less at a time.")),
+    415: (N_("This kind of file is not kept here"), N_("Choose another file.")),
+    422: (N_("Something in the address or form is not right"), N_("Go back and check the fields.")),
+    429: (N_("Too many attempts"), N_("Wait a while and try again.")),
+    503: (
+        N_("A part of the archive is away for the moment"),
+        N_("Nothing was changed. Try again in a few seconds."),
+    ),
+    500: (
+        N_("Something broke in the archive"),
+        N_(
+            "Look whether what you wanted was done. Then give the number below to your "
+            "administrator."
+        ),
+    ),
+}
+
+
+def web_of(call: Request) -> Web:
+    """Return what `main` gave the pages."""
+    return cast("Web", call.app.state.web)
+
+
+class PageRoute(APIRoute):
+    """Answers refusals as pages: who is not known is shown the log-in form, with status 401."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                response: Response = await answer(request)
+            except RequestValidationError as exc:
+                where = ", ".join(str(part["loc"][-1]) for part in exc.errors())
+                refusal: Refusal = Malformed(where)
+                response = refused(request, refusal)
+            except Refusal as exc:
+                await run_in_threadpool(web_of(request).on_refusal, request, exc)
+                response = refused(request, exc)
+            return guarded(response)
+
+        return handler
+
+
+def page_router() -> APIRouter:
+    """Return a router whose routes are pages."""
+    return APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+def guarded(response: Response) -> Response:
+    """Add the headers of safety that a response does not bring itself."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", _POLICY.format(nonce=""))
+    return response
+
+
+# --- language and frame --------------------------------------------------------------------------
+
+
+def words_of(call: Request, actor: Actor | None = None, session: Session | None = None) -> Words:
+    """Return the words asked for in the address, else chosen once, else those of the browser."""
+    web = web_of(call)
+    asked = call.query_params.get("lang")
+    if asked not in web.words and actor is not None and session is not None and actor.id:
+        asked = identity.language_of(session, actor)
+    return web.words[language_of(asked, call.headers.get("accept-language"))]
+
+
+def _frame(
+    call: Request, words: Words, *, actor: Actor | None, session: Session | None, nonce: str
+) -> Frame:
+    web = web_of(call)
+    token = call.cookies.get(SESSION_COOKIE) if actor is not None else None
+    entries: tuple[frames.Entry, ...] = ()
+    if actor is not None and session is not None:
+        at = call.app.state.clock.now()
+        entries = frames.navigation(
+            web.sections,
+            call.url.path,
+            actor,
+            count=lambda section: web.counts.of(session, actor, section, at=at),
+            say=words.gettext,
+        )
+    query = urlencode([(k, v) for k, v in call.query_params.multi_items() if k != "lang"])
+    return Frame(
+        language=words.language,
+        path=call.url.path,
+        query=query,
+        person=actor.name if actor else "",
+        token=form_token(token) if token else "",
+        navigation=entries,
+        zone=str(words.zone),
+        is_built=web.front.is_built,
+        style=web.front.url("app.css"),
+        script=web.front.url("app.js"),
+        nonce=nonce,
+    )
+
+
+def render(  # noqa: PLR0913 - who calls, who is shown what, and how it is answered.
+    call: Request,
+    actor: Actor | None,
+    session: Session | None,
+    template: str,
+    page: object,
+    *,
+    status: int = 200,
+    words: Words | None = None,
+    has_nonce: bool = False,
+) -> HTMLResponse:
+    """Answer with a page. `has_nonce` lets in the style elements that carry the frame's nonce."""
+    said = words or words_of(call, actor, session)
+    nonce = secrets.token_urlsafe(16) if has_nonce else ""
+    around = _frame(call, said, actor=actor, session=session, nonce=nonce)
+    body = frames.render(web_of(call).environments[said.language], template, around, page)
+    headers = {"Content-Language": said.language, "Vary": "Accept-Language, Cookie"}
+    if nonce:
+        headers["Content-Security-Policy"] = _POLICY.format(nonce=f" 'nonce-{nonce}'")
+    return HTMLResponse(body, status, headers=headers)
+
+
+def see(path: str, query: Mapping[str, str] | None = None) -> RedirectResponse:
+    """Answer a form that was done: look at a page of ours."""
+    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+def refused(call: Request, exc: Refusal) -> Response:
+    """Return the page that tells of a refusal; of who is not known, the log-in form."""
+    words = words_of(call)
+    if isinstance(exc, Unauthenticated):
+        onward = f"{call.url.path}?{call.url.query}" if call.method == "GET" else HOME
+        return login(call, words, onward=onward, wrong=None, status=401)
+    status = status_of(type(exc))
+    lead, step = _LEADS.get(status, _LEADS[400])
+    if isinstance(exc, FormStale):
+        step = N_("Go back, load the page again and send the form once more.")
+    if isinstance(exc, PermissionMissing):
+        step = N_("An administrator can give you another role.")
+    page = RefusalPage(
+        title=words.gettext(lead),
+        lead=words.gettext(exc.title()),
+        what=exc.detail if words.language == "en" else "",
+        next_step=words.gettext(step),
+        request_id=str(getattr(call.state, "request_id", "")),
+        back=HOME,
+    )
+    return guarded(render(call, None, None, "parts/refusal.html", page, status=status, words=words))
+
+
+def broken(call: Request) -> Response:
+    """Return the page that tells that something broke, with the number by which it is found."""
+    return refused(call, problems.Broken())
+
+
+def login(
+    call: Request, words: Words, *, onward: str, wrong: str | None, status: int = 200
+) -> Response:
+    """Return the log-in form."""
+    page = LoginPage(
+        title=words.gettext("Log in"),
+        onward=onward_of(call, onward),
+        language=words.language if call.query_params.get("lang") else "",
+        wrong=wrong,
+    )
+    return guarded(render(call, None, None, "access/login.html", page, status=status, words=words))
+
+
+def onward_of(call: Request, asked: str | None) -> str:
+    """Return where to go after the log-in: a page of ours, never another address."""
+    if not asked or len(asked) > _MOST_ONWARD or not asked.startswith("/"):
+        return HOME
+    try:
+        parts = urlsplit(asked)
+        pairs = parse_qsl(parts.query, max_num_fields=50)
+    except ValueError:
+        return HOME
+    if parts.scheme or parts.netloc or not web_of(call).is_page(parts.path):
+        return HOME
+    query = urlencode([pair for pair in pairs if pair[0] != "lang"])
+    return f"{parts.path}?{query}" if query else parts.path
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+
+class Fields:
+    """The fields of a form, each a text; nothing is taken for granted of them."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        self._fields = fields
+
+    def get(self, name: str, otherwise: str = "") -> str:
+        """Return what was entered, without the spaces around it."""
+        return self._fields.get(name, [otherwise])[0].strip()
+
+    def raw(self, name: str) -> str:
+        """Return what was entered as it is, for what is secret."""
+        return self._fields.get(name, [""])[0]
+
+    def all(self, name: str) -> list[str]:
+        """Return everything that was chosen under one name."""
+        return self._fields.get(name, [])
+
+    def id(self, name: str) -> UUID:
+        """Return an id.
+
+        Raises:
+            Malformed: it is none.
+        """
+        try:
+            return UUID(self.get(name))
+        except ValueError as exc:
+            raise Malformed(name) from exc
+
+
+def form_token(session_token: str) -> str:
+    """Return the token that forms of a session carry: nobody without its cookie can make it."""
+    return hmac.new(session_token.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def is_form_token(given: str, session_token: str) -> bool:
+    """Say whether `given` is the token of the session's forms."""
+    return hmac.compare_digest(given.encode(), form_token(session_token).encode())
+
+
+def must_be_own(call: Request) -> None:
+    """Refuse a form that does not come from our own origin.
+
+    Raises:
+        FormStale: another site sent it, or it is not told which.
+    """
+    if call.headers.get("sec-fetch-site") not in _OWN_SITE:
+        raise FormStale
+    origin = call.headers.get("origin")
+    # Behind a proxy that ends TLS the scheme differs; the host is what a site cannot choose.
+    if origin not in {None, "null"} and urlsplit(origin).netloc != call.headers.get("host"):
+        raise FormStale
+
+
+async def _fields(call: Request) -> Fields:
+    """Return a form's fields; a body longer than a form's is refused unread."""
+    must_be_own(call)
+    body = bytearray()
+    async for piece in call.stream():
+        body += piece
+        if len(body) > MOST_FORM_BYTES:
+            raise TooLarge
+    try:
+        told = parse_qs(
+            body.decode("utf-8", "replace").replace("\x00", ""),
+            keep_blank_values=True,
+            max_num_fields=_MOST_FIELDS,
+        )
+    except ValueError as exc:
+        raise TooLarge from exc
+    return Fields(told)
+
+
+async def _form(call: Request) -> Fields:
+    fields = await _fields(call)
+    cookie = call.cookies.get(SESSION_COOKIE, "")
+    if not cookie or not is_form_token(fields.get("token"), cookie):
+        raise FormStale
+    return fields
+
+
+OpenForm = Annotated[Fields, Depends(_fields)]
+"""A form of our own origin that needs no log-in."""
+
+Form = Annotated[Fields, Depends(_form)]
+"""A form of our own origin that carries the token of the log-in."""

@@ -1,0 +1,61 @@
+"""The inbox: what waits for whoever is looking, and where to begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+
+from app.core.deps import ClockDep, SessionDep
+from app.identity.guard import SessionActor
+from app.identity.permissions import Permission
+from app.web import edge
+from app.web.sections import Place, Section
+from app.web.words import N_
+
+SECTION = Section(
+    place=Place.INBOX, path="/", label=N_("Inbox"), permission=Permission.SESSION_SELF
+)
+router = edge.page_router()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A section in which something waits."""
+
+    label: str
+    path: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxPage:
+    """What waits for this person, section by section, and the sections where nothing does."""
+
+    title: str
+    waiting: tuple[Tile, ...]
+    others: tuple[Tile, ...]
+
+
+@router.get("/")
+def show_inbox(
+    call: Request, actor: SessionActor, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Show what waits for this person."""
+    web, at = edge.web_of(call), clock.now()
+    words = edge.words_of(call, actor, session)
+    tiles = [
+        Tile(
+            label=words.gettext(section.label),
+            path=section.path,
+            number=web.counts.of(session, actor, section, at=at),
+        )
+        for section in web.sections
+        if section.permission in actor.permissions and section.path != edge.HOME
+    ]
+    page = InboxPage(
+        title=words.gettext("Inbox"),
+        waiting=tuple(tile for tile in tiles if tile.number),
+        others=tuple(tile for tile in tiles if not tile.number),
+    )
+    return edge.render(call, actor, session, "inbox/inbox.html", page, words=words)

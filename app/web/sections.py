@@ -1,0 +1,47 @@
+"""The sections of the navigation, and what waits in each for the person who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from sqlalchemy.orm import Session
+
+from app.identity.actor import Actor
+from app.identity.permissions import Permission
+
+Waiting = Callable[[Session, Actor, datetime], int]
+
+
+class Place(IntEnum):
+    """Where a section stands in the navigation."""
+
+    INBOX = 1
+    RECORDINGS = 2
+    CLIENTS = 3
+    EVENTS = 4
+    DISPUTES = 5
+    REVIEW = 6
+    RELEASES = 7
+    REPORTS = 8
+    NOTICES = 9
+    RULES = 10
+    PEOPLE = 11
+    SYSTEM = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A subject in the navigation, shown to whoever has its permission.
+
+    `label` is a message (`N_`). `waiting` counts what waits for this person; it must
+    be cheap, since it is asked again every quarter of a minute while somebody works.
+    """
+
+    place: Place
+    path: str
+    label: str
+    permission: Permission
+    waiting: Waiting | None = None

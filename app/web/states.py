@@ -1,0 +1,66 @@
+"""The states that people see, each a word, a mark and a tone; a colour alone tells nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from app.web.words import N_
+
+Tone = Literal["good", "half", "open", "bad", "still"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state: its word (a message), its mark, and its tone, which picks the colour."""
+
+    word: str
+    mark: str
+    tone: Tone
+
+
+STATES: Final[dict[str, dict[str, State]]] = {
+    "flag": {
+        "unknown": State(N_("not known to be told"), "?", "open"),
+        "pending": State(N_("evidence waits for review"), "◌", "half"),
+        "notified": State(N_("was told"), "◐", "half"),
+        "consented": State(N_("agreed"), "✓", "good"),
+        "basis": State(N_("another ground"), "§", "good"),
+        "refusal_proposed": State(N_("refusal reported"), "!", "bad"),
+        "refused": State(N_("refused"), "✕", "bad"),
+        "withdrawal_proposed": State(N_("withdrawal reported"), "!", "bad"),
+        "withdrawn": State(N_("withdrawn"), "✕", "bad"),
+        "expired": State(N_("expired"), "⌛", "bad"),
+        "invalidated": State(N_("taken back as wrong"), "✕", "bad"),
+    },
+    "outcome": {
+        "ALLOW": State(N_("allowed"), "✓", "good"),
+        "NEEDS_APPROVAL": State(N_("needs approval"), "◐", "half"),
+        "REVIEW": State(N_("needs review"), "?", "open"),
+        "DENY": State(N_("denied"), "✕", "bad"),
+    },
+    "release": {
+        "requested": State(N_("waits for approval"), "◐", "half"),
+        "approved": State(N_("approved"), "✓", "good"),
+        "granted": State(N_("link is open"), "✓", "good"),
+        "denied": State(N_("refused by the approver"), "✕", "bad"),
+        "revoked": State(N_("taken back"), "✕", "bad"),
+        "expired": State(N_("ended"), "⌛", "still"),
+        "ended": State(N_("ended"), "⌛", "still"),
+    },
+    "dispute": {
+        "open": State(N_("open"), "●", "open"),
+        "closed": State(N_("closed"), "✓", "still"),
+    },
+    "inspection": {
+        "pending": State(N_("not looked into yet"), "◌", "half"),
+        "done": State(N_("looked into"), "✓", "good"),
+        "failed": State(N_("could not be read"), "✕", "bad"),
+    },
+}
+"""By group and code. A code that stands nowhere is shown as it is, with a question mark."""
+
+
+def state_of(group: str, code: str) -> State:
+    """Return the state of a code."""
+    return STATES[group].get(code) or State(code, "?", "open")

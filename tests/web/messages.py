@@ -1,0 +1,54 @@
+"""The messages of the source and the templates, and their translations, for the tests of words."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+
+from app.web import words
+
+ROOM = Path(words.__file__).parent
+KEYWORDS = {
+    "_": None,
+    "N_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "counted": (1, 2),
+}
+Message = str | tuple[str, ...]
+
+
+def of_file(path: Path) -> Iterator[Message]:
+    """Give the messages that stand in a module or a template."""
+    method = "python" if path.suffix == ".py" else "jinja2"
+    options = {"trimmed": "false", "newstyle_gettext": "true", "extensions": "jinja2.ext.i18n"}
+    found = extract(method, io.BytesIO(path.read_bytes()), keywords=KEYWORDS, options=options)
+    for _line, message, _comments, _context in found:
+        yield message if isinstance(message, str) else tuple(message)
+
+
+def sources() -> list[Path]:
+    return sorted([*ROOM.rglob("*.py"), *(ROOM / "templates").rglob("*.html")])
+
+
+def used() -> dict[str, Message]:
+    """Return every message by its singular, as the source has it."""
+    found: dict[str, Message] = {}
+    for path in sources():
+        for message in of_file(path):
+            found[message if isinstance(message, str) else message[0]] = message
+    return found
+
+
+def catalogs(language: str = "ru") -> dict[str, Catalog]:
+    """Return the translations, by the name of their file."""
+    found = {}
+    for path in words.po_files(language):
+        with path.open("rb") as file:
+            found[path.name] = read_po(file, locale=language)
+    return found

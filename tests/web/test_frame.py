@@ -1,0 +1,75 @@
+"""What stands around every page: navigation, language, refusals; and a front end not built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.identity.permissions import PERMISSIONS, Role
+from app.web import front
+from app.web.edge import form_token
+from app.web.pages import SECTIONS
+from tests.web.conftest import Site
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_navigation_has_the_sections_of_a_role(site: Site, role: Role) -> None:
+    page = site.get("/?lang=en", role).text
+    shown = page.partition('class="sections"')[2].partition("</nav>")[0]
+    for section in SECTIONS:
+        is_there = f'href="{section.path}"' in shown
+        assert is_there == (section.permission in PERMISSIONS[role]), section.path
+    assert 'href="/" aria-current="page"' in shown
+
+
+def test_what_waits_is_counted_beside_its_section(site: Site) -> None:
+    page = site.get("/?lang=en", Role.REVIEWER).text
+    shown = page.partition('class="sections"')[2].partition("</nav>")[0]
+    assert '<span class="unseen">waiting: </span>2<' in shown
+
+
+def test_a_language_that_was_chosen_stays_with_the_person(site: Site) -> None:
+    token = form_token(site.cookies[Role.LEGAL])
+    for lang in ("en", "ru"):
+        form = {"token": token, "lang": lang, "onward": "/review?lang=ru"}
+        answer = site.post("/language", Role.LEGAL, form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/review")
+        other = "ru" if lang == "en" else "en"
+        page = site.get("/review", Role.LEGAL, **{"Accept-Language": other})
+        assert f'<html lang="{lang}">' in page.text
+    nonsense = {"token": token, "lang": "xx", "onward": "https://elsewhere.example"}
+    assert site.post("/language", Role.LEGAL, nonsense).headers["location"] == "/"
+    assert '<html lang="ru">' in site.get("/", Role.LEGAL).text
+
+
+def test_a_refusal_is_a_page_with_a_number_and_a_next_step(site: Site) -> None:
+    for lang, step, title in (
+        ("en", "An administrator can give you another role.", "You may not do this"),
+        ("ru", "Другую роль может дать администратор.", "Вам это нельзя"),
+    ):
+        page = site.get(f"/review?lang={lang}", Role.AGENT)
+        assert page.status_code == 403
+        assert step in page.text
+        assert title in page.text
+        assert page.headers["x-request-id"] in page.text
+    wrong = site.get("/review/nonsense?lang=en", Role.REVIEWER)
+    assert wrong.status_code == 422
+    assert "Go back and check the fields." in wrong.text
+    assert site.get("/static/nothing.css", None).status_code == 404
+
+
+def test_a_refusal_of_a_page_is_told_to_the_ledger(site: Site) -> None:
+    before = site.house.acts(site.house.people["manager"].id)
+    site.get("/review", Role.MANAGER)
+    after = site.house.acts(site.house.people["manager"].id)
+    assert after[len(before) :] == ["access.denied"]
+
+
+def test_a_front_end_that_was_not_built_is_told_and_its_files_are_missed(tmp_path: Path) -> None:
+    missing, there = front.load(tmp_path), front.load()
+    assert not missing.is_built
+    assert there.is_built
+    assert set(missing.files) == {"icon.svg"}
+    assert {"app.css", "app.js", "review.js"} <= set(there.names)
+    assert all(name in there.files for name in there.names.values())
