@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime, format_timedelta, get_timezone_location
+from babel.dates import format_date, format_datetime, get_timezone_location
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent
+from babel.units import format_unit
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 LANGUAGES: Final = ("ru", "en")
@@ -103,8 +104,12 @@ class Words:
         return format_datetime(at, "HH:mm", tzinfo=self.zone, locale=self.locale)
 
     def since(self, length: timedelta) -> str:
-        """Return about how long something lasts, in its largest unit."""
-        return format_timedelta(length, threshold=1, locale=self.locale)
+        """Return about how long something lasts: in days, hours or minutes."""
+        minutes = max(0, int(length.total_seconds())) // _MINUTE_S
+        for unit, in_minutes in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+            if minutes >= in_minutes or unit == "minute":
+                break
+        return format_unit(minutes // in_minutes, f"duration-{unit}", locale=self.locale)
 
     # --- lengths, numbers, money ------------------------------------------------------------
 

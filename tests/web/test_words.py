@@ -105,7 +105,9 @@ def test_moments_are_of_the_office(said: dict[str, words.Words]) -> None:
     assert said["en"].moment(at) == "22 Nov 2026 01:30"
     assert said["ru"].day(at) == "22.11.2026"
     assert "Москва" in said["ru"].moment_whole(at)
-    assert said["ru"].since(timedelta(days=5)) == "5 дней"
+    assert said["ru"].since(timedelta(days=30, hours=5)) == "30 дней"
+    assert said["ru"].since(timedelta(hours=2, minutes=59)) == "2 часа"
+    assert said["en"].since(timedelta(seconds=59)) == "0 minutes"
 
 
 def test_sizes_shares_money_and_numbers_to_call(said: dict[str, words.Words]) -> None:

@@ -197,6 +197,7 @@ def _desk(words: Words, queue: Queue, items: list[ItemRead], settings: dict[str,
     settings |= {
         "queue": queue,
         "language": words.language,
+        "zone": str(words.zone),
         "outcomes": _translated(said.OUTCOMES, words),
         "purposes": purposes,
         "forms": forms,

@@ -27,7 +27,8 @@ const start = (desk) => {
   const current = () => items[place];
   const fill = (text, values) =>
     text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
-  const format = (style) => new Intl.DateTimeFormat(settings.language, style);
+  const locale = settings.language === "en" ? "en-GB" : "ru-RU";
+  const format = (style) => new Intl.DateTimeFormat(locale, { timeZone: settings.zone, ...style });
   const moment = format({ dateStyle: "medium", timeStyle: "short" });
   const hour = format({ timeStyle: "short" });
   const long = (unit, n) =>
