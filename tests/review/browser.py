@@ -41,7 +41,7 @@ def log_in(page: Page, name: str = "reviewer") -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/review")
+    expect(page.locator("nav.sections")).to_be_visible()
 
 
 def shown(page: Page) -> str:
