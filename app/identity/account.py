@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.core.db import Database
@@ -12,8 +13,9 @@ from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity import login, passwords, queries, second_factor, service, sessions, tokens
 from app.identity.actor import Actor
-from app.identity.models import TokenKind, User
+from app.identity.models import TokenKind, User, WebSession
 from app.identity.permissions import Role
+from app.identity.secrets import digest
 from app.identity.sessions import Source
 
 LANGUAGES = ("ru", "en")
@@ -149,6 +151,17 @@ def make_first_admin(
     return service.add_user(
         session, actor, name, role=Role.ADMIN, full_name=full_name, password=password, at=at
     )
+
+
+def language_of(session: Session, actor: Actor) -> str | None:
+    """Return the language that a person chose for the pages; none if he never did."""
+    return session.scalar(select(User.language).where(User.id == actor.id))
+
+
+def choose_language_at_login(session: Session, token: str, language: str) -> None:
+    """Keep the language that somebody chose at the log-in which made this session."""
+    owner = select(WebSession.user_id).where(WebSession.digest == digest(token)).scalar_subquery()
+    session.execute(update(User).where(User.id == owner).values(language=language))
 
 
 def set_language(session: Session, actor: Actor, language: str) -> None:

@@ -32,7 +32,6 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint(one_of("role", Role), name="role"),
-        CheckConstraint("language IN ('ru', 'en')", name="language"),
         Index("uq_users_name", text("lower(name)"), unique=True),
         Index("uq_users_agent_ref", text("lower(agent_ref)"), unique=True),
     )
@@ -50,7 +49,6 @@ class User(Base):
     language: Mapped[str | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
-    language: Mapped[str | None]
 
 
 class RecoveryCode(Base):

@@ -281,22 +281,6 @@ def must_be_here(session: Session, actor: Actor) -> None:
         raise NoLongerHere
 
 
-def language_of(session: Session, actor: Actor) -> str | None:
-    """Return the language that a person chose for the pages; none if he never did."""
-    return session.scalar(select(User.language).where(User.id == actor.id))
-
-
-def choose_language(session: Session, actor: Actor, language: str) -> None:
-    """Keep the language of a person's pages. It concerns nobody else, so the ledger is not told."""
-    session.execute(update(User).where(User.id == actor.id).values(language=language))
-
-
-def choose_language_of_session(session: Session, token: str, language: str) -> None:
-    """Keep the language that somebody chose at the log-in which made this session."""
-    owner = select(WebSession.user_id).where(WebSession.digest == digest(token)).scalar_subquery()
-    session.execute(update(User).where(User.id == owner).values(language=language))
-
-
 def add_device(
     session: Session, actor: Actor, name: str, *, is_exchange: bool = False, at: datetime
 ) -> str:

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from app.core import problems
 from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
 from app.core.problems import status_of
-from app.identity import service as identity
+from app.identity import account
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import SESSION_COOKIE
 from app.web import frame as frames
@@ -177,7 +177,7 @@ def words_of(call: Request, actor: Actor | None = None, session: Session | None 
     web = web_of(call)
     asked = call.query_params.get("lang")
     if asked not in web.words and actor is not None and session is not None and actor.id:
-        asked = identity.language_of(session, actor)
+        asked = account.language_of(session, actor)
     return web.words[language_of(asked, call.headers.get("accept-language"))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
-from app.identity import login, service, sessions
+from app.identity import account, login, sessions
 from app.identity.authenticator import SESSION_COOKIE
 from app.identity.guard import SessionActor, SourceDep, authenticator
 from app.identity.login import LoginRefused, LoginThrottled
@@ -48,7 +48,7 @@ def log_in(
         return edge.login(call, words, onward=onward, wrong=wrong, status=429)
     if chosen in LANGUAGES:
         with database.transaction() as session:
-            service.choose_language_of_session(session, token, chosen)
+            account.choose_language_at_login(session, token, chosen)
     response = edge.see(onward)
     response.set_cookie(
         SESSION_COOKIE,
@@ -82,7 +82,7 @@ def choose_language(
     """Keep the language that a person chose, and go back to the page."""
     chosen = form.get("lang")
     if chosen in LANGUAGES:
-        service.choose_language(session, actor, chosen)
+        account.set_language(session, actor, chosen)
     return edge.see(edge.onward_of(call, form.get("onward")))
 
 
