@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cache
@@ -17,6 +17,7 @@ from sqlalchemy import exc as sa_exc
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import PoolProxiedConnection
 
 from app.core.errors import Unavailable
 
@@ -88,6 +89,29 @@ def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
     names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
     places = {name: f"${place}" for place, name in enumerate(names, start=1)}
     return _PARAMETER.sub(lambda found: places[found[1]], sql).encode(), names
+
+
+def _driver(connection: PoolProxiedConnection) -> psycopg.Connection[TupleRow]:
+    raw = connection.driver_connection
+    if not isinstance(raw, psycopg.Connection):
+        raise TypeError("The driver is not psycopg.")
+    return raw
+
+
+def copy_in(
+    session: Session, sql: str, types: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Add `rows` by `sql`, a COPY of the binary format, in the transaction of `session`.
+
+    Many rows cost a fraction of what they cost as parameters.
+    """
+    with (
+        _driver(session.connection().connection).cursor() as cursor,
+        cursor.copy(sql.encode()) as copy,
+    ):
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
 
 
 class Database:
@@ -163,7 +187,12 @@ class Database:
                 yield session
             if session.info.get(JOBS_WAITING):
                 self.after_jobs()
-        except (sa_exc.OperationalError, sa_exc.TimeoutError, sa_exc.InterfaceError) as exc:
+        except (
+            psycopg.OperationalError,
+            sa_exc.OperationalError,
+            sa_exc.TimeoutError,
+            sa_exc.InterfaceError,
+        ) as exc:
             if not _is_away(exc):
                 raise
             raise DatabaseAway from exc
@@ -182,9 +211,7 @@ class Database:
         """
         try:
             with closing(self._statements.raw_connection()) as connection:
-                raw = connection.driver_connection
-                if not isinstance(raw, psycopg.Connection):
-                    raise TypeError("The driver is not psycopg.")
+                raw = _driver(connection)
                 numbered, names = _numbered(sql)
                 values = [parameters[name] for name in names]
                 # A cursor that repeats its statement still knows how to convert the parameters.

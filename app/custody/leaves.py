@@ -8,10 +8,11 @@ Source: docs/custody.md, the leaf; RFC 8785.
 
 from __future__ import annotations
 
-import base64
 import json
+from binascii import b2a_base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Protocol
 from uuid import UUID
 
@@ -62,29 +63,32 @@ def leaf_of(entry: Entry, *, log: str, seq: int, prev: int | None) -> bytes:
 
     `prev` is the number of the entry before it about the same object, None for the first.
     """
-    kinds = {"content": entry.content_commitment, "detail": entry.detail_commitment}
-    return _written(
-        {
-            "v": VERSION,
-            "log": log,
-            "seq": seq,
-            "id": str(entry.id),
-            "position": entry.position,
-            "type": entry.act,
-            "at": _moment(entry.at),
-            "written_at": _moment(entry.written_at),
-            "actor": {
-                "kind": entry.actor_kind,
-                "ref": str(entry.actor_id) if entry.actor_id else None,
-                "role": entry.actor_role,
-            },
-            "object": {"kind": entry.object_kind, "id": str(entry.object_id), "prev": prev},
-            "outcome": entry.outcome,
-            "facts": entry.facts,
-            "c": {k: base64.b64encode(v).decode() for k, v in kinds.items() if v is not None},
-        },
-        is_plain=_is_plain(entry.facts),  # All else is plain by its types.
+    actor = str(entry.actor_id) if entry.actor_id else None
+    before = "null" if prev is None else prev
+    # The names stand in the order of RFC 8785, so the leaf is written in one go.
+    return (
+        f'{{"actor":{{"kind":{_text(entry.actor_kind)},"ref":{_text(actor)},'
+        f'"role":{_text(entry.actor_role)}}},"at":"{_moment(entry.at)}",'
+        f'"c":{{{_commitments(entry)}}},"facts":{canonical(entry.facts).decode()},'
+        f'"id":"{entry.id}","log":{_text(log)},'
+        f'"object":{{"id":"{entry.object_id}","kind":{_text(entry.object_kind)},'
+        f'"prev":{before}}},"outcome":{_text(entry.outcome)},"position":{entry.position},'
+        f'"seq":{seq},"type":{_text(entry.act)},"v":{VERSION},'
+        f'"written_at":"{_moment(entry.written_at)}"}}'
+    ).encode()
+
+
+def _commitments(entry: Entry) -> str:
+    kinds = (("content", entry.content_commitment), ("detail", entry.detail_commitment))
+    return ",".join(
+        f'"{kind}":"{b2a_base64(value, newline=False).decode()}"'
+        for kind, value in kinds
+        if value is not None
     )
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else encode_basestring(value)
 
 
 def canonical(value: Mapping[str, object]) -> bytes:
@@ -95,11 +99,7 @@ def canonical(value: Mapping[str, object]) -> bytes:
 
     Source: RFC 8785.
     """
-    return _written(value, is_plain=_is_plain(value))
-
-
-def _written(value: Mapping[str, object], *, is_plain: bool) -> bytes:
-    if is_plain:
+    if _is_plain(value):
         return _encode(value).encode()
     return rfc8785.dumps(value)  # type: ignore[arg-type]  # the library's JSON type is private
 

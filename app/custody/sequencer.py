@@ -19,14 +19,16 @@ advisory lock lets one sequencer at a time work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from app.core.db import Database
+from app.core.db import Database, copy_in
 from app.custody import proofs
 from app.custody.leaves import leaf_of
 from app.custody.tiles import WIDTH
@@ -34,10 +36,6 @@ from app.custody.tree import fold, leaf_hash
 
 BATCH = 2000
 _LOCK = 0x6C656467657231  # "ledger1", a number that nothing else here locks.
-_COLUMNS = (
-    "id, position, at, act, object_kind, object_id, actor_kind, actor_id, actor_role, outcome, "
-    "facts, content_commitment, detail_commitment, written_at"
-)
 _WRITERS = text(
     """
     SELECT DISTINCT virtualtransaction FROM pg_locks
@@ -46,36 +44,28 @@ _WRITERS = text(
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
 )
+_ENTRIES = """
+    SELECT e.id, e.position, e.at, e.act, e.object_kind, e.object_id, e.actor_kind, e.actor_id,
+        e.actor_role, e.outcome, e.facts, e.content_commitment, e.detail_commitment, e.written_at, (
+        SELECT l.seq FROM ledger_leaves l
+        WHERE l.object_kind = e.object_kind AND l.object_id = e.object_id
+        ORDER BY l.seq DESC LIMIT 1
+    ) AS prev
+    FROM custody_entries e
+"""
 _LATE = text(
     f"""
-    SELECT {", ".join(f"e.{name}" for name in _COLUMNS.split(", "))}
-    FROM ledger_gaps g
-    JOIN custody_entries e ON e.position BETWEEN g.first_position AND g.last_position
+    {_ENTRIES}
+    JOIN ledger_gaps g ON e.position BETWEEN g.first_position AND g.last_position
     ORDER BY e.position LIMIT :most
-    """  # noqa: S608 - put together of constants.
-)
-_NEW = text(
-    f"SELECT {_COLUMNS} FROM custody_entries WHERE position > :after ORDER BY position LIMIT :most"  # noqa: S608 - put together of constants.
-)
-_BEFORE = text(
-    """
-    SELECT asked.kind, asked.id, before.seq
-    FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS asked (kind, id)
-    CROSS JOIN LATERAL (
-        SELECT l.seq FROM ledger_leaves l
-        WHERE l.object_kind = asked.kind AND l.object_id = asked.id
-        ORDER BY l.seq DESC LIMIT 1
-    ) AS before
     """
 )
-_ADD_LEAVES = text(
-    """
-    INSERT INTO ledger_leaves (seq, entry_id, object_kind, object_id, leaf, leaf_hash)
-    SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:entries AS uuid[]),
-        CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:leaves AS bytea[]),
-        CAST(:hashes AS bytea[]))
-    """
-)
+_NEW = text(f"{_ENTRIES} WHERE e.position > :after ORDER BY e.position LIMIT :most")
+_ADD_LEAVES = """
+    COPY ledger_leaves (seq, entry_id, object_kind, object_id, leaf, leaf_hash)
+    FROM STDIN (FORMAT BINARY)
+"""
+_LEAF_TYPES = ("int8", "uuid", "text", "uuid", "bytea", "bytea")
 _ADD_TILE = text(
     'INSERT INTO ledger_tiles (level, "index", hashes, root) '
     "VALUES (:level, :index, :hashes, :root)"
@@ -96,6 +86,26 @@ class Gap:
     first: int
     last: int
     writers: tuple[str, ...]
+
+
+class _Found(NamedTuple):
+    """An entry without a number, and the number of the newest leaf about its object."""
+
+    id: UUID
+    position: int
+    at: datetime
+    act: str
+    object_kind: str
+    object_id: UUID
+    actor_kind: str
+    actor_id: UUID | None
+    actor_role: str | None
+    outcome: str
+    facts: Mapping[str, object]
+    content_commitment: bytes | None
+    detail_commitment: bytes | None
+    written_at: datetime
+    prev: int | None
 
 
 class Sequencer:
@@ -144,19 +154,24 @@ class Sequencer:
 def _sequence(session: Session, log: str, *, most: int) -> int:
     gaps = _gaps(session)
     writing = _writers(session) if gaps else frozenset()
-    late = session.execute(_LATE, {"most": most}).all() if gaps else []
+    late = _found(session, _LATE, {"most": most}) if gaps else []
     progress = session.scalar(text("SELECT position FROM ledger_progress")) or 0
-    new = session.execute(_NEW, {"after": progress, "most": most - len(late)}).all()
+    new = _found(session, _NEW, {"after": progress, "most": most - len(late)})
     # A full batch of late entries may have left some behind, so no gap is closed by it.
     is_whole = len(late) < most
     if gaps and (late or is_whole):
-        _settle(session, gaps, [row.position for row in late], writing, is_whole=is_whole)
+        _settle(session, gaps, [one.position for one in late], writing, is_whole=is_whole)
     if new:
-        _advance(session, progress, [row.position for row in new])
-    rows = [*late, *new]
-    if rows:
-        _add(session, log, rows)
-    return len(rows)
+        _advance(session, progress, [one.position for one in new])
+    found = [*late, *new]
+    if found:
+        _add(session, log, found)
+    return len(found)
+
+
+def _found(session: Session, entries: TextClause, asked: Mapping[str, int]) -> list[_Found]:
+    # A row of SQLAlchemy looks each name up anew, which costs more than the tuple.
+    return [_Found._make(row) for row in session.execute(entries, asked)]
 
 
 def _gaps(session: Session) -> list[Gap]:
@@ -245,38 +260,25 @@ def _keep_gaps(session: Session, gaps: Sequence[Gap], writers: Sequence[str]) ->
         )
 
 
-def _add(session: Session, log: str, rows: Sequence[Row[tuple[object, ...]]]) -> None:
-    """Write leaves for `rows` in this order, and the tiles that they fill."""
+def _add(session: Session, log: str, found: Sequence[_Found]) -> None:
+    """Write leaves for the entries `found` in this order, and the tiles that they fill."""
     first = proofs.size_of(session)
-    before = _before(session, rows)
-    leaves = []
-    for seq, row in enumerate(rows, start=first):
-        about = (row.object_kind, row.object_id)
-        leaves.append(leaf_of(row, log=log, seq=seq, prev=before.get(about)))
-        before[about] = seq
-    hashes = [leaf_hash(leaf) for leaf in leaves]
-    session.execute(
-        _ADD_LEAVES,
-        {
-            "seqs": list(range(first, first + len(rows))),
-            "entries": [row.id for row in rows],
-            "kinds": [row.object_kind for row in rows],
-            "ids": [row.object_id for row in rows],
-            "leaves": leaves,
-            "hashes": hashes,
-        },
-    )
+    hashes: list[bytes] = []
+    copy_in(session, _ADD_LEAVES, _LEAF_TYPES, _leaves(found, log, first=first, hashes=hashes))
     _fill_tiles(session, first, hashes)
 
 
-def _before(
-    session: Session, rows: Sequence[Row[tuple[object, ...]]]
-) -> dict[tuple[str, UUID], int]:
-    asked = sorted({(row.object_kind, row.object_id) for row in rows})
-    found = session.execute(
-        _BEFORE, {"kinds": [kind for kind, _ in asked], "ids": [one for _, one in asked]}
-    )
-    return {(kind, one): seq for kind, one, seq in found}
+def _leaves(
+    found: Sequence[_Found], log: str, *, first: int, hashes: list[bytes]
+) -> Iterator[tuple[object, ...]]:
+    """Yield a row of `ledger_leaves` for each entry, and add its hash to `hashes`."""
+    newest: dict[tuple[str, UUID], int] = {}
+    for seq, entry in enumerate(found, start=first):
+        about = (entry.object_kind, entry.object_id)
+        leaf = leaf_of(entry, log=log, seq=seq, prev=newest.get(about, entry.prev))
+        newest[about] = seq
+        hashes.append(leaf_hash(leaf))
+        yield (seq, entry.id, *about, leaf, hashes[-1])
 
 
 def _fill_tiles(session: Session, first: int, hashes: Sequence[bytes]) -> None:

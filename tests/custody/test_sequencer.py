@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from app.core.db import Database
 from app.core.ids import new_id
@@ -209,7 +209,7 @@ def test_a_batch_that_breaks_off_is_done_again_whole(
     entries = [append() for _ in range(4)]
     with psycopg.connect(own_database.owner) as owner:
         owner.execute("ALTER TABLE ledger_leaves ADD CONSTRAINT broken CHECK (seq <> 3)")
-    with pytest.raises(IntegrityError, match="broken"):
+    with pytest.raises(psycopg.IntegrityError, match="broken"):
         Sequencer(own_db, ORIGIN, batch=2).catch_up()
     assert _sequence(own_db) == entries[:2]
     with psycopg.connect(own_database.owner) as owner:
