@@ -230,17 +230,25 @@ class AssertionVote(Base):
 
 
 class Screening(Base):
-    """What a person heard who listened for what must not leave. Inserted only."""
+    """What a person heard or saw who looked for what must not leave. Inserted only.
+
+    Of a screenshot `areas` were black when he looked: what he said holds of no other picture.
+    """
 
     __tablename__ = "screenings"
     __table_args__ = (
         CheckConstraint(one_of("result", ScreeningResult), name="result"),
         CheckConstraint("from_ms >= 0 AND (to_ms IS NULL OR to_ms > from_ms)", name="segment"),
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+        CheckConstraint("screenshot_id IS NOT NULL OR areas = '[]'", name="areas"),
         Index("ix_screenings_recording", "recording_id"),
+        Index("ix_screenings_screenshot", "screenshot_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
+    areas: Mapped[list[JsonObject]] = mapped_column(JSONB, server_default="[]")
     from_ms: Mapped[int] = mapped_column(BigInteger)
     to_ms: Mapped[int | None] = mapped_column(BigInteger)
     result: Mapped[str]
@@ -377,12 +385,15 @@ class DecisionRow(Base):
     __tablename__ = "consent_decisions"
     __table_args__ = (
         CheckConstraint(one_of("outcome", Outcome), name="outcome"),
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
         Index("ix_consent_decisions_release", "release_id", "recording_id", "at"),
         Index("ix_consent_decisions_recording", "recording_id", "at"),
+        Index("ix_consent_decisions_screenshot", "screenshot_id", "at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
     release_id: Mapped[UUID | None]
     contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
     recipient_class: Mapped[str]

@@ -38,6 +38,14 @@ def stamp(session: Session, recording_id: UUID, contact_id: UUID | None) -> str:
     return str(found or "")
 
 
+def screenshot_stamp(session: Session, screenshot_id: UUID, contact_id: UUID | None) -> str:
+    """Return the stamp of the present state of a screenshot; empty if there is none."""
+    found = session.scalar(
+        text("SELECT screenshot_stamp(:s, :c)"), {"s": screenshot_id, "c": contact_id}
+    )
+    return str(found or "")
+
+
 def sounds(session: Session, recording_id: UUID) -> Sequence[Row[str, bytes, datetime]]:
     """Return the legs of a recording: kind, SHA-256 of the bytes, and when they came."""
     return session.execute(
@@ -149,6 +157,12 @@ def processors(session: Session) -> Sequence[ProcessingContract]:
 def screenings(session: Session, recording_id: UUID) -> Sequence[Screening]:
     return session.scalars(
         select(Screening).where(Screening.recording_id == recording_id).order_by(Screening.at)
+    ).all()
+
+
+def screenshot_screenings(session: Session, screenshot_id: UUID) -> Sequence[Screening]:
+    return session.scalars(
+        select(Screening).where(Screening.screenshot_id == screenshot_id).order_by(Screening.at)
     ).all()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID
 
 import structlog
@@ -348,17 +349,19 @@ def _screened(row: Screening) -> Screened:
 def record(  # noqa: PLR0913 - what a decision was made from; the rest is named.
     session: Session,
     actor: Actor,
-    recording_id: UUID,
+    object_id: UUID,
     question: Question,
     decision: Decision,
     *,
     at: datetime,
     release_id: UUID | None = None,
+    kind: Literal["recording", "screenshot"] = "recording",
 ) -> DecisionRow:
     """Write the decision down, with the stamp of the state that it was made under."""
     row = DecisionRow(
         id=new_id(),
-        recording_id=recording_id,
+        recording_id=object_id if kind == "recording" else None,
+        screenshot_id=object_id if kind == "screenshot" else None,
         release_id=release_id,
         contact_id=question.recipient.contact_id,
         recipient_class=question.recipient.recipient_class,
@@ -381,7 +384,7 @@ def record(  # noqa: PLR0913 - what a decision was made from; the rest is named.
         session,
         actor,
         Act.DECISION_MADE,
-        ("recording", recording_id),
+        (kind, object_id),
         at=at,
         outcome=ledger.Outcome.SUCCESS if decision.allowed else ledger.Outcome.DENIED,
         facts={

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from app.consent.purposes import ScreeningResult
 from app.core.deps import ClockDep, SessionDep
 from app.core.ids import DisputeId, RecordingId
 from app.core.moments import Moment
@@ -37,6 +38,8 @@ from app.disputes.schemas import (
     ExhibitCreate,
     ExhibitRead,
     ExhibitRevise,
+    ExhibitScreened,
+    ExhibitScreening,
     RedactionWire,
 )
 from app.disputes.service import (
@@ -68,10 +71,12 @@ from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.identity.service import NoLongerHere
 
 router = APIRouter(prefix="/v1", tags=["disputes"])
 
 CanWrite = Annotated[Actor, Depends(Requires(Permission.DISPUTE_WRITE))]
+CanScreen = Annotated[Actor, Depends(Requires(Permission.SCREENING_RECORD))]
 CanRead = Annotated[Actor, Depends(Requires(Permission.DISPUTE_READ))]
 GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 ADDING = (
@@ -211,6 +216,37 @@ def revise_exhibit(
         raise ExhibitOtherKind from exc
     shown = _shown(body, old.recording_id, old.screenshot_id)
     return _exhibit(service.revise(session, actor, exhibit_id, shown, at=clock.now()))
+
+
+@router.post(
+    "/exhibits/{exhibit_id}/screenings",
+    status_code=201,
+    responses=problems(
+        *GUARDED,
+        PersonNeeded,
+        NoLongerHere,
+        ExhibitNotFound,
+        ExhibitReplaced,
+        ExhibitOtherKind,
+        ExhibitScreenshotUnknown,
+    ),
+)
+def screen_exhibit(
+    exhibit_id: UUID,
+    body: ExhibitScreening,
+    actor: CanScreen,
+    session: SessionDep,
+    clock: ClockDep,
+) -> ExhibitScreened:
+    """Write down what a person saw who looked at a screenshot as its exhibit shows it."""
+    row = service.screen(session, actor, exhibit_id, body.result, note=body.note, at=clock.now())
+    return ExhibitScreened(
+        id=row.id,
+        result=ScreeningResult(row.result),
+        areas=[AreaWire.model_validate(one) for one in row.areas],
+        screened_by=row.screened_by,
+        at=row.at,
+    )
 
 
 def _shown(

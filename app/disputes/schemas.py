@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from app.consent.purposes import ScreeningResult
 from app.core.moments import MAX_INTEGER, Milliseconds
 from app.core.text import ExternalId, LongText
 from app.disputes.models import ExhibitKind
@@ -131,6 +132,23 @@ class ExhibitRead(BaseModel):
     replaces: UUID | None
     note: str | None
     added_by: UUID
+    at: datetime
+
+
+class ExhibitScreening(BaseModel):
+    """What is seen in a screenshot whose areas are black as the exhibit says."""
+
+    result: ScreeningResult
+    note: LongText | None = None
+
+
+class ExhibitScreened(BaseModel):
+    """`areas` were black; what was seen holds of no picture that shows more, or hides less."""
+
+    id: UUID
+    result: ScreeningResult
+    areas: list[AreaWire]
+    screened_by: UUID
     at: datetime
 
 

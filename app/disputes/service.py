@@ -9,8 +9,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.consent import screenshots
+from app.consent.models import Screening
+from app.consent.purposes import ScreeningResult
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import DisputeId, RecordingId, new_id
+from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes import queries
@@ -20,6 +24,7 @@ from app.disputes.refusals import DisputeEventUnknown, DisputePersonUnknown, Per
 from app.disputes.rules import CHECKLIST, State
 from app.identity.actor import Actor
 from app.identity.models import User
+from app.recordings.models import Screenshot
 
 
 class DisputeNotFound(NotFound):
@@ -339,6 +344,36 @@ def revise(
     return add_exhibit(session, actor, DisputeId(old.dispute_id), shown, replaces=exhibit_id, at=at)
 
 
+def screen(
+    session: Session,
+    actor: Actor,
+    exhibit_id: UUID,
+    result: ScreeningResult,
+    *,
+    note: str | None,
+    at: datetime,
+) -> Screening:
+    """Write down what `actor` saw in a screenshot as its exhibit shows it.
+
+    Raises:
+        ExhibitNotFound: there is no such exhibit.
+        ExhibitReplaced: another has taken its place.
+        ExhibitOtherKind: it is of a recording, which is listened to by itself.
+        ExhibitScreenshotUnknown: the screenshot was erased.
+        NoLongerHere: the actor was shut out meanwhile.
+    """
+    shown = exhibit(session, exhibit_id)
+    if shown.screenshot_id is None:
+        raise ExhibitOtherKind
+    if queries.screenshot(session, shown.screenshot_id) is None:
+        raise ExhibitScreenshotUnknown
+    row = screenshots.screen(
+        session, actor, shown.screenshot_id, result, areas=shown.areas, note=note, at=at
+    )
+    enqueue(session, Job(task="releases.sweep", args={}))
+    return row
+
+
 def _clip(session: Session, clip: Clip) -> dict[str, object]:
     recording = queries.recording(session, clip.recording_id)
     if recording is None:
@@ -381,10 +416,7 @@ def _shot(session: Session, shot: Shot) -> dict[str, object]:
     screenshot = queries.screenshot(session, shot.screenshot_id)
     if screenshot is None:
         raise ExhibitScreenshotUnknown
-    width, height = screenshot.width, screenshot.height
-    # Whether it lies on its side is seen when it is drawn, which looks once more.
-    if not all(area.fits(width, height) or area.fits(height, width) for area in shot.areas):
-        raise AreaOutside(width=width, height=height)
+    must_lie_within(screenshot, shot.areas)
     return {
         "kind": ExhibitKind.SCREENSHOT,
         "screenshot_id": screenshot.id,
@@ -393,6 +425,18 @@ def _shot(session: Session, shot: Shot) -> dict[str, object]:
         "redactions": [],
         "areas": [area.kept() for area in areas_in_order(shot.areas)],
     }
+
+
+def must_lie_within(screenshot: Screenshot, areas: Sequence[Area]) -> None:
+    """Refuse an area that is not in the screenshot, however it lies.
+
+    Raises:
+        AreaOutside: one is not.
+    """
+    width, height = screenshot.width, screenshot.height
+    # Whether it lies on its side is seen when it is drawn, which looks once more.
+    if not all(area.fits(width, height) or area.fits(height, width) for area in areas):
+        raise AreaOutside(width=width, height=height)
 
 
 def _detail(exhibit: Exhibit) -> dict[str, object] | None:

@@ -49,17 +49,30 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOut:
+    """What is not heard or seen of an item, and why. Of a picture all times are None."""
+
+    reason: str
+    how: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One recording as the page shows it."""
+    """One recording or screenshot as the page shows it; a screenshot has no direction."""
 
     id: UUID
-    direction: str
+    is_picture: bool
+    direction: str | None
     started_at: datetime
     duration_ms: int | None
     media_type: str
     sha256: str
     from_ms: int
     to_ms: int | None
+    taken_out: tuple[TakenOut, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +227,7 @@ def _open_link(found: dict[str, Any]) -> OpenLink:
         items=tuple(
             Item(
                 id=UUID(item["id"]),
+                is_picture=item["kind"] == "screenshot",
                 direction=item["direction"],
                 started_at=datetime.fromisoformat(item["started_at"]),
                 duration_ms=item["duration_ms"],
@@ -221,7 +235,23 @@ def _open_link(found: dict[str, Any]) -> OpenLink:
                 sha256=item["sha256"],
                 from_ms=item["from_ms"],
                 to_ms=item["to_ms"],
+                taken_out=_taken_out(item),
             )
             for item in found["items"]
         ),
     )
+
+
+def _taken_out(item: Mapping[str, Any]) -> tuple[TakenOut, ...]:
+    """Return the silenced and beeped stretches, counted from what is heard first, or the areas."""
+    stretches = (
+        TakenOut(
+            reason=one["reason"],
+            how=one["how"],
+            from_ms=one["from_ms"] - item["from_ms"],
+            to_ms=one["to_ms"] - item["from_ms"],
+            channel=one["channel"],
+        )
+        for one in item["redactions"]
+    )
+    return (*stretches, *(TakenOut(reason=one["reason"]) for one in item["areas"]))

@@ -1,4 +1,4 @@
-"""The application of the public links: six routes, plain pages, no script."""
+"""The application of the public links: seven routes, plain pages, no script."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ _EXTENSIONS: Final = {
     "audio/mp4": "m4a",
     "audio/webm": "webm",
     "audio/flac": "flac",
+    "image/png": "png",
 }
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -123,7 +124,7 @@ class _Site:
                 parsed,
                 language=language,
                 at=self.clock.now(),
-                bundle=self.links.bundle_facts(parsed) if is_heard else None,
+                bundle=self.links.bundle_facts(parsed),
                 is_heard=is_heard,
             ),
             headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"},
@@ -148,8 +149,8 @@ class _Site:
         )
         return answer
 
-    def audio(self, call: Request, token: str, item_id: str) -> Response:
-        """Return the sound, or the part of it that the player asks for."""
+    def copy(self, call: Request, token: str, item_id: str, *, kind: str) -> Response:
+        """Return a sound or a picture, or the part of it that the player asks for."""
         parsed = _token(token)
         view = self._view_of(call, parsed)
         if view is None:
@@ -159,6 +160,8 @@ class _Site:
         except ValueError as exc:
             raise LinkEnded from exc
         item = self.links.item(parsed, item_uuid, view)
+        if not item.media_type.startswith(f"{kind}/"):
+            raise LinkEnded
         size_bytes = item.ref.size_bytes
         headers = {
             "Accept-Ranges": "bytes",
@@ -220,7 +223,8 @@ class _Site:
 
     def _file_name(self, item: OpenItem) -> str:
         extension = _EXTENSIONS.get(item.media_type, "bin")
-        return f"call-{item.started_at.astimezone(self.zone):%Y-%m-%d-%H%M}.{extension}"
+        what = "screenshot" if item.media_type.startswith("image/") else "call"
+        return f"{what}-{item.started_at.astimezone(self.zone):%Y-%m-%d-%H%M}.{extension}"
 
 
 def _until_cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -266,7 +270,11 @@ def _add_pages(app: FastAPI, site: _Site) -> None:
 
     @app.api_route("/s/{token}/audio/{item_id}", methods=_READ)
     def audio(call: Request, token: str, item_id: str) -> Response:
-        return site.audio(call, token, item_id)
+        return site.copy(call, token, item_id, kind="audio")
+
+    @app.api_route("/s/{token}/picture/{item_id}", methods=_READ)
+    def picture(call: Request, token: str, item_id: str) -> Response:
+        return site.copy(call, token, item_id, kind="image")
 
     @app.api_route("/s/{token}/bundle", methods=_READ)
     def bundle(call: Request, token: str) -> Response:

@@ -10,7 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.public.links import BundleFacts, Item, OpenLink
+from app.public.links import BundleFacts, Item, OpenLink, TakenOut
 from app.public.wording import Wording, clock_time
 from app.releases.tokens import ShareToken
 
@@ -20,15 +20,21 @@ _HOUR: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One recording in words. `source` is the address of its sound."""
+    """One recording or screenshot in words. `source` is the address of its sound or picture.
+
+    `taken_out` says what is not heard or seen of it, a line each; `taken_out_title` how many.
+    """
 
     what: str
+    is_picture: bool
     when: str
     length: str | None
     part: str | None
     source: str
     media_type: str
     sha256: str
+    taken_out_title: str | None
+    taken_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,8 @@ class LinkPage:
     views_left: str | None
     questions: str
     action: str
+    button: str
+    written: str
     bundle: BundlePart | None = None
 
 
@@ -135,21 +143,7 @@ class Pages:
 def _link_page(found: OpenLink, token: ShareToken, words: Wording, *, at: datetime) -> LinkPage:
     other = "en" if words.language == "ru" else "ru"
     sender = found.sender_name or found.sender_person
-    count = len(found.items)
-    title = (
-        words.say("A recording of your telephone call")
-        if count == 1
-        else words.counted(
-            "%(num)d recording of your telephone calls",
-            "%(num)d recordings of your telephone calls",
-            count,
-        )
-    )
-    lead = (
-        words.say("%(sender)s asks you to listen to it.")
-        if count == 1
-        else words.say("%(sender)s asks you to listen to them.")
-    )
+    title, lead, button, written = _what_it_is(found, words)
     base = f"/s/{token.secret}"
     return LinkPage(
         language=words.language,
@@ -172,7 +166,44 @@ def _link_page(found: OpenLink, token: ShareToken, words: Wording, *, at: dateti
         questions=words.say("Answer the message that brought you this link. Sent by: %(person)s.")
         % {"person": found.sender_person},
         action=f"{base}/open?lang={words.language}",
+        button=button,
+        written=written,
     )
+
+
+def _what_it_is(found: OpenLink, words: Wording) -> tuple[str, str, str, str]:
+    """Return the title, what the sender asks for, the button, and what pressing it means."""
+    say = words.say
+    pictures = sum(item.is_picture for item in found.items)
+    calls = len(found.items) - pictures
+    if pictures:
+        written = say("By pressing the button you agree that the opening is written down.")
+        if calls:
+            lead = say("%(sender)s asks you to listen to them and to look at them.")
+            return (
+                say("Recordings of your telephone calls, and screenshots"),
+                lead,
+                say("Open"),
+                (written),
+            )
+        title = words.counted("%(num)d screenshot", "%(num)d screenshots", pictures)
+        return title, say("%(sender)s asks you to look at what is shown."), say("Open"), written
+    title = (
+        say("A recording of your telephone call")
+        if calls == 1
+        else words.counted(
+            "%(num)d recording of your telephone calls",
+            "%(num)d recordings of your telephone calls",
+            calls,
+        )
+    )
+    lead = (
+        say("%(sender)s asks you to listen to it.")
+        if calls == 1
+        else say("%(sender)s asks you to listen to them.")
+    )
+    written = say("By pressing the button you agree that the listening is written down.")
+    return title, lead, say("Listen"), written
 
 
 def _bundle(found: BundleFacts, token: ShareToken, words: Wording) -> BundlePart:
@@ -188,16 +219,56 @@ def _call(item: Item, found: OpenLink, base: str, words: Wording) -> Call:
     what = {
         "inbound": words.say("Call from %(client)s"),
         "outbound": words.say("Call to %(client)s"),
-    }.get(item.direction, words.say("Call with %(client)s"))
+    }.get(item.direction or "", words.say("Call with %(client)s"))
+    if item.is_picture:
+        what = words.say("Screenshot")
     return Call(
-        what=what % {"client": found.client_name},
+        what=what if item.is_picture else what % {"client": found.client_name},
+        is_picture=item.is_picture,
         when=words.moment(item.started_at),
         length=None if item.duration_ms is None else words.duration(item.duration_ms),
         part=_part(item, words),
-        source=f"{base}/audio/{item.id}",
+        source=f"{base}/{'picture' if item.is_picture else 'audio'}/{item.id}",
         media_type=item.media_type,
         sha256=item.sha256,
+        taken_out_title=_taken_out_title(item, words),
+        taken_out=tuple(_taken_out(one, words) for one in item.taken_out),
     )
+
+
+def _taken_out_title(item: Item, words: Wording) -> str | None:
+    count = len(item.taken_out)
+    if not count:
+        return None
+    if item.is_picture:
+        return words.counted(
+            "%(num)d part of the picture is blacked out:",
+            "%(num)d parts of the picture are blacked out:",
+            count,
+        )
+    return words.counted("%(num)d place is not heard:", "%(num)d places are not heard:", count)
+
+
+def _taken_out(one: TakenOut, words: Wording) -> str:
+    """Return where something is not heard, what is heard in its place, and why."""
+    say = words.say
+    why = {
+        "card_number": say("the number of a payment card"),
+        "third_person": say("it concerns a third person"),
+        "personal_data": say("personal data"),
+        "confidential": say("confidential information"),
+    }.get(one.reason, say("another reason"))
+    if one.from_ms is None or one.to_ms is None:
+        return why
+    how = say("a tone") if one.how == "beep" else say("silence")
+    # A part of a second at the end is in it too.
+    where = f"{clock_time(one.from_ms)}\u2013{clock_time(one.to_ms + 999)}"
+    whose = {
+        0: say("on one side of the call"),
+        1: say("on the other side of the call"),
+    }
+    how = how if one.channel is None else f"{how} {whose[one.channel]}"
+    return f"{where}, {how}: {why}"
 
 
 def _part(item: Item, words: Wording) -> str | None:
@@ -214,7 +285,12 @@ def _part(item: Item, words: Wording) -> str | None:
 
 
 def _why(found: OpenLink, words: Wording) -> str:
-    if found.purpose == "dispute_client":
+    if found.purpose == "dispute_client" and any(item.is_picture for item in found.items):
+        text = words.say(
+            "You represent the management of %(client)s. What is shown here helps to settle a "
+            "disputed question. Please do not pass it on."
+        )
+    elif found.purpose == "dispute_client":
         text = words.say(
             "You represent the management of %(client)s. The recording helps to settle a disputed "
             "question: you hear for yourself who said what. Please do not pass it on."

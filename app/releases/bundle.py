@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from app.consent import exporting
 from app.consent.rules import Permit, Segment
-from app.core.ids import RecordingId, ReleaseId, new_id
+from app.core.ids import ReleaseId, new_id
 from app.custody import checkpoints, proofs
 from app.custody.checkpoints import LogTools
 from app.custody.models import Checkpoint, LedgerLeaf
@@ -29,7 +29,7 @@ from app.custody.signing import Purpose
 from app.identity.actor import Actor
 from app.recordings.models import Leg, Recording, SealedRow
 from app.releases import bag as bags
-from app.releases import bundles, queries, service, telling
+from app.releases import bundles, queries, service, subjects, telling
 from app.releases.bag import Bag
 from app.releases.bundles import BundleGone, Made, Manifests, Told
 from app.releases.dossier import Outgoing
@@ -66,7 +66,7 @@ class File:
     """One exhibit: where it lies, what it must be, and how it was cut if it is a part."""
 
     path: str
-    recording_id: UUID
+    object_id: UUID
     store: SealedReader = field(repr=False)
     ref: SealedRef = field(repr=False)
     sha256: bytes
@@ -86,6 +86,7 @@ class Plan:
     release_id: ReleaseId
     files: tuple[File, ...]
     recordings: tuple[UUID, ...]
+    screenshots: tuple[UUID, ...]
     vcons: tuple[Json, ...]
 
 
@@ -154,8 +155,14 @@ class Bundler:
         files: dict[str, File] = {}
         counts: dict[UUID, int] = {}
         vcons: dict[UUID, Json] = {}
+        screenshots: list[UUID] = []
         for item in release.items:
             permit = service.permit_again(session, release, item, at=self.log.clock.now())
+            if item.recording_id is None:
+                picture = self._picture(item, permit)
+                files[picture.path] = picture
+                screenshots.append(picture.object_id)
+                continue
             recording = queries.recording(session, item.recording_id)
             if recording is None:
                 raise BundleGone
@@ -174,6 +181,7 @@ class Bundler:
             release_id=release_id,
             files=tuple(files.values()),
             recordings=tuple(vcons),
+            screenshots=tuple(screenshots),
             vcons=tuple(vcons.values()),
         )
 
@@ -186,7 +194,7 @@ class Bundler:
         extension = _EXTENSIONS.get(leg.container, leg.container)
         return File(
             path=f"data/recordings/{recording.id}/{name}.{extension}",
-            recording_id=recording.id,
+            object_id=recording.id,
             store=self.archive,
             ref=_ref(row.object_id, row.wrapped_key, row.size_bytes),
             sha256=row.sha256,
@@ -204,7 +212,20 @@ class Bundler:
         """Return the very copy that the link serves, with how it was made."""
         return File(
             path=f"data/recordings/{recording.id}/clip-{number:02}.wav",
-            recording_id=recording.id,
+            object_id=recording.id,
+            store=self.release,
+            ref=_ref(item.object_id, item.wrapped_key, item.size_bytes),
+            sha256=item.sha256,
+            permit=permit,
+            recipe=json.loads(item.derivation or "null"),
+        )
+
+    def _picture(self, item: ReleaseItem, permit: Permit) -> File:
+        """Return a screenshot as it was drawn for the link, never as it was received."""
+        screenshot_id = subjects.of(item).id
+        return File(
+            path=f"data/screenshots/{screenshot_id}.png",
+            object_id=screenshot_id,
             store=self.release,
             ref=_ref(item.object_id, item.wrapped_key, item.size_bytes),
             sha256=item.sha256,
@@ -259,12 +280,12 @@ class Bundler:
                 sha512={
                     file.leg: bag.listed[file.path].sha512
                     for file in plan.files
-                    if file.recording_id == recording_id and file.leg is not None
+                    if file.object_id == recording_id and file.leg is not None
                 },
                 recipes=[
                     file.recipe_path
                     for file in plan.files
-                    if file.recording_id == recording_id and file.recipe is not None
+                    if file.object_id == recording_id and file.recipe is not None
                 ],
             )
             for recording_id in plan.recordings
@@ -273,6 +294,11 @@ class Bundler:
             session,
             release,
             outgoing,
+            screenshots={
+                file.object_id: file.recipe_path
+                for file in plan.files
+                if file.object_id in plan.screenshots
+            },
             vcons=plan.vcons,
             at=told.at,
         )
@@ -299,8 +325,9 @@ class Bundler:
 
 
 def _story(session: Session, plan: Plan, *, upto: int) -> Sequence[LedgerLeaf]:
-    """Return every event of the release and of its recordings, up to the making of the bundle."""
+    """Return every event of the release and of what it hands over, up to this making."""
     about: list[tuple[str, UUID]] = [("recording", one) for one in plan.recordings]
+    about += [("screenshot", one) for one in plan.screenshots]
     about.append(("release", plan.release_id))
     found = [
         leaf
@@ -316,7 +343,7 @@ def _add(bag: Bag, file: File) -> None:
     Raises:
         ExhibitDamaged: it is not what was received or copied.
     """
-    if file.permit.recording_id != RecordingId(file.recording_id):
+    if file.permit.recording_id != file.object_id:
         raise ValueError("The permit is for something else.")
     found = bag.stream(file.path, file.store.stream(file.ref), size_bytes=file.ref.size_bytes)
     if found.sha256 != file.sha256.hex():

@@ -50,11 +50,15 @@ def completeness(
     release: Release,
     included: Sequence[Recording],
     *,
+    moments: Sequence[datetime] = (),
     zone: ZoneInfo,
     at: datetime,
 ) -> Json:
-    """Return the calls with this client from the first day to the last of what is included."""
-    since, until = _period([one.started_at for one in included], zone)
+    """Return the calls with this client from the first day to the last of what is included.
+
+    `moments` are those of what is handed over beside recordings.
+    """
+    since, until = _period([*(one.started_at for one in included), *moments], zone)
     inside = {one.id for one in included}
     withheld: list[Json] = []
     lost: list[Json] = []

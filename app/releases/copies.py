@@ -65,13 +65,16 @@ class Copier:
 
         Raises:
             RecordingDamaged: a recording is not what came in; it is put apart.
+            ScreenshotDamaged: a screenshot is not what came in.
             CheckNotPossible: the store does not give it now.
         """
         with self.database.transaction() as session:
             cleared = service.approve(session, actor, release_id, note=note, at=self.clock.now())
             if not cleared:
                 return Approved(release=service.get(session, release_id), token=None)
-        wanted = dict.fromkeys(part.recording_id for part in cleared)
+        wanted = dict.fromkeys(
+            part.subject.id for part in cleared if not part.subject.is_screenshot
+        )
         fixity.before_release(self.database, self.archive, self.clock, wanted, actor=actor)
         copies: list[Copy] = []
         try:
@@ -114,8 +117,11 @@ class Copier:
 
     def _copy(self, actor: Actor, part: Cleared, permit: Permit) -> Copy:
         """Copy exactly what `permit` is for, without what was asked to be taken out."""
-        if (permit.recording_id, permit.segment) != (part.recording_id, part.segment):
+        if (permit.recording_id, permit.segment) != (part.subject.id, part.segment):
             raise ValueError("The permit is for something else.")
+        if part.subject.is_screenshot:
+            with self.maker.picture(part.subject.id, part.subject.areas) as made:
+                return self._keep(actor, part, made)
         with self.maker.clip(permit.recording_id, permit.segment, part.redactions) as made:
             return self._keep(actor, part, made)
 
@@ -137,6 +143,7 @@ class Copier:
             media_type=made.media_type,
             duration_ms=made.duration_ms,
             redactions=part.redactions,
+            areas=part.subject.areas,
             derivation=recipes.canonical(told).decode() if told is not None else None,
         )
 

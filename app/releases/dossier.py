@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client, Contact, Event
-from app.consent import packs, states
+from app.consent import packs, screenshots, states
 from app.consent import queries as consent_queries
 from app.consent import service as consent
 from app.consent.casefile import Asserted, CaseFile
@@ -24,9 +24,19 @@ from app.consent.purposes import Purpose
 from app.identity.models import Device, User
 from app.inspection import detection
 from app.recordings.models import Party, Recording
-from app.releases import queries
+from app.releases import queries, subjects
 from app.releases.models import Release, ReleaseItem
-from app.releases.passport import Facts, Heard, Json, Taken, moment, passport
+from app.releases.passport import (
+    Facts,
+    Heard,
+    Json,
+    Pictured,
+    Taken,
+    moment,
+    passport,
+    picture_passport,
+)
+from app.releases.subjects import Subject
 
 ZONE = ZoneInfo("Europe/Moscow")
 
@@ -71,6 +81,39 @@ def passport_of(
     )
 
 
+def picture_passport_of(
+    session: Session, screenshot_id: UUID, recipe: str, *, at: datetime
+) -> Json:
+    """Return the passport of a screenshot that was drawn anew by `recipe`.
+
+    Raises:
+        BasisMissing: it was erased.
+    """
+    found = queries.screenshot(session, screenshot_id)
+    if found is None:
+        raise BasisMissing(str(screenshot_id))
+    screenshot, row = found
+    event = session.get_one(Event, screenshot.event_id)
+    client = session.get(Client, event.client_id) if event.client_id else None
+    return picture_passport(
+        Pictured(
+            screenshot=screenshot,
+            row=row,
+            device=session.get_one(Device, screenshot.device_id).name,
+            agent_name=session.scalar(
+                select(User.full_name).where(User.agent_ref == screenshot.agent)
+            )
+            if screenshot.agent
+            else None,
+            event=event,
+            client_name=client.name if client else None,
+            recipe=recipe,
+            checked_at=at,
+            zone=ZONE,
+        )
+    )
+
+
 def _heard(session: Session, recording_id: UUID) -> Iterator[Heard]:
     rows = session.execute(
         select(Party, Contact.name, User.full_name)
@@ -94,10 +137,21 @@ def _heard(session: Session, recording_id: UUID) -> Iterator[Heard]:
 def consent_of(session: Session, release: Release, recording_id: UUID, *, at: datetime) -> Json:
     """Return how each party stands, and the evidence by digest: no quote, no document."""
     case = consent.case_file(session, recording_id, at=at)
+    return {"recording": str(recording_id)} | _standing(session, release, case, at=at)
+
+
+def picture_consent_of(
+    session: Session, release: Release, subject: Subject, *, at: datetime
+) -> Json:
+    """Return how the client of a screenshot stands, and who looked at it."""
+    case = screenshots.case_file(session, subject.id, areas=subject.kept_areas())
+    return {"screenshot": str(subject.id)} | _standing(session, release, case, at=at)
+
+
+def _standing(session: Session, release: Release, case: CaseFile, *, at: datetime) -> Json:
     purpose = Purpose(release.purpose)
     rows = {a.id: session.get_one(Assertion, a.id) for a in case.assertions}
     return {
-        "recording": str(recording_id),
         "purpose": release.purpose,
         "recipient": release.recipient_class,
         "parties": [
@@ -149,9 +203,10 @@ def decision_of(session: Session, item: ReleaseItem) -> tuple[Json, bytes]:
     """
     row = session.get_one(DecisionRow, item.decision_id)
     approvals = queries.approvals(session, item.wish_id)
+    subject = subjects.of(item)
     told: Json = {
         "id": str(row.id),
-        "recording": str(row.recording_id),
+        subject.kind: str(subject.id),
         "release": str(row.release_id),
         "purpose": row.purpose,
         "recipient": row.recipient_class,

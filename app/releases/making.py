@@ -29,6 +29,7 @@ from app.releases.refusals import (
     RecordingNotReady,
     ReleaseRecordingUnknown,
     ReleaseScreenshotUnknown,
+    ScreenshotDamaged,
 )
 from storage.sealed import SealedReader, SealedRef
 
@@ -112,6 +113,8 @@ class Maker:
             screenshot, sealed = found
         with ExitStack() as files:
             original = files.enter_context(self._opened(sealed))
+            if hashlib.file_digest(original, "sha256").digest() != sealed.sha256:  # type: ignore[arg-type]  # an unnamed file is a binary file object
+                raise ScreenshotDamaged(screenshot_id=str(screenshot.id))
             picture = Picture(
                 screenshot=str(screenshot.id),
                 sha256=sealed.sha256.hex(),

@@ -83,25 +83,31 @@ class Release(Base):
 
 
 class ReleaseWish(Base):
-    """A part of a recording that is asked for: `from_ms` until `to_ms` (null: its end).
+    """What is asked for: a part of a recording, or a screenshot.
 
-    `redactions` are the stretches that shall not be heard. A wish is never changed, so an approval
-    is of exactly these.
+    The part goes from `from_ms` until `to_ms` (null: its end).
+    `redactions` are the stretches that shall not be heard, `areas` the parts of a screenshot that
+    shall not be seen. A wish is never changed, so an approval is of exactly these.
     """
 
     __tablename__ = "release_wishes"
     __table_args__ = (
         CheckConstraint("from_ms >= 0 AND (to_ms IS NULL OR to_ms > from_ms)", name="segment"),
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+        CheckConstraint("screenshot_id IS NOT NULL OR areas = '[]'", name="areas"),
         Index("uq_release_wishes_position", "release_id", "position", unique=True),
+        Index("uq_release_wishes_screenshot", "release_id", "screenshot_id", unique=True),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"))
     position: Mapped[int]
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"), index=True)
     from_ms: Mapped[int] = mapped_column(server_default=text("0"))
     to_ms: Mapped[int | None]
     redactions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    areas: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
     decision_id: Mapped[UUID] = mapped_column(ForeignKey("consent_decisions.id"))
 
     approvals: Mapped[list[ReleaseApproval]] = relationship(
@@ -136,21 +142,29 @@ class ReleaseItem(Base):
     """A copy that left, sealed under the release store's master key. Never changed.
 
     `decision_id` and `stamp` are the decision it was made under; destroying the copy is destroying
-    `wrapped_key`. `direction` and `started_at` are what the recipient's page shows of the call.
-    `redactions` are those of its wish. `derivation` is the canonical JSON by which anybody with the
+    `wrapped_key`. `direction` and `started_at` are what the recipient's page shows of the call; of
+    a screenshot, which has no direction, `started_at` is when it was taken. `redactions` and
+    `areas` are those of its wish. `derivation` is the canonical JSON by which anybody with the
     originals makes the same bytes; a whole call, which leaves as its playable copy, has none.
     """
 
     __tablename__ = "release_items"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+        CheckConstraint("screenshot_id IS NOT NULL OR areas = '[]'", name="areas"),
+        CheckConstraint("(direction IS NOT NULL) = (recording_id IS NOT NULL)", name="direction"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"), index=True)
     wish_id: Mapped[UUID] = mapped_column(ForeignKey("release_wishes.id"), unique=True)
     position: Mapped[int]
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"), index=True)
     from_ms: Mapped[int]
     to_ms: Mapped[int | None]
     redactions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    areas: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
     derivation: Mapped[str | None]
     object_id: Mapped[UUID] = mapped_column(unique=True)
     wrapped_key: Mapped[bytes | None]
@@ -160,7 +174,7 @@ class ReleaseItem(Base):
     duration_ms: Mapped[int | None]
     decision_id: Mapped[UUID] = mapped_column(ForeignKey("consent_decisions.id"))
     stamp: Mapped[str]
-    direction: Mapped[str]
+    direction: Mapped[str | None]
     started_at: Mapped[datetime]
     created_at: Mapped[datetime]
 

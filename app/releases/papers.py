@@ -115,7 +115,9 @@ def _refused(url: str, *_: object, **__: object) -> NoReturn:
 _WORDS: Final[dict[str, dict[str, str]]] = {
     "ru": {
         "cover": "Пакет доказательств",
-        "passports": "Паспорта записей",
+        "passports": "Паспорта записей и снимков экрана",
+        "recording": "Запись",
+        "screenshot": "Снимок экрана",
         "from": "Передаёт",
         "to": "Кому",
         "purpose": "Для чего",
@@ -144,7 +146,9 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "en": {
         "cover": "Evidence bundle",
-        "passports": "Passports of the recordings",
+        "passports": "Passports of the recordings and screenshots",
+        "recording": "Recording",
+        "screenshot": "Screenshot",
         "from": "From",
         "to": "To",
         "purpose": "Purpose",

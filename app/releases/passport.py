@@ -13,7 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app.clients.models import Event
-from app.recordings.models import Leg, Recording, SealedRow
+from app.recordings.models import Leg, Recording, Screenshot, SealedRow
 from app.recordings.schemas import NoticesRead
 
 Json = dict[str, Any]
@@ -117,6 +117,109 @@ def passport(facts: Facts) -> Json:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictured:
+    """All that a screenshot's passport is made of; `recipe` says how it was drawn anew."""
+
+    screenshot: Screenshot
+    row: SealedRow
+    device: str
+    agent_name: str | None
+    event: Event
+    client_name: str | None
+    recipe: str
+    checked_at: datetime
+    zone: ZoneInfo
+
+
+def picture_passport(facts: Pictured) -> Json:
+    """Return the passport of one screenshot."""
+    shot, zone = facts.screenshot, facts.zone
+    return {
+        "screenshot": str(shot.id),
+        "time": {
+            "captured_at": moment(shot.captured_at),
+            "captured_at_local": shot.captured_at.astimezone(zone).isoformat(timespec="seconds"),
+            "zone": zone.key,
+            "clock": "of the sending device",
+            "clock_error": unknown(NOT_MEASURED),
+        },
+        "recorded_by": {
+            "employee": told(facts.agent_name),
+            "employee_code": told(shot.agent),
+            "post": unknown(NOT_KEPT),
+            "workplace": unknown(NOT_KEPT),
+            "device": facts.device,
+            "device_id": str(shot.device_id),
+            "software": unknown(NOT_TOLD),
+        },
+        "how": {
+            "capture": "a picture of a screen, as the device sent it",
+            "started": unknown(NOT_TOLD),
+            "shown_program": unknown(NOT_TOLD),
+            "whose_screen": unknown(NOT_TOLD),
+        },
+        "how_it_came": {
+            "received_at": moment(shot.received_at),
+            "delay_seconds": max(0, round((shot.received_at - shot.captured_at).total_seconds())),
+            "digest_computed": "by the archive, while the bytes came in",
+        },
+        "files": [
+            {
+                "original_name": told(shot.file_name),
+                "size_bytes": facts.row.size_bytes,
+                "sha256": facts.row.sha256.hex(),
+                "media_type": shot.media_type,
+                "width": shot.width,
+                "height": shot.height,
+            }
+        ],
+        "transformations": [facts.recipe],
+        "kept": {
+            "where": "in the archive's own store, encrypted under a key of its own",
+            "lock": unknown(NOT_MEASURED),
+            "until": unknown("no term is set / срок не назначен"),
+            "region": unknown(NOT_KEPT),
+        },
+        "fixity": [
+            {"at": moment(shot.received_at), "check": "digest at receipt"},
+            {
+                "at": moment(facts.checked_at),
+                "check": "what was drawn was read again for this bundle",
+                "result": "success",
+            },
+        ],
+        "event": _event_of(facts.event, facts.client_name, linked_by=shot.linked_by),
+        "not_known": [{"ru": ru, "en": en} for ru, en in _NOT_KNOWN_OF_PICTURES],
+    }
+
+
+_NOT_KNOWN_OF_PICTURES: Final = (
+    (
+        "Ошибка часов устройства не измерялась.",
+        "The error of the device's clock was not measured.",
+    ),
+    (
+        (
+            "Что показывал экран до и после снимка и было ли изображение изменено до первого "
+            "отпечатка, архиву неизвестно."
+        ),
+        (
+            "What the screen showed before and after, and whether the picture was altered before "
+            "the first digest, is not known to the archive."
+        ),
+    ),
+    (
+        "Чей это экран и какая программа на нём, архив не проверял.",
+        "Whose screen it is and which program it shows was not checked by the archive.",
+    ),
+    (
+        "Снимок нарисован заново: сведения из исходного файла (метаданные) не передаются.",
+        "The picture was drawn anew: what the received file holds beside it (metadata) stays.",
+    ),
+)
+
+
 def _time(facts: Facts) -> Json:
     recording, zone = facts.recording, facts.zone
     ended = recording.ended_at
@@ -193,14 +296,17 @@ def _file(one: Taken) -> Json:
 
 
 def _event(facts: Facts) -> Json:
-    event = facts.event
+    return _event_of(facts.event, facts.client_name, linked_by=facts.recording.linked_by)
+
+
+def _event_of(event: Event, client_name: str | None, *, linked_by: str) -> Json:
     return {
         "id": str(event.id),
         "external_id": told(event.external_id, NOT_RECEIVED),
         "kind": event.kind,
         "occurred_at": moment(event.occurred_at),
-        "client": told(facts.client_name, NOT_RECEIVED),
-        "linked_by": facts.recording.linked_by,
+        "client": told(client_name, NOT_RECEIVED),
+        "linked_by": linked_by,
     }
 
 

@@ -46,6 +46,7 @@ from app.releases.refusals import (
     RecordingNotReady,
     ReleaseRecordingUnknown,
     ReleaseScreenshotUnknown,
+    ScreenshotDamaged,
     SegmentNotSupported,
 )
 
@@ -100,6 +101,7 @@ MakerDep = Annotated[Maker, Depends(_maker)]
         PictureUnreadable,
         ReleaseRecordingUnknown,
         ReleaseScreenshotUnknown,
+        ScreenshotDamaged,
     )
     | {206: {"description": "The part asked for"}, 416: {"description": "No such part"}},
 )
@@ -189,7 +191,9 @@ def _picture(asked: _Asked, maker: Maker) -> Response:
                 session, purpose=purpose, recipient_class=recipient, requested_by=asker
             )
             at = asked.clock.now()
-            screenshots.permit_for(session, asked.actor, screenshot_id, question, at=at)
+            screenshots.permit_for(
+                session, asked.actor, screenshot_id, question, areas=asked.exhibit.areas, at=at
+            )
     except ConsentRefused as exc:
         asking.remember(asked.database, asked.actor, asked.about, exc, asked.clock)
         raise
@@ -197,7 +201,9 @@ def _picture(asked: _Asked, maker: Maker) -> Response:
         whole = ByteRange(start=0, end=made.size_bytes)
         with asked.database.transaction() as session:
             # It took its time to draw: asked again, so that a no in between counts.
-            screenshots.permit_for(session, asked.actor, screenshot_id, question, at=at)
+            screenshots.permit_for(
+                session, asked.actor, screenshot_id, question, areas=asked.exhibit.areas, at=at
+            )
             _tell(session, asked, made, purpose=purpose, part=whole)
         body = b"".join(made.pieces())
     return Response(body, headers=_headers(asked.exhibit, made), media_type=made.media_type)

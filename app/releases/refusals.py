@@ -26,18 +26,18 @@ class ReleaseRefused(Conflict):
 
 
 class NothingAsked(Conflict):
-    """A release needs at least one recording; the dispute has no exhibits yet."""
+    """A release needs at least one recording or screenshot; the dispute has none that may go."""
 
 
 class MixedRecipients(Conflict):
-    """The recordings belong to different firms.
+    """The recordings or screenshots belong to different firms.
 
     Ask for a release of its own for each firm.
     """
 
 
 class ConsentChanged(Conflict):
-    """The consent state changed while the recordings were copied; look again and approve again."""
+    """The consent state changed while the copies were made; look again and approve again."""
 
 
 class RequesterApproves(Forbidden):
@@ -91,8 +91,12 @@ class ReleaseScreenshotUnknown(NotFound):
     """There is no such screenshot."""
 
 
-class ScreenshotsStay(Conflict):
-    """The dispute shows screenshots, which do not leave by a link.
+class ScreenshotTwice(Conflict):
+    """A screenshot is handed over once in a release.
 
-    `screenshots` tells how many. Ask again with `without_screenshots` to hand over the recordings.
+    Two exhibits show it with other areas black; let one of them take the place of the other.
     """
+
+
+class ScreenshotDamaged(Conflict):
+    """The screenshot in the store is not what came in; nothing of it leaves."""

@@ -14,15 +14,21 @@ from app.core.clock import Clock
 from app.core.db import Database
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.core.errors import Conflict, Refusal
-from app.core.ids import ContactId, DisputeId, RecordingId, ReleaseId
+from app.core.ids import ContactId, DisputeId, ReleaseId
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
 from app.core.problems import problems
 from app.custody import refusals
 from app.custody.ledger import Act
 from app.disputes import service as disputes
-from app.disputes.redactions import in_order
-from app.disputes.schemas import RedactionWire
-from app.disputes.service import ChannelMissing, DisputeNotFound, PersonNeeded, RedactionOutside
+from app.disputes.redactions import areas_in_order, in_order
+from app.disputes.schemas import AreaWire, RedactionWire
+from app.disputes.service import (
+    AreaOutside,
+    ChannelMissing,
+    DisputeNotFound,
+    PersonNeeded,
+    RedactionOutside,
+)
 from app.fixity.service import CheckNotPossible, RecordingDamaged
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
@@ -36,6 +42,7 @@ from app.releases.refusals import (
     ConsentChanged,
     MixedRecipients,
     NothingAsked,
+    PictureUnreadable,
     RecordingNotReady,
     ReleaseContactUnknown,
     ReleaseEnded,
@@ -43,9 +50,11 @@ from app.releases.refusals import (
     ReleaseNotRequested,
     ReleaseRecordingUnknown,
     ReleaseRefused,
+    ReleaseScreenshotUnknown,
     RequesterApproves,
     RoleCannotApprove,
-    ScreenshotsStay,
+    ScreenshotDamaged,
+    ScreenshotTwice,
     SegmentNotSupported,
 )
 from app.releases.schemas import (
@@ -62,6 +71,7 @@ from app.releases.schemas import (
     bundle_read,
 )
 from app.releases.service import Part, Wanted
+from app.releases.subjects import Subject
 from app.settings import Settings
 
 router = APIRouter(tags=["releases"])
@@ -76,10 +86,13 @@ REQUEST = (
     PersonNeeded,
     ReleaseContactUnknown,
     ReleaseRecordingUnknown,
+    ReleaseScreenshotUnknown,
     ReleaseRefused,
     MixedRecipients,
     RedactionOutside,
     ChannelMissing,
+    ScreenshotTwice,
+    AreaOutside,
 )
 
 
@@ -103,7 +116,7 @@ def request_release(
     clock: ClockDep,
     days: LinkDaysDep,
 ) -> ReleaseRead:
-    """Ask for recordings to be handed to a contact of a client."""
+    """Ask for recordings and screenshots to be handed to a contact of a client."""
     wanted = Wanted(
         contact_id=ContactId(body.contact_id),
         purpose=body.purpose,
@@ -116,7 +129,7 @@ def request_release(
 @router.post(
     "/v1/disputes/{dispute_id}/releases",
     status_code=201,
-    responses=problems(*REQUEST, DisputeNotFound, NothingAsked, ScreenshotsStay),
+    responses=problems(*REQUEST, DisputeNotFound, NothingAsked),
 )
 def request_dispute_release(
     dispute_id: UUID,
@@ -159,6 +172,10 @@ def request_dispute_release(
         CheckNotPossible,
         SegmentNotSupported,
         ChannelMissing,
+        ReleaseScreenshotUnknown,
+        ScreenshotDamaged,
+        PictureUnreadable,
+        AreaOutside,
     ),
 )
 def approve(
@@ -227,7 +244,7 @@ def _request(database: Database, clock: Clock, actor: Actor, wanted: Wanted) -> 
             return _read(session, service.request_release(session, actor, wanted, at=clock.now()))
     except ReleaseRefused as exc:
         for part in wanted.parts:
-            _remember(database, clock, actor, ("recording", part.recording_id), exc)
+            _remember(database, clock, actor, part.subject.about, exc)
         raise
 
 
@@ -243,9 +260,14 @@ def _remember(
 
 
 def _part(item: ItemCreate) -> Part:
+    if item.screenshot_id is not None:
+        areas = areas_in_order(one.area() for one in item.areas)
+        return Part(subject=Subject("screenshot", item.screenshot_id, areas))
+    if item.recording_id is None:
+        raise TypeError("An item is of a recording or of a screenshot.")
     is_whole = item.from_ms is None and item.to_ms is None
     return Part(
-        recording_id=RecordingId(item.recording_id),
+        subject=Subject("recording", item.recording_id),
         segment=None if is_whole else Segment(from_ms=item.from_ms or 0, to_ms=item.to_ms),
         redactions=in_order(one.redaction() for one in item.redactions),
     )
@@ -278,9 +300,11 @@ def _read(session: Session, release: Release) -> ReleaseRead:
 def _item(wish: ReleaseWish, copy: ReleaseItem | None) -> ItemRead:
     return ItemRead(
         recording_id=wish.recording_id,
+        screenshot_id=wish.screenshot_id,
         from_ms=wish.from_ms,
         to_ms=wish.to_ms,
         redactions=[RedactionWire.model_validate(one) for one in wish.redactions],
+        areas=[AreaWire.model_validate(one) for one in wish.areas],
         decision_id=copy.decision_id if copy else wish.decision_id,
         approvals=[
             ApprovalRead(approver_id=a.approver_id, note=a.note, at=a.at) for a in wish.approvals

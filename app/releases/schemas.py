@@ -11,19 +11,35 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from app.consent.rules import Purpose
 from app.core.moments import Milliseconds
 from app.core.text import Note
-from app.disputes.schemas import Redactions, RedactionWire
+from app.disputes.schemas import MAX_REDACTIONS, AreaWire, Redactions, RedactionWire
 from app.releases.models import ReleaseBundle
 
 LifetimeDays = Annotated[int, Field(ge=1, le=366)]
 
 
 class ItemCreate(BaseModel):
-    """A part of a recording; without a segment, as much of it as may be given."""
+    """A part of a recording, or a screenshot of which `areas` are blacked out.
 
-    recording_id: UUID
+    Without a segment as much of a recording is meant as may be given.
+    """
+
+    recording_id: UUID | None = None
+    screenshot_id: UUID | None = None
     from_ms: Milliseconds | None = None
     to_ms: Milliseconds | None = None
     redactions: Redactions = []
+    areas: Annotated[list[AreaWire], Field(max_length=MAX_REDACTIONS)] = []
+
+    @model_validator(mode="after")
+    def _one_object(self) -> Self:
+        if (self.recording_id is None) == (self.screenshot_id is None):
+            raise ValueError("an item is of one recording or of one screenshot")
+        is_cut = self.from_ms is not None or self.to_ms is not None or bool(self.redactions)
+        if self.screenshot_id is not None and is_cut:
+            raise ValueError("a screenshot has areas, no part and no redactions")
+        if self.recording_id is not None and self.areas:
+            raise ValueError("a recording has redactions, no areas")
+        return self
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -39,7 +55,7 @@ class _Asked(BaseModel):
 
 
 class DisputeReleaseCreate(_Asked):
-    """`without_screenshots` says that they stay here: a link hands over recordings alone."""
+    """`without_screenshots` says that the dispute's screenshots stay here."""
 
     without_screenshots: bool = False
 
@@ -65,10 +81,12 @@ class ItemRead(BaseModel):
     whole call leaves as its playable copy and has none.
     """
 
-    recording_id: UUID
+    recording_id: UUID | None
+    screenshot_id: UUID | None
     from_ms: int
     to_ms: int | None
     redactions: list[RedactionWire]
+    areas: list[AreaWire]
     decision_id: UUID
     approvals: list[ApprovalRead]
     sha256: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.consent import service as consent
 from app.consent.gates import Findings
 from app.consent.models import DecisionRow
 from app.consent.rules import Approval, Decision, Outcome, Permit, Purpose, Question, Segment
@@ -19,12 +19,12 @@ from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes import service as disputes
-from app.disputes.redactions import Redaction, read_all
+from app.disputes.redactions import Area, Redaction, read_all
 from app.disputes.service import Clip, person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Role
-from app.releases import bundles, explain, queries
+from app.releases import bundles, explain, queries, subjects
 from app.releases.models import (
     EndReason,
     Release,
@@ -44,10 +44,12 @@ from app.releases.refusals import (
     ReleaseNotRequested,
     ReleaseRecordingUnknown,
     ReleaseRefused,
+    ReleaseScreenshotUnknown,
     RequesterApproves,
     RoleCannotApprove,
-    ScreenshotsStay,
+    ScreenshotTwice,
 )
+from app.releases.subjects import Subject
 from app.releases.tokens import ShareToken
 
 _SYSTEM = Actor.system("releases")
@@ -57,10 +59,13 @@ _LOOKED_AT = frozenset({"S_SCREEN_REQUIRED", "RCPT_UNVERIFIED"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a recording that is asked for; without a segment, as much as may be given."""
+    """What is asked for: a part of a recording, or a screenshot.
 
-    recording_id: RecordingId
-    segment: Segment | None
+    Without a segment as much of a recording is meant as may be given.
+    """
+
+    subject: Subject
+    segment: Segment | None = None
     redactions: tuple[Redaction, ...] = ()
 
 
@@ -80,7 +85,7 @@ class Cleared:
     """A wish that may be copied now, with the proof."""
 
     wish_id: UUID
-    recording_id: RecordingId
+    subject: Subject
     segment: Segment
     redactions: tuple[Redaction, ...]
     permit: Permit
@@ -99,6 +104,7 @@ class Copy:
     duration_ms: int | None
     redactions: tuple[Redaction, ...]
     derivation: str | None
+    areas: tuple[Area, ...] = ()
 
 
 def get(session: Session, release_id: ReleaseId, *, lock: bool = False) -> Release:
@@ -119,35 +125,37 @@ def parts_of_dispute(
     """Return what the exhibits of a dispute show, each once.
 
     Raises:
-        ScreenshotsStay: it shows screenshots, and nobody said that they be left out.
-        NothingAsked: it has no exhibits.
+        ScreenshotTwice: two exhibits show the same screenshot with other areas black.
+        NothingAsked: it has no exhibits, or none but screenshots that shall stay.
     """
     found: dict[Part, None] = {}
-    screenshots = 0
     for exhibit in queries.exhibits(session, dispute_id):
         if exhibit.recording_id is None:
-            screenshots += 1
+            if exhibit.screenshot_id is not None and not without_screenshots:
+                areas = tuple(map(Area.read, exhibit.areas))
+                found[Part(subject=Subject("screenshot", exhibit.screenshot_id, areas))] = None
             continue
         is_whole = exhibit.from_ms == 0 and exhibit.to_ms is None
         part = Part(
-            recording_id=RecordingId(exhibit.recording_id),
+            subject=Subject("recording", exhibit.recording_id),
             segment=None if is_whole else Segment(from_ms=exhibit.from_ms, to_ms=exhibit.to_ms),
             redactions=read_all(exhibit.redactions),
         )
         found[part] = None
-    if screenshots and not without_screenshots:
-        raise ScreenshotsStay(screenshots=screenshots)
     if not found:
         raise NothingAsked
     return tuple(found)
 
 
 def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datetime) -> Release:
-    """Ask for recordings to be handed to a contact, and decide on each at once.
+    """Ask for recordings and screenshots to be handed to a contact, and decide on each at once.
 
     Raises:
         ReleaseContactUnknown: there is no such contact.
         ReleaseRecordingUnknown: there is no such recording.
+        ReleaseScreenshotUnknown: there is no such screenshot.
+        ScreenshotTwice: one is asked for twice.
+        AreaOutside: an area is not within the screenshot.
         ReleaseRefused: a decision is neither ALLOW nor NEEDS_APPROVAL, and lacks more than what
             compliance can still listen for or look up.
         MixedRecipients: the contact is of the firm of some recordings and not of others.
@@ -161,11 +169,11 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
     requester = person(actor)
     release_id = ReleaseId(new_id())
     answers: list[tuple[Part, Question, Decision]] = []
+    shots = Counter(part.subject.id for part in wanted.parts if part.subject.is_screenshot)
+    if shots and max(shots.values()) > 1:
+        raise ScreenshotTwice
     for part in wanted.parts:
-        recording = queries.recording(session, part.recording_id)
-        if recording is None:
-            raise ReleaseRecordingUnknown(recording_id=str(part.recording_id))
-        _must_hold_its_redactions(session, part, duration_ms=recording.duration_ms)
+        _must_be_there(session, part)
         answers.append(_first_decision(session, part, wanted, requester=requester, at=at))
     _must_be_able_to_wait([decision for _, _, decision in answers])
     classes = {question.recipient.recipient_class for _, question, _ in answers}
@@ -189,18 +197,20 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
     session.add(release)
     session.flush()
     for position, (part, question, decision) in enumerate(answers):
-        row = consent.record(
-            session, actor, part.recording_id, question, decision, at=at, release_id=release_id
+        row = subjects.record(
+            session, actor, part.subject, question, decision, at=at, release_id=release_id
         )
         session.add(
             ReleaseWish(
                 id=new_id(),
                 release_id=release_id,
                 position=position,
-                recording_id=part.recording_id,
+                recording_id=None if part.subject.is_screenshot else part.subject.id,
+                screenshot_id=part.subject.id if part.subject.is_screenshot else None,
                 from_ms=question.segment.from_ms,
                 to_ms=question.segment.to_ms,
                 redactions=[one.kept() for one in part.redactions],
+                areas=part.subject.kept_areas(),
                 decision_id=row.id,
             )
         )
@@ -214,7 +224,7 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
         facts={
             "contact_id": str(contact.id),
             "purpose": wanted.purpose,
-            "recordings": len(answers),
+            **_counted([part.subject for part, _, _ in answers]),
             "dispute_id": str(wanted.dispute_id) if wanted.dispute_id else None,
         },
     )
@@ -248,7 +258,7 @@ def approve(
         seen = _seen(session, actor, release, wish, at=at)
         _approve_wish(session, actor, wish, bytes.fromhex(seen.inputs_digest), note=note, at=at)
         question = _question(session, release, wish)
-        decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
+        decision = subjects.decide(session, subjects.of(wish), question, at=at)
         answers.append((wish, question, decision))
     _must_be_possible([decision for _, _, decision in answers])
     if any(reason.code == "A_INVOLVED" for _, _, d in answers for reason in d.reasons):
@@ -259,7 +269,7 @@ def approve(
         Act.RELEASE_APPROVED,
         ("release", release.id),
         at=at,
-        facts={"recordings": len(answers)},
+        facts=_counted([subjects.of(wish) for wish, _, _ in answers]),
         detail={"note": note} if note else None,
     )
     if not all(decision.allowed for _, _, decision in answers):
@@ -267,12 +277,10 @@ def approve(
     return tuple(
         Cleared(
             wish_id=wish.id,
-            recording_id=RecordingId(wish.recording_id),
+            subject=subjects.of(wish),
             segment=question.segment,
             redactions=read_all(wish.redactions),
-            permit=consent.permit_for(
-                session, actor, RecordingId(wish.recording_id), question, at=at
-            ),
+            permit=subjects.permit_for(session, actor, subjects.of(wish), question, at=at),
         )
         for wish, question, _ in answers
     )
@@ -329,7 +337,7 @@ def grant(
         at=at,
         facts={
             "link_id": str(link.id),
-            "recordings": len(copies),
+            **_counted([subjects.of(wish) for wish in release.wishes]),
             "expires_at": expires_at.isoformat(),
         },
     )
@@ -344,18 +352,11 @@ def permit_again(session: Session, release: Release, item: ReleaseItem, *, at: d
     """
     (wish,) = [wish for wish in release.wishes if wish.id == item.wish_id]
     question = _question(session, release, wish)
-    decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
+    subject = subjects.of(wish)
+    decision = subjects.decide(session, subject, question, at=at)
     if not decision.allowed:
         raise ReleaseRefused("", **explain.facts([decision]))
-    consent.record(
-        session,
-        _SYSTEM,
-        RecordingId(wish.recording_id),
-        question,
-        decision,
-        at=at,
-        release_id=ReleaseId(release.id),
-    )
+    subjects.record(session, _SYSTEM, subject, question, decision, at=at, release_id=release.id)
     return grant_permit(decision)
 
 
@@ -391,16 +392,9 @@ def reconsider(session: Session, release_id: ReleaseId, *, at: datetime) -> None
     for wish in release.wishes:
         made = session.get_one(DecisionRow, items[wish.id].decision_id)
         question = _question(session, release, wish)
-        decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
-        consent.record(
-            session,
-            _SYSTEM,
-            RecordingId(wish.recording_id),
-            question,
-            decision,
-            at=at,
-            release_id=ReleaseId(release.id),
-        )
+        subject = subjects.of(wish)
+        decision = subjects.decide(session, subject, question, at=at)
+        subjects.record(session, _SYSTEM, subject, question, decision, at=at, release_id=release.id)
         if any(reason.code == "E_INTERNAL" for reason in decision.reasons):
             return  # Nobody could say: it stays closed, and is asked again later.
         if not decision.allowed or bytes.fromhex(decision.inputs_digest) != made.inputs_digest:
@@ -413,7 +407,10 @@ def standing(
 ) -> list[tuple[ReleaseWish, Decision]]:
     """Return what the rules say now of each part of a release, with the approvals so far."""
     return [
-        (wish, consent.decide(session, wish.recording_id, _question(session, release, wish), at=at))
+        (
+            wish,
+            subjects.decide(session, subjects.of(wish), _question(session, release, wish), at=at),
+        )
         for wish in wishes
     ]
 
@@ -444,24 +441,48 @@ def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> li
     return [*objects, bundle_id] if bundle_id else objects
 
 
-def _must_hold_its_redactions(session: Session, part: Part, *, duration_ms: int | None) -> None:
+def _must_be_there(session: Session, part: Part) -> None:
+    """Refuse what is not here, or does not hold what shall be taken out of it."""
+    subject = part.subject
+    if subject.is_screenshot:
+        found = queries.screenshot(session, subject.id)
+        if found is None:
+            raise ReleaseScreenshotUnknown(screenshot_id=str(subject.id))
+        disputes.must_lie_within(found[0], subject.areas)
+        return
+    recording = queries.recording(session, subject.id)
+    if recording is None:
+        raise ReleaseRecordingUnknown(recording_id=str(subject.id))
     segment = part.segment or Segment(0, None)
     clip = Clip(
-        recording_id=part.recording_id, from_ms=segment.from_ms, to_ms=segment.to_ms, note=None
+        recording_id=RecordingId(subject.id),
+        from_ms=segment.from_ms,
+        to_ms=segment.to_ms,
+        note=None,
     )
-    disputes.must_be_within(session, clip, part.redactions, duration_ms=duration_ms)
+    disputes.must_be_within(session, clip, part.redactions, duration_ms=recording.duration_ms)
+
+
+def _counted(shown: Sequence[Subject]) -> dict[str, str | int | bool | None]:
+    """Return how many recordings and screenshots there are, for the ledger."""
+    pictures = sum(one.is_screenshot for one in shown)
+    counts: dict[str, str | int | bool | None] = {"recordings": len(shown) - pictures}
+    return counts | ({"screenshots": pictures} if pictures else {})
 
 
 def _first_decision(
     session: Session, part: Part, wanted: Wanted, *, requester: UUID, at: datetime
 ) -> tuple[Part, Question, Decision]:
     """Decide on what was asked; where no part was named, fall back on the part that may leave."""
-    question = _ask(session, wanted, part.recording_id, segment=part.segment, requester=requester)
-    decision = consent.decide(session, part.recording_id, question, at=at)
+    subject = part.subject
+    question = _ask(session, wanted, subject, segment=part.segment, requester=requester)
+    decision = subjects.decide(session, subject, question, at=at)
+    if subject.is_screenshot:
+        return part, question, decision
     if part.segment is None and not _can_wait(decision) and decision.allowed_segments:
         longest = max(decision.allowed_segments, key=_length)
-        smaller = _ask(session, wanted, part.recording_id, segment=longest, requester=requester)
-        retried = consent.decide(session, part.recording_id, smaller, at=at)
+        smaller = _ask(session, wanted, subject, segment=longest, requester=requester)
+        retried = subjects.decide(session, subject, smaller, at=at)
         if _can_wait(retried):
             return part, smaller, retried
     return part, question, decision
@@ -470,29 +491,29 @@ def _first_decision(
 def _ask(
     session: Session,
     wanted: Wanted,
-    recording_id: RecordingId,
+    subject: Subject,
     *,
     segment: Segment | None,
     requester: UUID,
 ) -> Question:
-    return consent.question(
+    return subjects.question(
         session,
+        subject,
         purpose=wanted.purpose,
         contact_id=wanted.contact_id,
         segment=segment,
         requested_by=requester,
-        recording_id=recording_id,
     )
 
 
 def _question(session: Session, release: Release, wish: ReleaseWish) -> Question:
-    return consent.question(
+    return subjects.question(
         session,
+        subjects.of(wish),
         purpose=Purpose(release.purpose),
         contact_id=ContactId(release.contact_id),
         segment=Segment(from_ms=wish.from_ms, to_ms=wish.to_ms),
         requested_by=release.requested_by,
-        recording_id=wish.recording_id,
         approvals=tuple(
             Approval(
                 by=a.approver_id, inputs_digest=a.inputs_digest.hex(), at=a.at, role=a.approver_role
@@ -541,12 +562,10 @@ def _seen(
         ReleaseRefused: no approval could make it possible.
     """
     question = replace(_question(session, release, wish), approvals=())
-    recording_id = RecordingId(wish.recording_id)
-    decision = consent.decide(session, recording_id, question, at=at)
+    subject = subjects.of(wish)
+    decision = subjects.decide(session, subject, question, at=at)
     _must_be_possible([decision])
-    consent.record(
-        session, actor, recording_id, question, decision, at=at, release_id=ReleaseId(release.id)
-    )
+    subjects.record(session, actor, subject, question, decision, at=at, release_id=release.id)
     return decision
 
 
@@ -585,35 +604,30 @@ def _allowed_now(
     session: Session, actor: Actor, release: Release, wish: ReleaseWish, *, at: datetime
 ) -> DecisionRow:
     question = _question(session, release, wish)
-    decision = consent.decide(session, RecordingId(wish.recording_id), question, at=at)
+    subject = subjects.of(wish)
+    decision = subjects.decide(session, subject, question, at=at)
     if not decision.allowed:
         raise ReleaseRefused("", **explain.facts([decision]))
-    return consent.record(
-        session,
-        actor,
-        RecordingId(wish.recording_id),
-        question,
-        decision,
-        at=at,
-        release_id=ReleaseId(release.id),
+    return subjects.record(
+        session, actor, subject, question, decision, at=at, release_id=release.id
     )
 
 
 def _item(
     session: Session, wish: ReleaseWish, copy: Copy, row: DecisionRow, *, at: datetime
 ) -> ReleaseItem:
-    recording = queries.recording(session, wish.recording_id)
-    if recording is None:
-        raise ReleaseRecordingUnknown(recording_id=str(wish.recording_id))
+    direction, started_at = _shown_of(session, subjects.of(wish))
     return ReleaseItem(
         id=new_id(),
         release_id=wish.release_id,
         wish_id=wish.id,
         position=wish.position,
         recording_id=wish.recording_id,
+        screenshot_id=wish.screenshot_id,
         from_ms=wish.from_ms,
         to_ms=wish.to_ms,
         redactions=[one.kept() for one in copy.redactions],
+        areas=[one.kept() for one in copy.areas],
         derivation=copy.derivation,
         object_id=copy.object_id,
         wrapped_key=copy.wrapped_key,
@@ -623,10 +637,23 @@ def _item(
         duration_ms=copy.duration_ms,
         decision_id=row.id,
         stamp=row.stamp,
-        direction=recording.direction,
-        started_at=recording.started_at,
+        direction=direction,
+        started_at=started_at,
         created_at=at,
     )
+
+
+def _shown_of(session: Session, subject: Subject) -> tuple[str | None, datetime]:
+    """Return the direction of a call, and when it began or the screenshot was taken."""
+    if subject.is_screenshot:
+        found = queries.screenshot(session, subject.id)
+        if found is None:
+            raise ReleaseScreenshotUnknown(screenshot_id=str(subject.id))
+        return None, found[0].captured_at
+    recording = queries.recording(session, subject.id)
+    if recording is None:
+        raise ReleaseRecordingUnknown(recording_id=str(subject.id))
+    return recording.direction, recording.started_at
 
 
 def _end(

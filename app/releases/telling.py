@@ -20,7 +20,7 @@ from app.custody.notes import PublicKey
 from app.custody.proofs import Opened
 from app.custody.signing import Purpose
 from app.releases import bag as bags
-from app.releases import completeness, dossier, papers, queries
+from app.releases import completeness, dossier, papers, queries, subjects
 from app.releases.bag import Bag
 from app.releases.dossier import ZONE, Outgoing
 from app.releases.models import Release
@@ -28,7 +28,12 @@ from app.releases.papers import Cover, Exhibit, Step
 from app.releases.passport import Json, moment
 
 _CONTENT_SHOWN: Final = frozenset(
-    {Act.RECORDING_INGESTED, Act.RECORDING_LEG_ADDED, Act.RECORDING_REBUILT}
+    {
+        Act.RECORDING_INGESTED,
+        Act.RECORDING_LEG_ADDED,
+        Act.RECORDING_REBUILT,
+        Act.SCREENSHOT_INGESTED,
+    }
 )
 """Acts whose `content` is what was received; that of a listening may be another copy."""
 _DETAIL_SHOWN: Final = frozenset({Act.DERIVED_CREATED, Act.BUNDLE_CREATED})
@@ -86,25 +91,45 @@ def gather(
     release: Release,
     outgoing: Mapping[UUID, Outgoing],
     *,
+    screenshots: Mapping[UUID, str],
     vcons: Sequence[Json],
     at: datetime,
 ) -> Tale:
-    """Return what is told of the release and of each of its recordings."""
+    """Return what is told of the release, of each of its recordings and of each screenshot.
+
+    `screenshots` names the recipe by which each was drawn.
+    """
     recordings = [one for r in outgoing if (one := queries.recording(session, r)) is not None]
-    whole = completeness.completeness(session, release, recordings, zone=ZONE, at=at)
+    whole = completeness.completeness(
+        session,
+        release,
+        recordings,
+        moments=[item.started_at for item in release.items],
+        zone=ZONE,
+        at=at,
+    )
     numbers: dict[UUID, int] = {}
     decisions: dict[str, tuple[Json, bytes]] = {}
     for item in release.items:
-        number = numbers[item.recording_id] = numbers.get(item.recording_id, 0) + 1
-        name = f"metadata/decisions/{item.recording_id}.{number:02}"
+        subject = subjects.of(item)
+        number = numbers[subject.id] = numbers.get(subject.id, 0) + 1
+        name = f"metadata/decisions/{subject.id}.{number:02}"
         decisions[name] = dossier.decision_of(session, item)
     return Tale(
         release=release,
         at=at,
         passports=[
-            dossier.passport_of(session, one, outgoing[one.id], at=at) for one in recordings
+            *(dossier.passport_of(session, one, outgoing[one.id], at=at) for one in recordings),
+            *(dossier.picture_passport_of(session, *one, at=at) for one in screenshots.items()),
         ],
-        consents=[dossier.consent_of(session, release, one.id, at=at) for one in recordings],
+        consents=[
+            *(dossier.consent_of(session, release, one.id, at=at) for one in recordings),
+            *(
+                dossier.picture_consent_of(session, release, subjects.of(item), at=at)
+                for item in release.items
+                if item.screenshot_id is not None
+            ),
+        ],
         decisions=decisions,
         policies=dossier.policies_of(session, release.items),
         completeness=whole,

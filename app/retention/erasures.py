@@ -21,7 +21,7 @@ from app.disputes.service import person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.recordings.models import Party, Recording, SealedRow
-from app.releases.models import ReleaseItem, ShareLink
+from app.releases.models import ReleaseBundle, ReleaseItem, ShareLink
 from app.retention import holds, keeping, queries
 from app.retention.models import (
     Erasure,
@@ -260,6 +260,11 @@ def left_in_database(session: Session, recording_id: UUID) -> list[str]:
         .join(ReleaseItem, ReleaseItem.release_id == ShareLink.release_id)
         .where(ReleaseItem.recording_id == recording_id, ShareLink.revoked_at.is_(None))
     )
+    bundles = (
+        select(ReleaseBundle)
+        .join(ReleaseItem, ReleaseItem.release_id == ReleaseBundle.release_id)
+        .where(ReleaseItem.recording_id == recording_id, ReleaseBundle.wrapped_key.is_not(None))
+    )
     keys = select(SealedRow).where(
         SealedRow.object_id.in_(objects), SealedRow.wrapped_key.is_not(None)
     )
@@ -267,6 +272,7 @@ def left_in_database(session: Session, recording_id: UUID) -> list[str]:
         "tombstone": found.erased_at is None,
         "number": bool(found.outside_number or found.from_party or found.to_party),
         "key": session.scalar(select(exists(keys))),
+        "bundle": session.scalar(select(exists(bundles))),
         "copy": session.scalar(select(exists(copies.where(ReleaseItem.wrapped_key.is_not(None))))),
         "link": session.scalar(select(exists(links))),
         "person": session.scalar(select(exists(parties))),

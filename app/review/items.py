@@ -260,25 +260,22 @@ class _Builder:
         found = queries.releases(self.session, ids)
         wishes = queries.wishes(self.session, ids)
         approvers = queries.approvers(self.session, ids)
-        heard = {wish.recording_id for parts in wishes.values() for wish, _ in parts}
+        heard = {w.recording_id for parts in wishes.values() for w, _ in parts if w.recording_id}
         calls = queries.calls(self.session, heard)
         askers = queries.names(self.session, {r.requested_by for r in found.values()})
         contacts = queries.contacts(self.session, {r.contact_id for r in found.values()})
         items = []
         for row in rows:
             release, parts = found[row[0]], wishes.get(row[0], [])
-            codes, wish = self._codes(release, parts, at=at)
+            codes, shown = self._codes(release, parts, at=at)
             why = [Why(code=c, subject=s or None) for c, _, s in (r.partition(":") for r in codes)]
             items.append(
                 self._item(
                     row,
                     why=why or [Why(code="W_APPROVAL_ASKED")],
                     next_step=self._release_step(release, codes),
-                    heard=Heard(
-                        recording_id=wish.recording_id,
-                        span=Span(from_ms=wish.from_ms, to_ms=wish.to_ms),
-                    ),
-                    call=calls.get(wish.recording_id),
+                    heard=shown,
+                    call=calls.get(shown.recording_id) if shown else None,
                     release=release,
                     recipient=(release.contact_id, contacts[release.contact_id]),
                     lacks=_COMPLIANCE_FINDS.intersection(codes),
@@ -294,8 +291,8 @@ class _Builder:
         parts: Sequence[tuple[ReleaseWish, list[str]]],
         *,
         at: datetime,
-    ) -> tuple[list[str], ReleaseWish]:
-        """Return what is said of a release, and the part to hear.
+    ) -> tuple[list[str], Heard | None]:
+        """Return what is said of a release, and the part to hear; None: it has screenshots alone.
 
         While it waits, it is said now, and the part is one that nobody has screened; else it is
         what was said at last, and the first part.
@@ -306,7 +303,13 @@ class _Builder:
             found = disclosing.standing(self.session, release, asked, at=at)
             said = [(wish, {reason.text for reason in d.reasons}) for wish, d in found]
         unheard = [wish for wish, reasons in said if "S_SCREEN_REQUIRED" in reasons]
-        return sorted(set().union(*(reasons for _, reasons in said))), (unheard or [said[0][0]])[0]
+        parts_to_hear = [
+            Heard(recording_id=wish.recording_id, span=Span(from_ms=wish.from_ms, to_ms=wish.to_ms))
+            for wish in (*unheard, *(wish for wish, _ in said))
+            if wish.recording_id is not None
+        ]
+        codes = sorted(set().union(*(reasons for _, reasons in said)))
+        return codes, next(iter(parts_to_hear), None)
 
     def _release_step(self, release: Release, codes: Sequence[str]) -> str:
         if self.queue == Queue.RELEASES:

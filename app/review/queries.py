@@ -117,12 +117,20 @@ def _is_still_kept() -> ColumnElement[bool]:
     return or_(here, and_(Assertion.recording_id.is_(None), elsewhere))
 
 
+def _is_of_the_same() -> ColumnElement[bool]:
+    """Say that a decision is on what a wish shows."""
+    return or_(
+        DecisionRow.recording_id == ReleaseWish.recording_id,
+        DecisionRow.screenshot_id == ReleaseWish.screenshot_id,
+    )
+
+
 def _newest_outcome() -> Any:  # noqa: ANN401 - a correlated subquery of SQLAlchemy's.
     return (
         select(DecisionRow.outcome)
         .where(
             DecisionRow.release_id == Release.id,
-            DecisionRow.recording_id == ReleaseWish.recording_id,
+            _is_of_the_same(),
         )
         .order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
         .limit(1)
@@ -449,7 +457,7 @@ def wishes(
         select(DecisionRow.reasons)
         .where(
             DecisionRow.release_id == ReleaseWish.release_id,
-            DecisionRow.recording_id == ReleaseWish.recording_id,
+            _is_of_the_same(),
         )
         .order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
         .limit(1)

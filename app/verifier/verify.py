@@ -794,7 +794,8 @@ class Verification:
             if not path.startswith(folder) or not path.endswith(".json"):
                 continue
             decision = read_json(self.files, path)
-            decided.add(part(path, decision, "recording", kind=str))
+            kind = "screenshot" if "screenshot" in decision else "recording"
+            decided.add(part(path, decision, kind, kind=str))
             inputs = f"{path.removesuffix('.json')}.inputs.jcs"
             if self._sum(inputs) != part(path, decision, "inputs_digest"):
                 yield Broken(inputs, "is not what was decided on")
@@ -803,9 +804,13 @@ class Verification:
                 yield Broken(policy, "is missing")
             if part(path, decision, "outcome") != "ALLOW":
                 yield Broken(path, "is a decision that does not allow")
-        shown = {path.split("/")[2] for path in self.files if path.startswith("data/recordings/")}
-        for recording in sorted(shown - decided):
-            yield Broken(f"{folder}{recording}", "is missing")
+        shown = {
+            path.split("/")[2].partition(".")[0]
+            for path in self.files
+            if path.startswith(("data/recordings/", "data/screenshots/"))
+        }
+        for one in sorted(shown - decided):
+            yield Broken(f"{folder}{one}", "is missing")
 
     def _sum(self, path: str) -> str:
         return self.digests.get(path, {}).get("sha256", "")

@@ -15,6 +15,7 @@ from demo_company.story import Call
 
 _RELEASED = "released"
 _AUDIO = re.compile(r'/s/[^/"]+/audio/[0-9a-f-]{36}')
+_PICTURE = re.compile(r'/s/[^/"]+/picture/[0-9a-f-]{36}')
 _TAKEN_BYTES = 1000
 
 
@@ -70,7 +71,14 @@ def _ask_in_dispute(stage: Stage, call: Call, contact: str) -> httpx.Response:
     path = f"/v1/disputes/{dispute['id']}"
     exhibit = {"recording_id": stage.recordings[call.id], "note": "Первое обращение"}
     must("manager", "POST", f"{path}/exhibits", body=exhibit)
-    say(f"The manager opens a dispute with {dispute['client']} and adds call {call.id}.")
+    shot = wanted["screenshot"]
+    shown = {"screenshot_id": stage.screenshots[shot["file"]], "areas": shot["areas"]}
+    added = must("manager", "POST", f"{path}/exhibits", body=shown)
+    must("reviewer", "POST", f"/v1/exhibits/{added['id']}/screenings", body={"result": "clear"})
+    say(
+        f"The manager opens a dispute with {dispute['client']} and adds call {call.id} and a "
+        "screenshot with a part black; the reviewer finds nothing private in it."
+    )
     wish = {"contact_id": contact, "purpose": "dispute_client"}
     return stage.api.ask("manager", "POST", f"{path}/releases", body=wish)
 
@@ -105,6 +113,11 @@ class Director:
             raise LookupError(f"the page for listening answers {page.status_code} without a sound")
         return found[0]
 
+    def see(self) -> list[int]:
+        """Look at every picture of the page; return the status of each."""
+        page = self._browser.get(f"{self._path}/listen")
+        return [self._browser.get(one).status_code for one in set(_PICTURE.findall(page.text))]
+
     def take(self, address: str) -> httpx.Response:
         """Take the first part of the sound, as a player does."""
         return self._browser.get(address, headers={"Range": f"bytes=0-{_TAKEN_BYTES - 1}"})
@@ -124,7 +137,8 @@ def listen(stage: Stage, call: Call) -> None:
         stage.report.expect(f"{call.id} a range of the sound is answered", 206, heard.status_code)
         stage.report.expect(f"{call.id} bytes of sound", _TAKEN_BYTES, len(heard.content))
         kind = heard.headers.get("Content-Type", "nothing")
-        say(f"The director opens the link of {call.id} and hears it ({kind}).")
+        stage.report.expect(f"{call.id} the screenshot is shown", [200], director.see())
+        say(f"The director opens the link of {call.id}, hears it ({kind}) and sees the screenshot.")
     finally:
         director.close()
 

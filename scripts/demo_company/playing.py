@@ -57,6 +57,7 @@ def send_screenshots(stage: Stage) -> int:
         answer = stage.api.must_upload(
             shot["device"], "/v1/screenshots", shot["told"], FOLDER / shot["file"]
         )
+        stage.screenshots[shot["file"]] = answer["id"]
         named = shot["told"]["event"]["external_id"]
         stage.report.expect(f"event of {shot['file']}", named, answer["event"]["external_id"])
     return len(shots)

@@ -20,6 +20,7 @@ class Stage:
     report: Report
     link_address: str
     recordings: dict[str, str] = field(default_factory=dict)
+    screenshots: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, str] = field(default_factory=dict)
     contracts: dict[str, str] = field(default_factory=dict)
     client_names: dict[str, str] = field(default_factory=dict)

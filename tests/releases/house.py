@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,10 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
+from PIL import Image
 from sqlalchemy import text
 
+from app.clients.models import Client, Event
 from app.consent import review
 from app.consent.models import Verdict
 from app.consent.purposes import Kind, Purpose, ScreeningResult
@@ -163,6 +166,79 @@ class House:
                 row = review.propose(session, manager, recording.id, proposal, at=at)
                 review.decide(session, reviewer, row.id, Verdict.VERIFY, reason="Слышно.", at=at)
         return recording
+
+    def screenshot(
+        self, recording: Recording, *, with_ground: bool = True, size: tuple[int, int] = (60, 40)
+    ) -> UUID:
+        """Return a screenshot of the event that `recording` is of.
+
+        With a ground, a clause of the client's contract lets his management see it.
+        """
+        image = Image.new("RGB", size, (250, 250, 250))
+        image.paste((200, 30, 30), (10, 10, 30, 20))
+        written = io.BytesIO()
+        image.save(written, "PNG")
+        body, at = written.getvalue(), self.clock.now()
+        with self.making() as make:
+            event = make.session.get_one(Event, recording.event_id)
+            client = make.session.get_one(Client, event.client_id)
+            shot = make.screenshot(body, client=client, media_type="image/png", size=size)
+            shot.event_id = event.id
+            ledger.append(
+                make.session,
+                Actor.system("tests"),
+                Act.SCREENSHOT_INGESTED,
+                ("screenshot", shot.id),
+                at=at,
+                content=hashlib.sha256(body).digest(),
+            )
+            if with_ground:
+                contract = make.contract(client, scope=["disclose_to_management"])
+                row = review.propose(
+                    make.session,
+                    self.people["manager"],
+                    recording.id,
+                    Proposal(
+                        kind=Kind.CONTRACT_CLAUSE,
+                        evidence={"contract_id": str(contract.id), "clause_ref": "7.2"},
+                        party="cli",
+                        wide=True,
+                        purposes=(Purpose.DISPUTE_CLIENT,),
+                        recipients=("client_same_entity",),
+                    ),
+                    at=at,
+                )
+                for name in ("reviewer", "approver"):
+                    review.decide(
+                        make.session,
+                        self.people[name],
+                        row.id,
+                        Verdict.VERIFY,
+                        reason="Прочитано.",
+                        at=at,
+                    )
+        return shot.id
+
+    def dispute(self, recording: Recording, *exhibits: dict[str, object]) -> tuple[str, list[str]]:
+        """Return a dispute of the client of `recording` and the ids of its `exhibits`."""
+        with self.making() as make:
+            event = make.session.get_one(Event, recording.event_id)
+            client = make.session.get_one(Client, event.client_id).external_id
+        body = {"client": client, "subject": "Не печатает"}
+        opened = self.call("manager", "POST", "/v1/disputes", json=body)
+        assert opened.status_code == 201, opened.text
+        path = f"/v1/disputes/{opened.json()['id']}/exhibits"
+        added = [self.call("manager", "POST", path, json=one) for one in exhibits]
+        assert [one.status_code for one in added] == [201] * len(exhibits), added[-1].text
+        return opened.json()["id"], [one.json()["id"] for one in added]
+
+    def screen_exhibit(self, exhibit_id: str, result: str = "clear") -> httpx.Response:
+        path = f"/v1/exhibits/{exhibit_id}/screenings"
+        return self.call("reviewer", "POST", path, json={"result": result})
+
+    def ask_in_dispute(self, dispute_id: str, **more: object) -> httpx.Response:
+        body = {"contact_id": str(self.contact_id)} | more
+        return self.call("manager", "POST", f"/v1/disputes/{dispute_id}/releases", json=body)
 
     def withdraw(self, recording_id: UUID, *, wide: bool = False) -> None:
         """Let the manager note that the client has taken his consent back."""

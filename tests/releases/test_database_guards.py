@@ -148,6 +148,59 @@ def test_no_item_of_something_else_than_was_wished(world: World) -> None:
         world.item(decision, to_ms=1000)
 
 
+def test_the_whole_way_is_open_for_a_screenshot(world: World) -> None:
+    world.picture()
+    world.open()
+    assert _is_open(world)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"areas": []}, "what was asked for"),
+        ({"derivation": None}, "drawn anew"),
+        ({"media_type": "image/jpeg"}, "drawn anew"),
+        ({"screenshot_id": None}, "what was asked for"),
+        ({"direction": "inbound"}, "direction"),
+        ({"stamp": "s.stale"}, "allows exactly this"),
+    ],
+)
+def test_no_item_of_a_screenshot_but_what_was_asked_for(
+    world: World, changes: dict[str, object], said: str
+) -> None:
+    world.picture()
+    _approved(world)
+    decision = world.decide()
+    with pytest.raises(exc.IntegrityError, match=said):
+        world.item(decision, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"outcome": "DENY"}, "allows exactly this"),
+        ({"stamp": "s.stale"}, "no longer holds"),
+        ({"inputs_digest": bytes(32)}, "approval of another person"),
+    ],
+)
+def test_no_screenshot_without_a_decision_and_an_approval(
+    world: World, changes: dict[str, object], said: str
+) -> None:
+    world.picture()
+    _approved(world)
+    decision = world.decide(**changes)
+    with pytest.raises(exc.IntegrityError, match=said):
+        world.item(decision)
+
+
+def test_a_decision_on_the_recording_lets_no_screenshot_out(world: World) -> None:
+    world.picture()
+    _approved(world)
+    decision = world.decide(recording_id=world.recording.id, screenshot_id=None)
+    with pytest.raises(exc.IntegrityError, match="allows exactly this"):
+        world.item(decision)
+
+
 @pytest.mark.parametrize("role", [Role.MANAGER, Role.REVIEWER, Role.ADMIN, Role.AGENT])
 def test_only_who_may_approve_approves(world: World, role: Role) -> None:
     world.request()

@@ -46,6 +46,8 @@ class World:
     wish_id: UUID = field(default_factory=new_id)
     token: ShareToken = field(default_factory=ShareToken.new)
     redactions: list[dict[str, object]] = field(default_factory=list)
+    shot_id: UUID | None = None
+    areas: list[dict[str, object]] = field(default_factory=list)
     body: bytes = field(default_factory=lambda: wav(3.0))
 
     @classmethod
@@ -62,6 +64,20 @@ class World:
             recording=make.recording(client=client),
             release_id=new_id(),
         )
+
+    def picture(self) -> None:
+        """Let the wish be for a screenshot of the client's event in place of the recording."""
+        shot = self.make.screenshot(
+            b"not drawn here", client=self.client, media_type="image/png", size=(60, 40)
+        )
+        self.shot_id = shot.id
+        self.areas = [{"x": 1, "y": 2, "w": 3, "h": 4, "reason": "other"}]
+
+    @property
+    def shown(self) -> dict[str, object]:
+        if self.shot_id is not None:
+            return {"recording_id": None, "screenshot_id": self.shot_id}
+        return {"recording_id": self.recording.id}
 
     def request(self) -> Release:
         """Write the request with its one wish and the decision that asks for approval."""
@@ -87,11 +103,12 @@ class World:
                 id=self.wish_id,
                 release_id=release.id,
                 position=0,
-                recording_id=self.recording.id,
                 from_ms=0,
                 to_ms=None,
                 redactions=self.redactions,
+                areas=self.areas,
                 decision_id=seen.id,
+                **self.shown,
             )
         )
         self.session.flush()
@@ -101,7 +118,7 @@ class World:
         """Write a decision of this moment; by default one that allows."""
         values: dict[str, object] = {
             "id": new_id(),
-            "recording_id": self.recording.id,
+            **self.shown,
             "release_id": self.release_id,
             "contact_id": self.contact.id,
             "recipient_class": "client_same_entity",
@@ -124,9 +141,12 @@ class World:
         return row
 
     def stamp(self) -> str:
-        found = self.session.scalars(
-            select(func.consent_stamp(self.recording.id, self.contact.id))
-        ).one()
+        stamp = (
+            func.consent_stamp(self.recording.id, self.contact.id)
+            if self.shot_id is None
+            else func.screenshot_stamp(self.shot_id, self.contact.id)
+        )
+        found = self.session.scalars(select(stamp)).one()
         return str(found)
 
     def approve(self, by: Actor | None = None, **changes: object) -> ReleaseApproval:
@@ -160,20 +180,21 @@ class World:
             "release_id": self.release_id,
             "wish_id": self.wish_id,
             "position": 0,
-            "recording_id": self.recording.id,
+            **self.shown,
             "from_ms": 0,
             "to_ms": None,
             "redactions": self.redactions,
-            "derivation": "{}" if self.redactions else None,
+            "areas": self.areas,
+            "derivation": "{}" if self.redactions or self.shot_id else None,
             "object_id": kept.object_id,
             "wrapped_key": kept.wrapped_key,
             "size_bytes": kept.size_bytes,
             "sha256": kept.sha256,
-            "media_type": "audio/wav",
+            "media_type": "image/png" if self.shot_id else "audio/wav",
             "duration_ms": 3000,
             "decision_id": decision.id,
             "stamp": decision.stamp,
-            "direction": "inbound",
+            "direction": None if self.shot_id else "inbound",
             "started_at": self.recording.started_at,
             "created_at": self.clock.now(),
         }

@@ -7,8 +7,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy.orm import Session
 
 from app.core.clock import SetClock
+from app.core.ids import new_id
+from app.releases.models import BundleState, ReleaseBundle
 from app.retention import jobs, purge
 from app.retention.tombstones import read
 from storage.errors import StoreRefused
@@ -79,6 +82,57 @@ def test_copies_and_links_go_with_it(keeping: Keeping) -> None:
     assert not tools.release.has(item.object_id)
     keeping.live.work()  # The erasure has asked for its releases to be looked at.
     assert keeping.rows("SELECT state FROM releases") == [("revoked",)]
+
+
+def test_a_bundle_that_holds_it_goes_with_it_and_is_looked_for(keeping: Keeping) -> None:
+    tools = keeping.live.tools
+    clock = SetClock(datetime.now(UTC))
+    with tools.database.transaction() as session:
+        world = World.new(session, Make(session, clock, tools.archive), clock, tools.release)
+        world.open()
+        other = World.new(session, Make(session, clock, tools.archive), clock, tools.release)
+        other.open()
+        made = {one.release_id: _bundle(session, one) for one in (world, other)}
+    told = keeping.erased(str(world.recording.id))
+    assert str(made[world.release_id]) in {one["object_id"] for one in told["objects"]}
+    assert not tools.release.has(made[world.release_id])
+    assert tools.release.has(made[other.release_id]), "a bundle without it stays"
+    states = "SELECT state, wrapped_key IS NULL FROM release_bundles WHERE release_id = :id"
+    assert keeping.rows(states, id=world.release_id) == [("destroyed", True)]
+    assert keeping.rows(states, id=other.release_id) == [("ready", False)]
+    stones = {one for stone in read(tools.settings.tombstones_path) for one in stone.objects}
+    assert (made[world.release_id], "release") in stones
+    draft = tools.release.begin(made[world.release_id])
+    draft.write(b"somebody put it back")
+    draft.keep()
+    purge.check(tools, UUID(told["id"]))
+    found = keeping.get(f"/erasures/{told['id']}").json()
+    assert found["alarm"] == f"release object {made[world.release_id]}"
+    tools.release.delete(made[world.release_id])
+    keeping.as_owner("ALTER TABLE release_bundles DISABLE TRIGGER release_bundles_guard")
+    key = "UPDATE release_bundles SET state = 'ready', wrapped_key = 'x' WHERE release_id = %s"
+    keeping.as_owner(key, str(world.release_id))
+    keeping.as_owner("ALTER TABLE release_bundles ENABLE TRIGGER release_bundles_guard")
+    purge.check(tools, UUID(told["id"]))
+    assert keeping.get(f"/erasures/{told['id']}").json()["alarm"] == "bundle"
+
+
+def _bundle(session: Session, world: World) -> UUID:
+    """Make a bundle of a release that is granted; return its object."""
+    kept = world.copy()
+    bundle = ReleaseBundle(
+        release_id=world.release_id, state=BundleState.PENDING, asked_at=world.clock.now()
+    )
+    session.add(bundle)
+    session.flush()
+    bundle.state, bundle.entry_id = BundleState.READY, new_id()
+    bundle.manifest_sha256, bundle.manifest_sha512 = bytes(32), bytes(64)
+    bundle.object_id, bundle.wrapped_key = kept.object_id, kept.wrapped_key
+    bundle.size_bytes, bundle.sha256 = kept.size_bytes, kept.sha256
+    bundle.key_fingerprint, bundle.made_at = "00" * 32, world.clock.now()
+    bundle.checkpoint_size, bundle.checkpoint_root = 1, bytes(32)
+    session.flush()
+    return kept.object_id
 
 
 def test_the_check_is_independent_and_raises_the_alarm(keeping: Keeping) -> None:

@@ -19,6 +19,8 @@ from tests.verifier.forge import RECORDING, Forge
 
 Change = Callable[[Forge, dict[str, bytes]], dict[str, bytes]]
 ORIGINAL = f"data/recordings/{RECORDING}/original.wav"
+SHOT = f"data/screenshots/{forging.SHOT}.png"
+SHOT_DECISION = f"metadata/decisions/{forging.SHOT}.01.json"
 CLIP = f"data/recordings/{forging.CLIPPED}/clip-01.wav"
 
 
@@ -122,7 +124,7 @@ def _events(change: Callable[[list[dict[str, object]]], None]) -> Change:
 
 
 def _drop_middle(rows: list[dict[str, object]]) -> None:
-    del rows[3]
+    rows[:] = [row for row in rows if row["seq"] != 5]
 
 
 def _wrong_salt(rows: list[dict[str, object]]) -> None:
@@ -152,6 +154,20 @@ ATTACKS = (
         name="extra-file-deep",
         do=_deep(lambda _, f: f | {"metadata/notes.txt": b"more"}),
         file="metadata/notes.txt",
+    ),
+    Attack(name="flipped-byte-of-a-screenshot", do=_flip(SHOT), file=SHOT),
+    Attack(name="flipped-byte-of-a-screenshot-deep", do=_deep(_flip(SHOT)), file=SHOT),
+    Attack(name="missing-screenshot", do=_without(SHOT), file=SHOT),
+    Attack(name="missing-document", do=_without(forging.DOCUMENT), file=forging.DOCUMENT),
+    Attack(
+        name="missing-document-deep",
+        do=_deep(_without(forging.DOCUMENT)),
+        file=forging.DOCUMENT,
+    ),
+    Attack(
+        name="flipped-byte-of-a-document-deep",
+        do=_deep(_flip(forging.DOCUMENT)),
+        file=forging.DOCUMENT,
     ),
     Attack(name="swapped-files", do=_swap, file=ORIGINAL),
     Attack(name="swapped-files-deep", do=_deep(_swap), file=ORIGINAL),
@@ -185,6 +201,21 @@ INSIDE = (
         name="other-recording",
         do=_resealed(_flip(ORIGINAL)),
         file=ORIGINAL,
+    ),
+    Attack(
+        name="other-screenshot",
+        do=_resealed(_flip(SHOT)),
+        file=SHOT,
+    ),
+    Attack(
+        name="screenshot-without-a-decision",
+        do=_resealed(
+            lambda forge, files: (
+                _without(SHOT_DECISION)(forge, files)
+                | {SHOT_DECISION.replace(".json", ".inputs.jcs"): b"{}"}
+            )
+        ),
+        file=f"metadata/decisions/{forging.SHOT}",
     ),
     Attack(
         name="other-clip",

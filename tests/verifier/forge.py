@@ -23,15 +23,18 @@ RELEASE = "0193c0de-0000-7000-8000-000000000001"
 RECORDING = "0193c0de-0000-7000-8000-000000000002"
 CLIPPED = "0193c0de-0000-7000-8000-000000000003"
 STRANGER = "0193c0de-0000-7000-8000-000000000004"
+SHOT = "0193c0de-0000-7000-8000-000000000005"
 ORIGINAL = b"RIFF....WAVE" + bytes(range(256)) * 40
 SOURCE_SHA256 = hashlib.sha256(b"the whole of the other call").hexdigest()
+SCREEN_SHA256 = hashlib.sha256(b"the screenshot as it was received").hexdigest()
+DOCUMENT = "data/documents/contract-0193c0de-0000-7000-8000-000000000006.pdf"
 STATED_TAGS = ("bagit.txt", "bag-info.txt", "VERIFY.en.md", "VERIFY.ru.md")
 ACTS = (
     ("recording.ingested", "recording", RECORDING),
     ("recording.ingested", "recording", STRANGER),
     ("recording.ingested", "recording", CLIPPED),
     ("assertion.verified", "recording", RECORDING),
-    ("media.played", "recording", STRANGER),
+    ("screenshot.ingested", "screenshot", SHOT),
     ("release.requested", "release", RELEASE),
     ("media.played", "recording", RECORDING),
     ("release.approved", "release", RELEASE),
@@ -138,13 +141,14 @@ class Forge:
         contents = {
             RECORDING: hashlib.sha256(ORIGINAL).digest(),
             CLIPPED: bytes.fromhex(SOURCE_SHA256),
+            SHOT: bytes.fromhex(SCREEN_SHA256),
         }
         for seq, (first, kind, about) in enumerate(ACTS):
             is_begun_anew = self.is_rebuilt and first == "recording.ingested"
             act = "recording.rebuilt" if is_begun_anew else first
             salt = hashlib.sha256(f"salt {seq}".encode()).digest()
             opened: list[tuple[str, bytes]] = []
-            if first == "recording.ingested" and about in contents:
+            if first.endswith(".ingested") and about in contents:
                 opened.append(("content", contents[about]))
             if about == RELEASE:
                 opened.append(("detail", jcs({"note": f"step {seq}"})))
@@ -183,13 +187,18 @@ class Forge:
             "sources": [{"sha256": SOURCE_SHA256, "size_bytes": 27}],
             "output": {"sha256": hashlib.sha256(clip).hexdigest(), "size_bytes": len(clip)},
         }
+        picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+        drawn = {
+            "sources": [{"sha256": SCREEN_SHA256, "size_bytes": 33}],
+            "output": {"sha256": hashlib.sha256(picture).hexdigest(), "size_bytes": len(picture)},
+        }
         policy = b'{"jurisdiction":"RU"}'
         inputs = b'{"purpose":"dispute_client"}'
         policy_sha256 = hashlib.sha256(policy).hexdigest()
         decisions: dict[str, bytes] = {}
-        for recording in (RECORDING, CLIPPED):
+        for recording in (RECORDING, CLIPPED, SHOT):
             decision = {
-                "recording": recording,
+                "screenshot" if recording == SHOT else "recording": recording,
                 "inputs_digest": hashlib.sha256(inputs).hexdigest(),
                 "policy_sha256": policy_sha256,
                 "outcome": "ALLOW",
@@ -202,6 +211,9 @@ class Forge:
             f"data/recordings/{RECORDING}/original.wav": ORIGINAL,
             f"data/recordings/{CLIPPED}/clip-01.wav": clip,
             f"data/recordings/{CLIPPED}/clip-01.derivation.json": jcs(derivation),
+            f"data/screenshots/{SHOT}.png": picture,
+            f"data/screenshots/{SHOT}.derivation.json": jcs(drawn),
+            DOCUMENT: b"%PDF-1.7 the contract",
             "metadata/completeness.json": b'{"included":2,"withheld":1,"lost":0}',
             "metadata/consent.json": b"[]",
             "metadata/custody.jsonl": b"".join(jcs(r) + b"\n" for r in self.rows),
