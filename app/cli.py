@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from app import logs, processes, settings
 from app.cli_feeds import calls, reconcile
-from app.cli_keeping import backup, keys, restore
+from app.cli_keeping import backup, keys, restore, retention
 from app.cli_ledger import ledger, receipt
 from app.consent import shipped
 from app.consent.reference import ReferenceTools
@@ -75,6 +75,7 @@ audiatur.add_command(ledger)
 audiatur.add_command(receipt)
 audiatur.add_command(backup)
 audiatur.add_command(restore)
+audiatur.add_command(retention)
 audiatur.add_command(keys)
 audiatur.add_command(calls)
 audiatur.add_command(reconcile)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from app import logs, settings
 from app.core.errors import Invalid
+from app.retention.preview import foresee
 from app.settings import Settings
 from app.system import backup as backups
 from app.system import restore as restores
@@ -89,6 +91,22 @@ def restore(folder: Path, *, nothing_was_erased: bool) -> None:
         click.echo(f"{done.listed} objects were listed alone: their store must have them.")
     click.echo(f"{done.checked} objects were read, {done.failed} are damaged or missing.")
     sys.exit(1 if done.failed else 0)
+
+
+@click.command("retention")
+@click.option("--days", type=click.IntRange(0, 3650), default=14, show_default=True)
+def retention(days: int) -> None:
+    """Show what would be erased within some days, and what a hold keeps; nothing is changed."""
+    found = _settings()
+    _must_be_archive(found)
+    with database_urls(found) as urls:
+        prepare(found, urls)
+        with open_tools(found, urls) as tools, tools.database.transaction() as session:
+            by = tools.clock.now() + timedelta(days=days)
+            for one in foresee(session, zone=found.zone, by=by):
+                why = "; ".join(one.held) or f"{one.because}: {', '.join(one.rules) or '-'}"
+                begins = f", begins {one.due_at.isoformat()}" if one.due_at else ""
+                click.echo(f"{one.recording_id} {one.outcome} ({why}){begins}")
 
 
 @click.group()

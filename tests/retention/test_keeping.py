@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.retention import jobs
+from app.retention.preview import foresee
 from tests.retention.conftest import Keeping
 
 HELD_ONLY = "SELECT kept_only_by_hold FROM recordings WHERE id = :id"
@@ -157,6 +158,32 @@ def test_nothing_goes_before_it_was_announced_for_fourteen_days(keeping: Keeping
         "ответственный за выдачу записей",
     ]
     assert keeping.get("/retention/due").json() == []
+
+
+def test_what_would_be_erased_is_shown_beforehand_and_nothing_changes(keeping: Keeping) -> None:
+    erased, held, asked_for = (keeping.sent(call) for call in ("c1", "c2", "c3"))
+    keeping.rule(name="short", maximum={"days": 30})
+    keeping.hold(held)
+    keeping.ask(asked_for)
+    tools = keeping.live.tools
+
+    def seen(days: int) -> dict[str, tuple[str, str, tuple[str, ...], int]]:
+        by = tools.clock.now() + timedelta(days=days)
+        with tools.database.transaction() as session:
+            found = list(foresee(session, zone=tools.settings.zone, by=by))
+        return {
+            str(one.recording_id): (one.outcome, one.because, one.rules, len(one.held))
+            for one in found
+        }
+
+    assert seen(0) == {asked_for: ("erase", "request", ("short",), 0)}
+    assert seen(60) == {
+        erased: ("erase", "maximum", ("short",), 0),
+        held: ("keep", "hold", ("short",), 1),
+        asked_for: ("erase", "request", ("short",), 0),
+    }
+    assert keeping.get("/retention/due").json() == []
+    assert keeping.rows("SELECT count(*) FROM recordings WHERE kept_only_by_hold") == [(0,)]
 
 
 def test_a_hold_takes_the_announcement_back_and_says_what_it_keeps(keeping: Keeping) -> None:

@@ -1,0 +1,55 @@
+"""What would be erased within some days, and what keeps the rest: it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from app.retention import holds, keeping, queries
+from app.retention.rules import Because, Outcome
+
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """A recording whose time is over by then: what is done with it, because of what, or held by."""
+
+    recording_id: UUID
+    outcome: Outcome
+    because: Because
+    rules: tuple[str, ...]
+    ends_at: datetime | None
+    due_at: datetime | None
+    held: tuple[str, ...]
+
+
+def foresee(session: Session, *, zone: ZoneInfo, by: datetime) -> Iterator[Foreseen]:
+    """Yield what would be erased, looked at or left in conflict at `by`, and what holds keep.
+
+    `due_at` is when an erasure that was announced begins; what was not announced yet is not begun
+    sooner than fourteen days after it is.
+    """
+    in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
+    after: UUID | None = None
+    while rows := queries.unerased(session, after=after, limit=_BATCH):
+        for row in rows:
+            said = keeping.standing_of(session, row, in_force, zone=zone, at=by)
+            if said.verdict.outcome is Outcome.KEEP and not said.verdict.held_past_retention:
+                continue
+            deciding = set(said.bounds.deciding)
+            yield Foreseen(
+                recording_id=row.id,
+                outcome=said.verdict.outcome,
+                because=said.verdict.because,
+                rules=tuple(rule.name for rule in said.rules if rule.id in deciding),
+                ends_at=said.bounds.latest,
+                due_at=said.notice.due_at if said.notice else None,
+                held=tuple(holds.words(said.holds)),
+            )
+        after = rows[-1].id
