@@ -52,6 +52,7 @@ from app.disputes.rules import (
     WorkRole,
 )
 from app.identity.actor import Actor
+from app.identity.agents import normalised
 from app.identity.models import User
 from app.identity.permissions import Permission
 from app.recordings.models import Leg, Recording, Screenshot
@@ -352,6 +353,13 @@ def names(session: Session, ids: Iterable[UUID | None]) -> dict[UUID, str]:
     wanted = {one for one in ids if one is not None}
     rows = session.execute(select(User.id, User.full_name).where(User.id.in_(wanted)))
     return {row[0]: row[1] for row in rows}
+
+
+def agents(session: Session, refs: Iterable[str | None]) -> dict[str, str]:
+    """Return the names of those whom softphones and other systems call so, by their spelling."""
+    wanted = {known for ref in refs if (known := normalised(ref)) is not None}
+    rows = session.execute(select(User.agent_ref, User.full_name).where(User.agent_ref.in_(wanted)))
+    return {ref: name for ref, name in rows if ref is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ class Whole:
     releases: Sequence[UUID]
     allowed: Sequence[State]
     people: Mapping[UUID, str]
+    agents: Mapping[str, str]
 
     def of_kind(self, kind: StatementKind) -> list[DisputeStatement]:
         """Return the statements of a kind, the oldest first."""
@@ -69,7 +70,7 @@ def whole(session: Session, actor: Actor, dispute_id: DisputeId) -> Whole:
     moves = queries.moves(session, dispute.id)
     worked = queries.hours(session, [dispute.id])
     lines = hours.summed(worked)
-    named: list[UUID | None] = [dispute.opened_by, dispute.owner_id, dispute.changed_by]
+    named: list[UUID | None] = [actor.id, dispute.opened_by, dispute.owner_id, dispute.changed_by]
     for step in steps:
         named += [step.owner_id, step.changed_by]
     for request in requests:
@@ -98,4 +99,5 @@ def whole(session: Session, actor: Actor, dispute_id: DisputeId) -> Whole:
         releases=queries.releases_of(session, dispute.id),
         allowed=settling.allowed(session, actor, dispute),
         people=queries.names(session, named),
+        agents=queries.agents(session, (said.agent for said in statements)),
     )

@@ -114,7 +114,7 @@ def _report(  # noqa: PLR0913 - all but four are named.
         complaints=told(StatementKind.COMPLAINT),
         steps=_steps(whole, reader),
         axis=axis(shown, reader),
-        timeline=[_happening(one, reader) for one in shown],
+        timeline=[happening(one, reader) for one in shown],
         left_out=left_out,
         exhibits=_exhibits(session, whole, reader),
         requests=_requests(whole, reader),
@@ -132,6 +132,7 @@ def _report(  # noqa: PLR0913 - all but four are named.
 
 def _facts(whole: Whole, reader: Reader, *, actor: Actor, at: datetime) -> list[tuple[str, str]]:
     one, lang = whole.dispute, reader.language
+    asker = whole.people.get(actor.id, actor.name) if actor.id else actor.name
     period = " – ".join(filter(None, map(reader.moment, (one.period_from, one.period_to))))
     told = (
         ("client", whole.client.name),
@@ -141,7 +142,7 @@ def _facts(whole: Whole, reader: Reader, *, actor: Actor, at: datetime) -> list[
         ("due", reader.moment(one.due_at)),
         ("period", period),
         ("closed", reader.moment(one.closed_at)),
-        ("made", f"{reader.moment(at)}, {wording.say('made_for', lang)} {actor.name}"),
+        ("made", f"{reader.moment(at)}, {wording.say('made_for', lang)} {asker}"),
     )
     return [(wording.say(name, lang), value) for name, value in told if value]
 
@@ -160,8 +161,9 @@ def _said(one: DisputeStatement, whole: Whole, reader: Reader) -> Said:
         head.append(f"{wording.say('clause', lang)} {one.clause_ref}: {one.quote}")
     if one.amount_minor is not None and one.currency is not None:
         head.append(reader.money(one.amount_minor, one.currency))
+    noter = whole.people.get(one.noted_by, "")
     by = [
-        one.said_by or one.agent or whole.people.get(one.noted_by, ""),
+        one.said_by or whole.agents.get(one.agent or "") or one.agent or noter,
         wording.say(Channel(one.channel), lang) if one.channel else "",
         reader.moment(one.said_at or one.at),
     ]
@@ -184,15 +186,18 @@ def _steps(whole: Whole, reader: Reader) -> list[Row]:
     ]
 
 
-def _happening(one: Line, reader: Reader) -> Row:
-    lasts = ""
+def happening(one: Line, reader: Reader) -> Row:
+    """Return a line of the timeline as it is printed."""
+    title, lasts = one.title, ""
+    if one.kind is Happened.RELEASE:
+        title = wording.say(f"release_{one.title}", reader.language)
     if one.duration_ms is not None:
-        lasts = f"{round(one.duration_ms / 60_000)} {wording.say('minutes', reader.language)}"
+        lasts = _clock(one.duration_ms)
     return Row(
         cells=(
             reader.moment(one.at),
             wording.say(one.kind, reader.language),
-            ", ".join(filter(None, (one.title, lasts))),
+            ", ".join(filter(None, (title, lasts))),
             ", ".join(one.who),
         )
     )

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    true,
     tuple_,
     union_all,
 )
@@ -37,7 +38,7 @@ from app.documents.models import Document
 from app.identity.actor import Actor
 from app.identity.agents import normalised
 from app.identity.models import User
-from app.identity.permissions import Permission
+from app.identity.permissions import Permission, Role
 from app.recordings import queries as recordings
 from app.recordings.models import Recording, Screenshot
 
@@ -129,7 +130,7 @@ def lines(
     if after is not None:
         query = query.where(tuple_(told.c.at, told.c.id) > (after.at, after.id))
     rows = session.execute(query.order_by(told.c.at, told.c.id).limit(limit)).all()
-    known = _known(session, (who for row in rows for who in row.who or ()))
+    known = queries.agents(session, (who for row in rows for who in row.who or ()))
     return [
         Line(
             at=row.at,
@@ -208,8 +209,9 @@ def _sources(actor: Actor, window: Window) -> list[Select[Any]]:
             queries.visible_to(actor),
         ),
     ]
-    if Permission.RECORDING_READ in actor.permissions and actor.agent_ref is None:
-        found.append(_screenshots(client_id))
+    if Permission.RECORDING_READ in actor.permissions:
+        own = Screenshot.agent == actor.agent_ref if actor.role is Role.AGENT else true()
+        found.append(_screenshots(client_id).where(own))
     if Permission.DOCUMENT_READ in actor.permissions:
         found.append(_documents(client_id))
     if Permission.RELEASE_READ in actor.permissions:
@@ -286,10 +288,3 @@ def _line(  # noqa: PLR0913 - a line has these parts.
         who.label("who"),
         lasts.label("duration_ms"),
     )
-
-
-def _known(session: Session, refs: Iterable[str | None]) -> dict[str, str]:
-    """Return the names of those whom softphones and other systems call so."""
-    wanted = {known for ref in refs if (known := normalised(ref)) is not None}
-    rows = session.execute(select(User.agent_ref, User.full_name).where(User.agent_ref.in_(wanted)))
-    return {ref: name for ref, name in rows if ref is not None}

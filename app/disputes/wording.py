@@ -147,7 +147,10 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "whole": ("целиком", "whole"),
     "redacted": ("скрыто мест", "parts taken out"),
     "page": ("Стр.", "Page"),
-    "minutes": ("мин", "min"),
+    "release_requested": ("запрошена", "requested"),
+    "release_granted": ("материалы переданы", "handed over"),
+    "release_revoked": ("закончена", "ended"),
+    "release_denied": ("отклонена", "denied"),
 }
 
 

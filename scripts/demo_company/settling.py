@@ -64,9 +64,9 @@ def _look(stage: Stage, path: str, told: Told, folder: Path) -> None:
     figures = _figures(stage, found["client"])
     say(
         f"The dispute is settled: {told['verdict']['value']}, {told['outcome']['value']}; "
-        f"it cost {_money(cost)}, the contract brings {_money(figures)} in that time; "
-        f"{len(lines)} lines around it, report in {folder / 'dispute.ru.pdf'}"
+        f"it cost {_money(cost)}, a month of the contract brings {_money(figures)}."
     )
+    say(f"Its report, with {len(lines)} lines of time: {folder / 'dispute.ru.pdf'}")
 
 
 def _figures(stage: Stage, client: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -21,8 +21,10 @@ from app.clients.models import Client, EventKind
 from app.core.ids import DisputeId, new_id
 from app.disputes import papers, report, rules, wording
 from app.disputes.report import Reader
+from app.disputes.timeline import Happened, Line, Target
 from app.identity.actor import Actor
 from app.identity.permissions import Role
+from app.releases.models import ReleaseState
 from tests.disputes.conftest import ANSWER, COMPLAINT, OUTCOME, VERDICT, Desk, kind_of
 from tests.factories import DAY
 
@@ -105,6 +107,13 @@ def test_the_timeline_tells_no_erased_recording_and_nothing_to_strangers(desk: D
     assert ids
 
 
+def test_a_manager_who_telephones_himself_sees_the_screenshots_of_others(desk: Desk) -> None:
+    _happen(desk)
+    desk.house.person("second", Role.MANAGER, agent_ref="205")
+    kinds = {one["kind"] for one in _timeline(desk, who="second").json()["items"]}
+    assert {"screenshot", "recording"} <= kinds
+
+
 def _text(pdf: bytes, folder: Path) -> str:
     path = folder / "report.pdf"
     path.write_bytes(pdf)
@@ -152,6 +161,7 @@ def _worked(desk: Desk) -> None:
                 "на стороне клиента",
                 "Работа над ошибками",
                 "запись разговора",
+                "1:00",
                 "меры приняты клиентом",
                 "2:00 ч",
                 "3 001,00",
@@ -266,6 +276,21 @@ def test_the_printer_fetches_nothing(tmp_path: Path) -> None:
     assert _Listener.asked == []
     assert made.startswith(b"%PDF")
     assert b"/Image" not in made
+
+
+@pytest.mark.parametrize("state", ReleaseState)
+def test_a_release_is_told_in_words(state: ReleaseState) -> None:
+    line = Line(
+        at=datetime(2026, 11, 20, tzinfo=UTC),
+        kind=Happened.RELEASE,
+        target=Target.RELEASE,
+        id=new_id(),
+        title=state,
+        who=("Мария Иванова",),
+    )
+    told = report.happening(line, Reader(language="ru", zone=ZoneInfo("Europe/Moscow")))
+    assert told.cells[1] == "передача материалов"
+    assert told.cells[2] not in {"", str(state)}
 
 
 def test_every_word_is_there_in_both_languages() -> None:
