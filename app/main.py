@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import Counter
 from starlette.datastructures import MutableHeaders
@@ -63,6 +63,7 @@ from app.retention.act_routes import router as erasure_acts
 from app.retention.erasure_routes import router as erasures
 from app.retention.routes import router as retention
 from app.review.routes import router as review
+from app.seen import must_be_seen
 from app.settings import Settings
 from app.system.routes import database_check
 from app.system.routes import router as system
@@ -184,7 +185,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         public_url=public_url,
     )
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(must_be_seen)])
     who = app.state.authenticator.actor_of
     denials = Denials(tools.database, tools.clock, who)
     uploads = RefusedUploads(tools.database, tools.clock, who)

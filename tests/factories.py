@@ -101,7 +101,7 @@ class Make:
             agent_ref=agent_ref,
             at=self.clock.now(),
         )
-        return people.as_actor(user)
+        return people.as_actor(self.session, user)
 
     def key(self, actor: Actor) -> str:
         """Return an API key of a person."""

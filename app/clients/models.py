@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, one_of
+from app.identity.models import MAIN_OFFICE
 
 
 class EventKind(StrEnum):
@@ -71,7 +72,10 @@ ClauseRecipient = Literal[
 
 
 class Client(Base):
-    """A firm we serve. `jurisdiction` is the declared place, as a pack's code (`RU`, `DE`)."""
+    """A firm we serve, by one of our offices.
+
+    `jurisdiction` is the declared place, as a pack's code (`RU`, `DE`).
+    """
 
     __tablename__ = "clients"
 
@@ -80,6 +84,9 @@ class Client(Base):
     name: Mapped[str]
     tax_id: Mapped[str | None]
     jurisdiction: Mapped[str | None]
+    office_id: Mapped[UUID] = mapped_column(
+        ForeignKey("offices.id"), server_default=text(f"'{MAIN_OFFICE}'"), index=True
+    )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text, true
 from sqlalchemy.orm import Session, selectinload
 
 from app.clients.models import Client, Contact, Contract, Event
 from app.core.paging import Cursor
+from app.identity.actor import Actor
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition of the clients that `actor` may know of: a manager, his offices'."""
+    return true() if actor.offices is None else Client.office_id.in_(actor.offices)
+
+
+def is_seen(session: Session, actor: Actor, client_id: UUID | None) -> bool:
+    """Say whether `actor` may know of a client; of what has no client yet, everybody may."""
+    if client_id is None or actor.offices is None:
+        return True
+    found = select(Client.id).where(Client.id == client_id, visible_to(actor))
+    return session.scalar(found) is not None
 
 
 def client_by_external_id(session: Session, external_id: str) -> Client | None:

@@ -33,6 +33,8 @@ from app.core.text import ExternalId
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
+from app.identity.models import Office
+from app.identity.offices import OfficeNotFound
 from app.identity.permissions import Permission
 
 router = APIRouter(prefix="/v1", tags=["clients"])
@@ -43,7 +45,10 @@ CanWriteEvent = Annotated[Actor, Depends(Requires(Permission.EVENT_WRITE))]
 GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 
 
-@router.put("/clients/{external_id}", responses=problems(*GUARDED, PhoneInvalid, ContractInvalid))
+@router.put(
+    "/clients/{external_id}",
+    responses=problems(*GUARDED, ClientNotFound, OfficeNotFound, PhoneInvalid, ContractInvalid),
+)
 def put_client(
     external_id: ExternalId,
     body: ClientWrite,
@@ -63,10 +68,10 @@ def put_client(
 
 
 @router.get("/clients/{external_id}", responses=problems(*GUARDED, ClientNotFound))
-def get_client(external_id: ExternalId, _actor: CanReadClient, session: SessionDep) -> ClientRead:
+def get_client(external_id: ExternalId, actor: CanReadClient, session: SessionDep) -> ClientRead:
     """Tell what is known of a client."""
     client = queries.client_by_external_id(session, external_id)
-    if client is None:
+    if client is None or not queries.is_seen(session, actor, client.id):
         raise ClientNotFound
     return _client_read(session, client)
 
@@ -89,10 +94,10 @@ def put_event(
 
 
 @router.get("/events/{external_id}", responses=problems(*GUARDED, EventNotFound))
-def get_event(external_id: ExternalId, _actor: CanReadClient, session: SessionDep) -> EventRead:
+def get_event(external_id: ExternalId, actor: CanReadClient, session: SessionDep) -> EventRead:
     """Tell what is known of an event."""
     event = queries.event_by_external_id(session, external_id)
-    if event is None:
+    if event is None or not queries.is_seen(session, actor, event.client_id):
         raise EventNotFound
     client = session.get(Client, event.client_id) if event.client_id else None
     return _event_read(event, client.external_id if client else None)
@@ -123,6 +128,7 @@ def _client_read(session: Session, client: Client) -> ClientRead:
         name=client.name,
         tax_id=client.tax_id,
         jurisdiction=client.jurisdiction,
+        office=session.get_one(Office, client.office_id).name,
         contacts=[
             _contact_read(c, looks[c.id])
             for c in queries.contacts_of(session, client.id)

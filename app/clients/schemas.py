@@ -93,11 +93,12 @@ class ContractWrite(_Told):
 
 
 class ClientWrite(_Told):
-    """A client as its owner system has it. A list that is left out is left as it is."""
+    """A client as its owner system has it. What is left out of lists and office stays as it is."""
 
     name: Text
     tax_id: Text | None = None
     jurisdiction: Place | None = None
+    office: Text | None = None
     contacts: list[ContactWrite] | None = Field(default=None, max_length=1000)
     contracts: list[ContractWrite] | None = Field(default=None, max_length=200)
 
@@ -149,6 +150,7 @@ class ClientRead(BaseModel):
     name: str
     tax_id: str | None
     jurisdiction: str | None
+    office: str
     contacts: list[ContactRead]
     contracts: list[ContractRead]
 

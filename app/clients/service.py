@@ -26,6 +26,7 @@ from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
+from app.identity import offices
 from app.identity.actor import Actor
 
 
@@ -66,6 +67,8 @@ def upsert_client(
     A contact that is no longer told of has left: he stays known, his number no longer counts.
 
     Raises:
+        ClientNotFound: it is another office's, which the actor does not see.
+        OfficeNotFound: it is given to an office that there is not, or that the actor does not see.
         PhoneInvalid: a number that is neither international nor of `region`.
         ContractInvalid: a contract that ends before it begins.
     """
@@ -75,6 +78,12 @@ def upsert_client(
     if client is None:
         client = Client(id=new_id(), external_id=external_id, created_at=at)
         session.add(client)
+    elif not queries.is_seen(session, actor, client.id):
+        raise ClientNotFound
+    if told.office is not None:
+        client.office_id = offices.named(session, actor, told.office).id
+    elif is_new:
+        client.office_id = offices.first_of(actor)
     client.name = told.name
     client.tax_id = told.tax_id
     client.jurisdiction = told.jurisdiction
@@ -248,7 +257,7 @@ def upsert_event(
     """
     queries.lock_name(session, "event", external_id)
     client = queries.client_by_external_id(session, told.client)
-    if client is None:
+    if client is None or not queries.is_seen(session, actor, client.id):
         raise ClientNotFound(
             f"Tell of the client first: PUT /v1/clients/{told.client}.", client=told.client
         )

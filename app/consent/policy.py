@@ -255,8 +255,10 @@ def activate(
         FirstPersonGone: who agreed before is no longer an approver or legal.
         ApproverNeeded: neither is an approver.
         NoLongerHere: he was shut out a moment ago.
+        ProofNeeded: he acts from a browser, and gave neither password nor code lately.
     """
     identity.must_be_here(session, actor)
+    through = actor.proved(at=at)
     queries.lock_packs(session)
     row = _waiting(session, jurisdiction, version)
     _must_not_be_outdated(session, row)
@@ -271,7 +273,7 @@ def activate(
     if row.activated_by is None:
         row.activated_by, row.first_at = agreeing, at
         session.flush()
-        _tell(session, actor, Act.POLICY_APPROVED, row, at=at)
+        _tell(session, actor, Act.POLICY_APPROVED, row, at=at, through=through)
         return find(session, jurisdiction, version)
     first = session.get_one(User, row.activated_by, populate_existing=True)
     if first.role not in _AGREEING or first.disabled_at is not None:
@@ -287,6 +289,7 @@ def activate(
         Act.POLICY_ACTIVATED,
         row,
         at=at,
+        through=through,
         first_by=str(row.activated_by),
         replaced_version=before.version if before else None,
         replaced_sha256=before.sha256 if before else None,

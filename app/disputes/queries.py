@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased, selectinload
 
+from app.clients import queries as clients
 from app.clients.models import Client, Contract, ContractClause, Event
 from app.core.ids import new_id
 from app.core.paging import Cursor
@@ -74,10 +75,33 @@ RELEASES = table(
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Return the condition of the disputes that `actor` may know of: all, or none."""
+    """Return the condition of the disputes that `actor` may know of.
+
+    All, or none; a manager, those with his offices' clients.
+    """
     if actor.kind == "system":
         return true()
-    return true() if Permission.DISPUTE_READ in actor.permissions else false()
+    if Permission.DISPUTE_READ not in actor.permissions:
+        return false()
+    if actor.offices is None:
+        return true()
+    return Dispute.client_id.in_(select(Client.id).where(clients.visible_to(actor)))
+
+
+def is_seen(session: Session, actor: Actor, dispute_id: UUID) -> bool:
+    """Say whether `actor` may know of a dispute."""
+    found = select(Dispute.id).where(Dispute.id == dispute_id, visible_to(actor))
+    return session.scalar(found) is not None
+
+
+def is_exhibit_seen(session: Session, actor: Actor, exhibit_id: UUID) -> bool:
+    """Say whether `actor` may know of an exhibit."""
+    found = (
+        select(Exhibit.id)
+        .join(Dispute, Dispute.id == Exhibit.dispute_id)
+        .where(Exhibit.id == exhibit_id, visible_to(actor))
+    )
+    return session.scalar(found) is not None
 
 
 def dispute(session: Session, dispute_id: UUID) -> Dispute | None:

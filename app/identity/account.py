@@ -102,7 +102,7 @@ def recover(database: Database, token: str, password: str, *, at: datetime) -> N
         if tokens.use(session, TokenKind.RECOVERY, token, at=at) is None:
             raise LinkNotGood
         user = session.get_one(User, user.id)
-        actor = queries.as_actor(user)
+        actor = queries.as_actor(session, user)
         second_factor.forget(session, actor, user, at=at)
         _set_password(session, actor, user, password, kept, at=at)
         sessions.end_all(session, actor, user.id, at=at)

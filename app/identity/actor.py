@@ -52,7 +52,10 @@ class Browser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """A person, a device, a part of this system, or the holder of a share link."""
+    """A person, a device, a part of this system, or the holder of a share link.
+
+    `offices` are those whose clients a manager sees; None is all there are.
+    """
 
     kind: ActorKind
     id: UUID | None
@@ -60,6 +63,7 @@ class Actor:
     name: str = ""
     agent_ref: str | None = None
     permissions: frozenset[Permission] = frozenset()
+    offices: frozenset[UUID] | None = None
     browser: Browser | None = field(default=None, compare=False)
 
     @classmethod
@@ -70,6 +74,7 @@ class Actor:
         name: str,
         agent_ref: str | None = None,
         *,
+        offices: frozenset[UUID] | None = None,
         browser: Browser | None = None,
     ) -> Actor:
         return cls(
@@ -79,6 +84,7 @@ class Actor:
             name=name,
             agent_ref=agent_ref,
             permissions=PERMISSIONS[role],
+            offices=offices,
             browser=browser,
         )
 

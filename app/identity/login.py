@@ -148,7 +148,9 @@ def admit(
         user = session.get_one(User, user_id)
         if user.disabled_at is not None:
             raise LoginRefused
-        return sessions.begin(session, user, queries.as_actor(user), how=how, source=source, at=at)
+        return sessions.begin(
+            session, user, queries.as_actor(session, user), how=how, source=source, at=at
+        )
 
 
 def prove(

@@ -13,6 +13,9 @@ from app.core.db import Base, JsonObject, one_of
 from app.identity.agents import AgentRef
 from app.identity.permissions import Role
 
+MAIN_OFFICE = UUID("00000000-0000-7000-8000-000000000001")
+"""The office that there always is."""
+
 
 class TokenKind(StrEnum):
     """What a one-time token is for."""
@@ -49,6 +52,27 @@ class User(Base):
     language: Mapped[str | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+
+
+class Office(Base):
+    """A place where people work. Without a place or zone of its own, those of the settings hold."""
+
+    __tablename__ = "offices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    jurisdiction: Mapped[str | None]
+    zone: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class UserOffice(Base):
+    """A person belongs to an office; who has none belongs to the main one."""
+
+    __tablename__ = "user_offices"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("offices.id"), primary_key=True)
 
 
 class RecoveryCode(Base):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.core.deps import ClockDep, SessionDep
 from app.core.problems import problems
-from app.identity import account, queries, service, sessions
+from app.identity import account, offices, queries, service, sessions
 from app.identity.actor import Actor, PermissionMissing, ProofNeeded
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
+from app.identity.offices import OfficeNameTaken, OfficeNotFound, ZoneUnknown
 from app.identity.permissions import Permission
 from app.identity.schemas import (
     DeviceCreate,
@@ -19,7 +21,11 @@ from app.identity.schemas import (
     DevicesRead,
     KeyRead,
     LinkRead,
+    OfficeRead,
+    OfficesRead,
+    OfficeWrite,
     UserCreate,
+    UserOfficesWrite,
     UserRead,
     UsersRead,
     UserWrite,
@@ -196,4 +202,64 @@ def disable_device(
 ) -> Response:
     """Take nothing more from a device."""
     service.disable_device(session, actor, name, at=clock.now())
+    return Response(status_code=204)
+
+
+@router.get("/offices", responses=problems(*GUARDED))
+def list_offices(_actor: CanAdminUsers, session: SessionDep) -> OfficesRead:
+    """List every office, by name."""
+    return OfficesRead(items=[OfficeRead.of(row) for row in queries.offices(session)])
+
+
+@router.post(
+    "/offices", status_code=201, responses=problems(*GUARDED, OfficeNameTaken, ZoneUnknown)
+)
+def add_office(
+    body: OfficeWrite, actor: CanAdminUsers, session: SessionDep, clock: ClockDep
+) -> OfficeRead:
+    """Make an office."""
+    return OfficeRead.of(
+        offices.put(
+            session,
+            actor,
+            None,
+            name=body.name,
+            jurisdiction=body.jurisdiction,
+            zone=body.zone,
+            at=clock.now(),
+        )
+    )
+
+
+@router.put(
+    "/offices/{office_id}",
+    responses=problems(*GUARDED, OfficeNotFound, OfficeNameTaken, ZoneUnknown),
+)
+def put_office(
+    office_id: UUID, body: OfficeWrite, actor: CanAdminUsers, session: SessionDep, clock: ClockDep
+) -> OfficeRead:
+    """Make of an office what is told."""
+    return OfficeRead.of(
+        offices.put(
+            session,
+            actor,
+            office_id,
+            name=body.name,
+            jurisdiction=body.jurisdiction,
+            zone=body.zone,
+            at=clock.now(),
+        )
+    )
+
+
+@router.put(
+    "/users/{name}/offices",
+    status_code=204,
+    responses=problems(*GUARDED, UserNotFound, OfficeNotFound),
+)
+def put_user_offices(
+    name: str, body: UserOfficesWrite, actor: CanAdminUsers, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Let a person belong to these offices; a manager sees their clients and no others."""
+    offices.place(session, actor, name, body.offices, at=clock.now())
     return Response(status_code=204)

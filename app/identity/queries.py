@@ -11,7 +11,16 @@ from sqlalchemy.orm import Session
 
 from app.identity import sessions
 from app.identity.actor import Actor, Browser
-from app.identity.models import ApiKey, Device, DeviceKey, User, WebSession
+from app.identity.models import (
+    MAIN_OFFICE,
+    ApiKey,
+    Device,
+    DeviceKey,
+    Office,
+    User,
+    UserOffice,
+    WebSession,
+)
 from app.identity.permissions import Role
 
 
@@ -42,7 +51,7 @@ def user_by_key(session: Session, key: bytes, now: datetime) -> Actor | None:
             User.disabled_at.is_(None),
         )
     )
-    return as_actor(user) if user else None
+    return as_actor(session, user) if user else None
 
 
 def user_by_session(
@@ -65,7 +74,7 @@ def user_by_session(
         proved_at=begun.proved_at,
         is_enrolling=Role(user.role) in asked_of and user.totp_since is None,
     )
-    return as_actor(user, browser=browser)
+    return as_actor(session, user, browser=browser)
 
 
 def user_by_name(session: Session, name: str) -> User | None:
@@ -73,9 +82,36 @@ def user_by_name(session: Session, name: str) -> User | None:
     return session.scalar(select(User).where(func.lower(User.name) == name.lower()))
 
 
-def as_actor(user: User, *, browser: Browser | None = None) -> Actor:
+def as_actor(session: Session, user: User, *, browser: Browser | None = None) -> Actor:
     """Return the actor that `user` is."""
-    return Actor.user(user.id, Role(user.role), user.name, user.agent_ref, browser=browser)
+    return Actor.user(
+        user.id,
+        Role(user.role),
+        user.name,
+        user.agent_ref,
+        offices=_offices_seen(session, user),
+        browser=browser,
+    )
+
+
+def _offices_seen(session: Session, user: User) -> frozenset[UUID] | None:
+    """Return the offices whose clients `user` sees; None is all, so that nothing need be asked."""
+    if user.role != Role.MANAGER:
+        return None
+    own = frozenset(offices_of(session, user.id))
+    every = set(session.scalars(select(Office.id)))
+    return None if own >= every else own
+
+
+def offices_of(session: Session, user_id: UUID) -> Sequence[UUID]:
+    """Return the offices of a person: the main one, where nobody named any."""
+    found = session.scalars(select(UserOffice.office_id).where(UserOffice.user_id == user_id)).all()
+    return found or [MAIN_OFFICE]
+
+
+def offices(session: Session) -> Sequence[Office]:
+    """Return every office, by name."""
+    return session.scalars(select(Office).order_by(func.lower(Office.name))).all()
 
 
 def users(session: Session) -> Sequence[User]:

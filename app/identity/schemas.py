@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.core.text import KEPT, Text
-from app.identity.models import Device, User, WebSession
+from app.identity.models import Device, Office, User, WebSession
 from app.identity.passwords import LONGEST
 from app.identity.permissions import Role
 
@@ -195,3 +195,36 @@ class DeviceRead(BaseModel):
 
 class DevicesRead(BaseModel):
     items: list[DeviceRead]
+
+
+class OfficeWrite(_Told):
+    """An office; without a place or zone of its own, those of the settings hold."""
+
+    name: Text
+    jurisdiction: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Za-z]+){0,4}$")] | None
+    ) = None
+    zone: Text | None = None
+
+
+class OfficeRead(BaseModel):
+    """An office."""
+
+    id: UUID
+    name: str
+    jurisdiction: str | None
+    zone: str | None
+
+    @classmethod
+    def of(cls, row: Office) -> OfficeRead:
+        return cls(id=row.id, name=row.name, jurisdiction=row.jurisdiction, zone=row.zone)
+
+
+class OfficesRead(BaseModel):
+    items: list[OfficeRead]
+
+
+class UserOfficesWrite(_Told):
+    """Names of offices; none is the main one."""
+
+    offices: list[Text] = Field(max_length=100)

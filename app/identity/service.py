@@ -260,7 +260,7 @@ def actor_named(session: Session, name: str) -> Actor:
     user = queries.user_by_name(session, name)
     if user is None or user.disabled_at is not None:
         raise UserNotFound(f"There is no person {name!r}.")
-    return queries.as_actor(user)
+    return queries.as_actor(session, user)
 
 
 def must_be_here(session: Session, actor: Actor) -> None:

@@ -8,24 +8,38 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, false, select, text, true
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
+from app.clients import queries as clients
 from app.clients.models import Client, ContactPhone, Event, EventOrigin
 from app.core.paging import Cursor
 from app.identity.actor import Actor
 from app.identity.permissions import Role
-from app.recordings.models import Leg, LinkChange, LinkedBy, Recording, SealedRow
+from app.recordings.models import Leg, LinkChange, LinkedBy, Recording, Screenshot, SealedRow
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Return the condition of what `actor` may know of: an agent, his own calls; a device, none."""
+    """Return the condition of what `actor` may know of.
+
+    An agent, his own calls; a manager, those of his offices' clients and those whose client nobody
+    knows yet; a device, none.
+    """
     if actor.kind == "system":
         return true()
     if actor.kind != "user":
         return false()
     if actor.role is Role.AGENT:
         return Recording.agent == actor.agent_ref if actor.agent_ref else false()
-    return true()
+    if actor.offices is None:
+        return true()
+    whose, firm = aliased(Event), aliased(Client)
+    of_another = (
+        select(whose.id)
+        .join(firm, firm.id == whose.client_id)
+        .where(whose.id == Recording.event_id, firm.office_id.not_in(actor.offices))
+        .correlate(Recording)
+    )
+    return ~of_another.exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +64,18 @@ def recording(session: Session, actor: Actor, recording_id: UUID) -> Recording |
         .where(Recording.id == recording_id, visible_to(actor))
         .options(selectinload(Recording.legs), selectinload(Recording.parties))
     )
+
+
+def is_seen(session: Session, actor: Actor, recording_id: UUID) -> bool:
+    """Say whether `actor` may know of a recording."""
+    found = select(Recording.id).where(Recording.id == recording_id, visible_to(actor))
+    return session.scalar(found) is not None
+
+
+def is_screenshot_seen(session: Session, actor: Actor, screenshot: Screenshot) -> bool:
+    """Say whether `actor` may know of a screenshot: of what its event's client has."""
+    client_id = session.scalar(select(Event.client_id).where(Event.id == screenshot.event_id))
+    return clients.is_seen(session, actor, client_id)
 
 
 def page(

@@ -34,14 +34,14 @@ class BundleDoor:
     store: SealedReader
     clock: Clock
 
-    def look(self, release_id: ReleaseId) -> ReleaseBundle | None:
+    def look(self, actor: Actor, release_id: ReleaseId) -> ReleaseBundle | None:
         """Return what is known of a bundle.
 
         Raises:
-            ReleaseNotFound: there is no such release.
+            ReleaseNotFound: there is no such release that `actor` may know of.
         """
         with self.database.transaction() as session:
-            service.get(session, release_id)
+            service.seen(session, actor, release_id)
             return bundles.of(session, release_id)
 
     def take(self, actor: Actor, release_id: ReleaseId, part: ByteRange | None) -> ReleaseBundle:
@@ -51,7 +51,7 @@ class BundleDoor:
             ReleaseNotFound, BundleGone, BundleNotReady: it is not given.
         """
         with self.database.transaction() as session:
-            release, at = service.get(session, release_id), self.clock.now()
+            release, at = service.seen(session, actor, release_id), self.clock.now()
             decided = service.standing(session, release, release.wishes, at=at)
             return bundles.take(
                 session,

@@ -77,10 +77,10 @@ def bundle_key(log: LogDep) -> BundleKeyRead:
     responses=problems(*GUARDED, ReleaseNotFound, BundleGone),
 )
 def ask_for_bundle(
-    release_id: UUID, _actor: CanRead, session: SessionDep, clock: ClockDep
+    release_id: UUID, actor: CanRead, session: SessionDep, clock: ClockDep
 ) -> BundleRead:
     """Let a bundle be made whose making failed, or of a release that has none; else tell of it."""
-    release = service.get(session, ReleaseId(release_id), lock=True)
+    release = service.seen(session, actor, ReleaseId(release_id), lock=True)
     return bundle_read(bundles.ask(session, release, at=clock.now()))
 
 
@@ -96,7 +96,7 @@ def take_bundle(release_id: UUID, actor: CanRead, request: Request, door: DoorDe
     What was granted is decided on at each request, and the state is looked at on the way.
     """
     asked = ReleaseId(release_id)
-    known = door.look(asked)
+    known = door.look(actor, asked)
     if known is None or known.state != BundleState.READY or known.sha256 is None:
         door.take(actor, asked, None)
         raise BundleNotReady(state="none" if known is None else known.state)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session, aliased, selectinload
 
+from app.clients import queries as clients
 from app.clients.models import Client, Contact, Contract
 from app.core.paging import Cursor
 from app.disputes.models import Exhibit
+from app.identity.actor import Actor
 from app.identity.models import User
 from app.recordings.models import Leg, Recording, Screenshot, SealedRow
 from app.releases.models import (
@@ -44,11 +46,24 @@ def release(session: Session, release_id: UUID, *, lock: bool = False) -> Releas
     return session.scalars(statement).one_or_none()
 
 
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition of the releases that `actor` may know of: a manager, his offices'."""
+    if actor.offices is None:
+        return true()
+    return Release.client_id.in_(select(Client.id).where(clients.visible_to(actor)))
+
+
+def is_seen(session: Session, actor: Actor, release_id: UUID) -> bool:
+    """Say whether `actor` may know of a release."""
+    found = select(Release.id).where(Release.id == release_id, visible_to(actor))
+    return session.scalar(found) is not None
+
+
 def releases(
-    session: Session, *, state: ReleaseState | None, after: Cursor | None, limit: int
+    session: Session, actor: Actor, *, state: ReleaseState | None, after: Cursor | None, limit: int
 ) -> Sequence[Release]:
     """Return releases, the newest first."""
-    statement = select(Release).options(*_WHOLE)
+    statement = select(Release).where(visible_to(actor)).options(*_WHOLE)
     if state is not None:
         statement = statement.where(Release.state == state)
     if after is not None:

@@ -214,7 +214,7 @@ def revoke(release_id: UUID, actor: CanRevoke, session: SessionDep, clock: Clock
 
 @router.get("/v1/releases", responses=problems(*GUARDED, CursorInvalid))
 def list_releases(
-    _actor: CanRead,
+    actor: CanRead,
     session: SessionDep,
     state: ReleaseState | None = None,
     cursor: str | None = None,
@@ -222,7 +222,7 @@ def list_releases(
 ) -> ReleasePage:
     """List releases, the newest first."""
     after = Cursor.decode(cursor) if cursor else None
-    found = queries.releases(session, state=state, after=after, limit=limit + 1)
+    found = queries.releases(session, actor, state=state, after=after, limit=limit + 1)
     page = found[:limit]
     last = page[-1] if len(found) > limit else None
     return ReleasePage(
@@ -232,9 +232,9 @@ def list_releases(
 
 
 @router.get("/v1/releases/{release_id}", responses=problems(*GUARDED, ReleaseNotFound))
-def get_release(release_id: UUID, _actor: CanRead, session: SessionDep) -> ReleaseRead:
+def get_release(release_id: UUID, actor: CanRead, session: SessionDep) -> ReleaseRead:
     """Tell how far a release has come, and how often it was opened."""
-    return _read(session, service.get(session, ReleaseId(release_id)))
+    return _read(session, service.seen(session, actor, ReleaseId(release_id)))
 
 
 def _request(database: Database, clock: Clock, actor: Actor, wanted: Wanted) -> ReleaseRead:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.clients import queries as clients
 from app.consent.gates import Findings
 from app.consent.models import DecisionRow
 from app.consent.rules import Approval, Decision, Outcome, Permit, Purpose, Question, Segment
@@ -24,6 +25,7 @@ from app.disputes.service import Clip, person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.permissions import Role
+from app.recordings import queries as recordings
 from app.releases import bundles, explain, queries, subjects
 from app.releases.models import (
     EndReason,
@@ -119,6 +121,17 @@ def get(session: Session, release_id: ReleaseId, *, lock: bool = False) -> Relea
     return found
 
 
+def seen(session: Session, actor: Actor, release_id: ReleaseId, *, lock: bool = False) -> Release:
+    """Return a release that `actor` may know of.
+
+    Raises:
+        ReleaseNotFound: there is none, or it is of another office's client.
+    """
+    if not queries.is_seen(session, actor, release_id):
+        raise ReleaseNotFound
+    return get(session, release_id, lock=lock)
+
+
 def parts_of_dispute(
     session: Session, dispute_id: DisputeId, *, without_screenshots: bool = False
 ) -> tuple[Part, ...]:
@@ -163,7 +176,7 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
         ChannelMissing: a redaction is of a channel that there is not.
     """
     found = queries.contact(session, wanted.contact_id)
-    if found is None:
+    if found is None or not clients.is_seen(session, actor, found[1].id):
         raise ReleaseContactUnknown
     contact, client = found
     requester = person(actor)
@@ -173,7 +186,7 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
     if shots and max(shots.values()) > 1:
         raise ScreenshotTwice
     for part in wanted.parts:
-        _must_be_there(session, part)
+        _must_be_there(session, actor, part)
         answers.append(_first_decision(session, part, wanted, requester=requester, at=at))
     _must_be_able_to_wait([decision for _, _, decision in answers])
     classes = {question.recipient.recipient_class for _, question, _ in answers}
@@ -240,6 +253,7 @@ def approve(
 
     Raises:
         NoLongerHere: the actor was shut out meanwhile.
+        ProofNeeded: he acts from a browser, and gave neither password nor code lately.
         RequesterApproves: the actor asked for it himself.
         ReleaseNotRequested: it is granted already, or ended.
         ReleaseRefused: the rules no longer allow it.
@@ -247,6 +261,7 @@ def approve(
     release = get(session, release_id, lock=True)
     approver = person(actor)
     identity.must_be_here(session, actor)
+    through = actor.proved(at=at)
     if approver == release.requested_by:
         raise RequesterApproves
     if release.state != ReleaseState.REQUESTED:
@@ -255,8 +270,8 @@ def approve(
         raise ApproverInvolved
     answers: list[tuple[ReleaseWish, Question, Decision]] = []
     for wish in release.wishes:
-        seen = _seen(session, actor, release, wish, at=at)
-        _approve_wish(session, actor, wish, bytes.fromhex(seen.inputs_digest), note=note, at=at)
+        shown = _seen(session, actor, release, wish, at=at)
+        _approve_wish(session, actor, wish, bytes.fromhex(shown.inputs_digest), note=note, at=at)
         question = _question(session, release, wish)
         decision = subjects.decide(session, subjects.of(wish), question, at=at)
         answers.append((wish, question, decision))
@@ -269,7 +284,7 @@ def approve(
         Act.RELEASE_APPROVED,
         ("release", release.id),
         at=at,
-        facts=_counted([subjects.of(wish) for wish, _, _ in answers]),
+        facts=_counted([subjects.of(wish) for wish, _, _ in answers]) | {"through": through},
         detail={"note": note} if note else None,
     )
     if not all(decision.allowed for _, _, decision in answers):
@@ -367,7 +382,7 @@ def revoke(session: Session, actor: Actor, release_id: ReleaseId, *, at: datetim
         ReleaseNotFound: there is none.
         ReleaseEnded: it has ended already.
     """
-    release = get(session, release_id, lock=True)
+    release = seen(session, actor, release_id, lock=True)
     if release.state not in {ReleaseState.REQUESTED, ReleaseState.GRANTED}:
         raise ReleaseEnded(state=release.state)
     _end(session, actor, release, EndReason.PERSON, at=at)
@@ -441,17 +456,17 @@ def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> li
     return [*objects, bundle_id] if bundle_id else objects
 
 
-def _must_be_there(session: Session, part: Part) -> None:
+def _must_be_there(session: Session, actor: Actor, part: Part) -> None:
     """Refuse what is not here, or does not hold what shall be taken out of it."""
     subject = part.subject
     if subject.is_screenshot:
         found = queries.screenshot(session, subject.id)
-        if found is None:
+        if found is None or not recordings.is_screenshot_seen(session, actor, found[0]):
             raise ReleaseScreenshotUnknown(screenshot_id=str(subject.id))
         disputes.must_lie_within(found[0], subject.areas)
         return
     recording = queries.recording(session, subject.id)
-    if recording is None:
+    if recording is None or not recordings.is_seen(session, actor, recording.id):
         raise ReleaseRecordingUnknown(recording_id=str(subject.id))
     segment = part.segment or Segment(0, None)
     clip = Clip(

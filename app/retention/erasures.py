@@ -143,8 +143,10 @@ def approve(
         ErasureOver: it was denied or executed.
         RequesterApproves: the actor asked for it.
         ErasureHindered: something keeps the recording by now.
+        ProofNeeded: he acts from a browser, and gave neither password nor code lately.
     """
     identity.must_be_here(session, actor)
+    through = actor.proved(at=at)
     row = _open(session, erasure_id)
     approver = person(actor)
     if approver == row.requested_by:
@@ -158,7 +160,7 @@ def approve(
             )
         )
         session.flush()
-        _told(session, actor, Act.ERASURE_APPROVED, row, at=at)
+        _told(session, actor, Act.ERASURE_APPROVED, row, at=at, through=through)
     if len(queries.approvals(session, erasure_id)) >= row.approvals_needed:
         enqueue(session, Job(task=PURGE, args={"erasure_id": str(row.id)}, lock=str(row.id)))
     return row

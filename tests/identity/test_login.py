@@ -38,7 +38,9 @@ def _code(session: Session, user: User, clock: SetClock) -> tuple[str, list[str]
     secret = second_factor.begin(session, user)
     totp = pyotp.TOTP(secret)
     before = clock.now() - timedelta(minutes=1)
-    codes = second_factor.confirm(session, queries.as_actor(user), user, totp.at(before), at=before)
+    codes = second_factor.confirm(
+        session, queries.as_actor(session, user), user, totp.at(before), at=before
+    )
     session.flush()
     return totp.at(clock.now()), codes
 
@@ -119,7 +121,7 @@ def test_new_recovery_codes_void_the_older(
     session: Session, database: Database, anna: User, clock: SetClock
 ) -> None:
     _, old = _code(session, anna, clock)
-    actor = queries.as_actor(anna)
+    actor = queries.as_actor(session, anna)
     new = second_factor.renew_recovery_codes(session, actor, anna, at=clock.now())
     session.flush()
     with pytest.raises(CodeRefused):
