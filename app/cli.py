@@ -17,7 +17,7 @@ from uuid import UUID
 import click
 from sqlalchemy import text
 
-from app import logs, processes, settings
+from app import first_run, logs, processes, settings
 from app.cli_feeds import calls, reconcile
 from app.cli_keeping import backup, keys, restore, retention
 from app.cli_ledger import ledger, receipt
@@ -56,6 +56,7 @@ _NEXT_STEPS: dict[type[Refusal], str] = {
     ),
     identity.NameInvalid: "choose such a name and run the command again",
     shipped.TemplateNotFound: "see which there are: audiatur notices templates",
+    account.AdministratorThere: "make him a link: audiatur user recovery-link NAME",
     searches.SearchRunNotFound: "see which there are: audiatur notices searches",
     passwords.PasswordTooShort: "choose a longer one and run the command again",
     passwords.PasswordCommon: "choose another and run the command again",
@@ -248,6 +249,20 @@ def user_recovery_link(name: str, *, as_json: bool) -> None:
         token = account.mint_recovery_link(session, _ACTOR, name, at=tools.clock.now())
         url = recovery_url(tools.settings.base_url, token)
     _print(as_json, {"user": name, "url": url}, url)
+
+
+@audiatur.group()
+def admin() -> None:
+    """Administrators, where there is none yet."""
+
+
+@admin.command("link")
+@click.option("--json", "as_json", is_flag=True)
+def admin_link(*, as_json: bool) -> None:
+    """Print a link by which the first administrator is made; good once and for a day."""
+    with _tools() as tools:
+        url = first_run.new_link(tools.database, tools.settings, at=tools.clock.now())
+    _print(as_json, {"url": url}, url)
 
 
 @audiatur.group()

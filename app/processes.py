@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import select
 
+from app import first_run
 from app.core.db import Database
 from app.core.server import PUBLIC_CONNECTIONS, WEB_CONNECTIONS
 from app.core.server import serve as serve_on
@@ -64,7 +65,12 @@ def serve(settings: Settings) -> int:
     with database_urls(settings) as urls:
         prepare(settings, urls)
         with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
-            has_users = _has_users(tools.database)
+            address = settings.url or f"http://{settings.host}:{_port_of(web)}"
+            link = None
+            if not _has_users(tools.database):
+                link = first_run.new_link(
+                    tools.database, settings, at=tools.clock.now(), base_url=address.rstrip("/")
+                )
             with tools.database.transaction() as session:
                 register_keys(session, tools.log.ring.keys, at=tools.clock.now())
         address = f"http://{settings.host}:{_port_of(web)}"
@@ -72,7 +78,7 @@ def serve(settings: Settings) -> int:
             f"http://{settings.host}:{_port_of(public)}" if public else ""
         )
         children = _children(settings, web, public, public_address)
-        _greet(settings, address, public_address, has_users=has_users)
+        _greet(settings, address, public_address, link=link)
         with _looked_after(embedded(settings)):
             return Supervisor(children).run()
 
@@ -181,19 +187,20 @@ def _has_users(database: Database) -> bool:
         return session.scalar(select(User.id).limit(1)) is not None
 
 
-def _greet(settings: Settings, address: str, public_address: str, *, has_users: bool) -> None:
+def _greet(settings: Settings, address: str, public_address: str, *, link: str | None) -> None:
     lines = [f"Audiatur listens on {address}"]
     if public_address:
         lines.append(f"Public links are served on {public_address}")
     else:
         lines.append("Public links are served elsewhere: see `audiatur serve --public`.")
     data = settings.data.resolve()
-    if has_users:
-        lines.append(f"Log in: POST {address}/v1/session, or send a key as a bearer token.")
+    if link is None:
+        lines.append(f"Log in at {address}/login, or send a key as a bearer token.")
     else:
         lines += [
-            "Nobody can log in yet. In another terminal:",
-            f"  AUDIATUR_DATA={data} audiatur user add NAME --role admin --password",
+            "Nobody can log in yet. Become the administrator, once and within a day:",
+            f"  {link}",
+            f"It also stands in {first_run.link_file(settings).resolve()}. Or in another terminal:",
             f"  AUDIATUR_DATA={data} audiatur user add NAME --role manager --api-key",
             f"  AUDIATUR_DATA={data} audiatur device add PHONE",
         ]

@@ -23,6 +23,9 @@ PUBLIC = frozenset(
         "/v1/recoveries",
         "/s/{token}",
         "/login",
+        "/login/code",
+        "/recovery/{token}",
+        "/first-run/{token}",
         "/static/{name}",
         # Whoever holds a receipt, a checkpoint or a bundle checks it without an account. These hold
         # hashes and signatures; a leaf is given only for the unguessable id of its entry.

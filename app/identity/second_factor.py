@@ -62,6 +62,13 @@ def begin(session: Session, user: User) -> str:
     return secret
 
 
+def pending(session: Session, user: User) -> str | None:
+    """Return the secret that was begun and does not count yet."""
+    if user.totp_secret is None or user.totp_since is not None:
+        return None
+    return _cipher(session).open(user.id, _LABEL, user.totp_secret).decode()
+
+
 def confirm(session: Session, actor: Actor, user: User, code: str, *, at: datetime) -> list[str]:
     """Let the secret that was begun count from now on; return recovery codes, shown this once.
 

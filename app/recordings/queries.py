@@ -14,6 +14,7 @@ from app.clients import queries as clients
 from app.clients.models import Client, ContactPhone, Event, EventOrigin
 from app.core.paging import Cursor
 from app.identity.actor import Actor
+from app.identity.models import Device
 from app.identity.permissions import Role
 from app.recordings.models import Leg, LinkChange, LinkedBy, Recording, Screenshot, SealedRow
 
@@ -76,6 +77,19 @@ def is_screenshot_seen(session: Session, actor: Actor, screenshot: Screenshot) -
     """Say whether `actor` may know of a screenshot: of what its event's client has."""
     client_id = session.scalar(select(Event.client_id).where(Event.id == screenshot.event_id))
     return clients.is_seen(session, actor, client_id)
+
+
+def last_received(session: Session) -> dict[UUID, datetime]:
+    """Return when the newest recording of each device came in, for those that sent any."""
+    newest = (
+        select(Recording.received_at)
+        .where(Recording.device_id == Device.id)
+        .order_by(Recording.received_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(select(Device.id, newest))
+    return {device_id: at for device_id, at in rows if at is not None}
 
 
 def page(

@@ -27,7 +27,7 @@ from app.core import problems
 from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
 from app.core.problems import status_of
 from app.identity import account
-from app.identity.actor import Actor, PermissionMissing
+from app.identity.actor import Actor, PermissionMissing, ProofNeeded, SecondFactorMissing
 from app.identity.authenticator import SESSION_COOKIE
 from app.web import frame as frames
 from app.web.frame import Counts, Frame
@@ -187,7 +187,7 @@ def _frame(
     web = web_of(call)
     token = call.cookies.get(SESSION_COOKIE) if actor is not None else None
     entries: tuple[frames.Entry, ...] = ()
-    if actor is not None and session is not None:
+    if actor is not None and session is not None and not _is_enrolling(actor):
         at = call.app.state.clock.now()
         entries = frames.navigation(
             web.sections,
@@ -223,7 +223,13 @@ def render(  # noqa: PLR0913 - who calls, who is shown what, and how it is answe
     words: Words | None = None,
     has_nonce: bool = False,
 ) -> HTMLResponse:
-    """Answer with a page. `has_nonce` lets in the style elements that carry the frame's nonce."""
+    """Answer with a page. `has_nonce` lets in the style elements that carry the frame's nonce.
+
+    Raises:
+        SecondFactorMissing: nothing but the account is open before a second factor is set up.
+    """
+    if _is_enrolling(actor) and not call.url.path.startswith("/account"):
+        raise SecondFactorMissing
     said = words or words_of(call, actor, session)
     nonce = secrets.token_urlsafe(16) if has_nonce else ""
     around = _frame(call, said, actor=actor, session=session, nonce=nonce)
@@ -232,6 +238,10 @@ def render(  # noqa: PLR0913 - who calls, who is shown what, and how it is answe
     if nonce:
         headers["Content-Security-Policy"] = _POLICY.format(nonce=f" 'nonce-{nonce}'")
     return HTMLResponse(body, status, headers=headers)
+
+
+def _is_enrolling(actor: Actor | None) -> bool:
+    return actor is not None and actor.browser is not None and actor.browser.is_enrolling
 
 
 def see(path: str, query: Mapping[str, str] | None = None) -> RedirectResponse:
@@ -245,6 +255,10 @@ def see(path: str, query: Mapping[str, str] | None = None) -> RedirectResponse:
 def refused(call: Request, exc: Refusal) -> Response:
     """Return the page that tells of a refusal; of who is not known, the log-in form."""
     words = words_of(call)
+    if isinstance(exc, SecondFactorMissing):
+        return guarded(see("/account"))
+    if isinstance(exc, ProofNeeded):
+        return guarded(see("/account/proof", {"onward": _came_from(call)}))
     if isinstance(exc, Unauthenticated):
         onward = f"{call.url.path}?{call.url.query}" if call.method == "GET" else HOME
         return login(call, words, onward=onward, wrong=None, status=401)
@@ -263,6 +277,16 @@ def refused(call: Request, exc: Refusal) -> Response:
         back=HOME,
     )
     return guarded(render(call, None, None, "parts/refusal.html", page, status=status, words=words))
+
+
+def _came_from(call: Request) -> str:
+    """Return the page on which somebody was when a form or page asked for a fresh proof."""
+    if call.method == "GET":
+        return f"{call.url.path}?{call.url.query}" if call.url.query else call.url.path
+    came = urlsplit(call.headers.get("referer", ""))
+    if came.netloc != call.headers.get("host"):
+        return HOME
+    return f"{came.path}?{came.query}" if came.query else came.path
 
 
 def broken(call: Request) -> Response:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import httpx
 import psycopg
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -74,6 +75,7 @@ class House:
     tools: Tools
     owner_url: str
     url: str = ""
+    app: FastAPI = field(default_factory=FastAPI)
     people: dict[str, Actor] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -279,7 +281,13 @@ class House:
 
 @contextmanager
 def opened(
-    folder: Path, *, web_url: str, owner_url: str, sandbox: Sandbox, clock: SetClock
+    folder: Path,
+    *,
+    web_url: str,
+    owner_url: str,
+    sandbox: Sandbox,
+    clock: SetClock,
+    has_staff: bool = True,
 ) -> Iterator[House]:
     """Run the archive with the routes of review over a database of the test's own."""
     keys = MasterKeys.create(folder / "archive.key")
@@ -298,8 +306,9 @@ def opened(
         sandbox=sandbox,
     )
     house = House(database=database, clock=clock, archive=archive, tools=tools, owner_url=owner_url)
-    house.staff()
-    app = create_app(tools, stages=Measured())
+    if has_staff:
+        house.staff()
+    house.app = app = create_app(tools, stages=Measured())
     try:
         with running(app) as house.url:
             yield house

@@ -8,9 +8,10 @@ from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.identity import account, login, sessions
 from app.identity.authenticator import SESSION_COOKIE
 from app.identity.guard import SessionActor, SourceDep, authenticator
-from app.identity.login import LoginRefused, LoginThrottled
+from app.identity.login import CodeAsked, LoginRefused, LoginThrottled
 from app.web import edge
 from app.web.edge import Form, Language, OpenForm, PageMissing
+from app.web.pages.account import ask_for_code
 from app.web.words import LANGUAGES, language_of
 
 router = edge.page_router()
@@ -37,6 +38,8 @@ def log_in(
     name, password = form.get("name")[:_MOST_NAME], form.raw("password")[:_MOST_PASSWORD]
     try:
         token = login.log_in(database, name, password, source=source, at=now)
+    except CodeAsked as exc:
+        return ask_for_code(exc.ticket, onward)
     except LoginRefused:
         wrong = words.gettext(
             "Name or password is wrong. Check the keyboard layout; an administrator changes a "
