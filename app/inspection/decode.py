@@ -252,7 +252,9 @@ def _steps(
 def _ffmpeg(facts: MediaFacts, sandbox: Sandbox, source: list[str], kbits: int | None) -> list[str]:
     """Return one decoding with two outputs, or with one where no MP3 is wanted.
 
-    The MP3 has at least 16 kHz: 8 kHz would be MPEG 2.5, which not every telephone plays.
+    The MP3 has at least 16 kHz: 8 kHz would be MPEG 2.5, which not every telephone plays. Its
+    encoder leaves out the shaping of noise, two fifths of its cost: at the bits that speech gets
+    here, the copy is as near to the original without it.
     """
     path = "pipe:0" if facts.container is Container.AMR else f"file:{SOURCE_PATH}"
     one = ["-map", "0:a:0", "-map_metadata", "-1", "-threads", "1", "-flush_packets", "0"]
@@ -264,8 +266,9 @@ def _ffmpeg(facts: MediaFacts, sandbox: Sandbox, source: list[str], kbits: int |
     if kbits is None:
         return command
     command += [*one, "-ar", rate, "-ac", "1" if facts.channels == 1 else "2"]
-    command += ["-c:a", "libmp3lame", "-b:a", f"{kbits}k", "-write_xing", "0"]
-    return [*command, "-id3v2_version", "0", "-f", "mp3", f"pipe:{SECOND_OUTPUT}"]
+    command += ["-c:a", "libmp3lame", "-b:a", f"{kbits}k", "-compression_level", "7"]
+    command += ["-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", f"pipe:{SECOND_OUTPUT}"]
+    return command
 
 
 def _picture(
