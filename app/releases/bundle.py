@@ -29,12 +29,14 @@ from app.custody.signing import Purpose
 from app.identity.actor import Actor
 from app.recordings.models import Leg, Recording, SealedRow
 from app.releases import bag as bags
-from app.releases import bundles, queries, service, subjects, telling
+from app.releases import bundles, enclosures, queries, service, subjects, telling
 from app.releases.bag import Bag
 from app.releases.bundles import BundleGone, Made, Manifests, Told
 from app.releases.dossier import Outgoing
+from app.releases.enclosures import Enclosure
 from app.releases.models import Release, ReleaseItem
 from app.releases.passport import Json
+from app.releases.subjects import Subject
 from app.releases.telling import Proofs, Tale
 from storage.sealed import SealedReader, SealedReaper, SealedRef, SealedWriter
 
@@ -88,6 +90,7 @@ class Plan:
     recordings: tuple[UUID, ...]
     screenshots: tuple[UUID, ...]
     vcons: tuple[Json, ...]
+    enclosures: tuple[Enclosure, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +159,10 @@ class Bundler:
         counts: dict[UUID, int] = {}
         vcons: dict[UUID, Json] = {}
         screenshots: list[UUID] = []
+        permits: dict[Subject, Permit] = {}
         for item in release.items:
             permit = service.permit_again(session, release, item, at=self.log.clock.now())
+            permits[subjects.of(item)] = permit
             if item.recording_id is None:
                 picture = self._picture(item, permit)
                 files[picture.path] = picture
@@ -183,6 +188,9 @@ class Bundler:
             recordings=tuple(vcons),
             screenshots=tuple(screenshots),
             vcons=tuple(vcons.values()),
+            enclosures=enclosures.gather(
+                session, _SYSTEM, permits, release_id=release_id, at=self.log.clock.now()
+            ),
         )
 
     def _whole(
@@ -237,6 +245,9 @@ class Bundler:
         bag.add("bagit.txt", bags.BAGIT_TXT)
         for file in plan.files:
             _add(bag, file)
+        for path, one in {one.path: one for one in plan.enclosures}.items():
+            if path is not None and one.sealed is not None:
+                self._enclose(bag, path, one.sealed)
         bag.write_manifests("manifest")
         manifests = Manifests(
             sha256=bytes.fromhex(bag.listed["manifest-sha256.txt"].sha256),
@@ -258,6 +269,17 @@ class Bundler:
         bag.write_manifests("tagmanifest")
         bag.close()
         return checkpoint
+
+    def _enclose(self, bag: Bag, path: str, row: SealedRow) -> None:
+        """Stream a paper into the bag.
+
+        Raises:
+            ExhibitDamaged: it is not what was uploaded.
+        """
+        ref = _ref(row.object_id, row.wrapped_key, row.size_bytes)
+        found = bag.stream(path, self.archive.stream(ref), size_bytes=ref.size_bytes)
+        if found.sha256 != row.sha256.hex():
+            raise ExhibitDamaged(path)
 
     def _leaf(self, told: Told) -> LedgerLeaf:
         """Return the leaf of the making; entries that others are writing do not hold it up.
@@ -300,6 +322,7 @@ class Bundler:
                 if file.object_id in plan.screenshots
             },
             vcons=plan.vcons,
+            enclosures=plan.enclosures,
             at=told.at,
         )
 

@@ -20,13 +20,23 @@ _FOLDER: Final = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
-    """A recording as the cover shows it."""
+    """A recording or screenshot as the cover shows it; `taken_out` are lines by language."""
 
     path: str
     what: Mapping[str, str]
     when: str
     part: str
     sha256: str
+    taken_out: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """Something that happened with the client; `number` is that of other systems."""
+
+    at: str
+    what: Mapping[str, str]
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +62,8 @@ class Cover:
     manifest_sha256: str
     origin: str
     exhibits: Sequence[Exhibit]
+    documents: Sequence[str]
+    around: Sequence[Happened]
     timeline: Sequence[Step]
     included: int
     withheld: int
@@ -75,7 +87,17 @@ def _templates() -> Environment:
 
 def cover_page(cover: Cover, language: str) -> bytes:
     """Return the cover as a page."""
-    return _page("cover.html", language, cover=cover)
+    return _page("cover.html", language, cover=cover, acts=_ACTS[language])
+
+
+def certificate_902(cover: Cover, passports: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the template of a certification, with blanks. Source: FRE 902(13), 902(14)."""
+    return _page("certificate-902.html", "en", cover=cover, passports=passports)
+
+
+def spravka_77(cover: Cover, passports: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the template of a note to a court. Source: ГПК РФ, 77; АПК РФ, 89."""
+    return _page("spravka-77gpk.html", "ru", cover=cover, passports=passports)
 
 
 def passport_page(passports: Sequence[Mapping[str, Any]], language: str) -> bytes:
@@ -125,7 +147,12 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "release": "Передача",
         "log": "Журнал",
         "exhibits": "Что внутри",
-        "timeline": "Что происходило",
+        "timeline": "Что записано в журнале",
+        "around": "Что происходило",
+        "around_note": "События этого клиента за неделю до и после переданных материалов, как они "
+        "известны архиву, и сами материалы. О других разговорах сказано выше.",
+        "documents": "Документы",
+        "taken_out": "не слышно или закрашено",
         "completeness": "Разговоры с клиентом за этот период",
         "included": "передано",
         "withheld": "не передано (причины - в completeness.json)",
@@ -156,7 +183,13 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "release": "Release",
         "log": "Log",
         "exhibits": "What is inside",
-        "timeline": "What happened",
+        "timeline": "What the log tells",
+        "around": "What happened",
+        "around_note": "The client's events from a week before until a week after what is handed "
+        "over, as the archive knows them, and the exhibits themselves. Of other calls it is told "
+        "above.",
+        "documents": "Documents",
+        "taken_out": "not heard or black",
         "completeness": "Calls with the client in this period",
         "included": "handed over",
         "withheld": "withheld (reasons in completeness.json)",
@@ -177,6 +210,43 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
     },
 }
 
+_ACTS: Final[dict[str, dict[str, str]]] = {
+    "ru": {
+        "recording.ingested": "запись получена",
+        "recording.leg_added": "получена ещё одна дорожка",
+        "screenshot.ingested": "снимок экрана получен",
+        "derived.created": "изготовлена копия для прослушивания",
+        "fixity.checked": "целостность проверена",
+        "link.changed": "привязано к другому событию",
+        "media.played": "прослушано или просмотрено",
+        "screening.recorded": "проверено на посторонние сведения",
+        "decision.made": "решение о передаче",
+        "exhibit.added": "включено в материалы спора",
+        "release.requested": "передача запрошена",
+        "release.approved": "передача одобрена",
+        "release.granted": "передача разрешена, ссылка открыта",
+        "release.accessed": "получатель открыл переданное",
+        "bundle.created": "пакет составлен",
+    },
+    "en": {
+        "recording.ingested": "recording received",
+        "recording.leg_added": "a further leg received",
+        "screenshot.ingested": "screenshot received",
+        "derived.created": "a copy for listening was made",
+        "fixity.checked": "integrity checked",
+        "link.changed": "tied to another event",
+        "media.played": "heard or seen",
+        "screening.recorded": "looked through for what must not leave",
+        "decision.made": "decision on handing it over",
+        "exhibit.added": "added to a dispute",
+        "release.requested": "release asked for",
+        "release.approved": "release approved",
+        "release.granted": "release granted, link opened",
+        "release.accessed": "the recipient opened it",
+        "bundle.created": "bundle made",
+    },
+}
+
 _TITLES: Final[dict[str, dict[str, str]]] = {
     "ru": {
         "time": "Когда",
@@ -189,6 +259,7 @@ _TITLES: Final[dict[str, dict[str, str]]] = {
         "fixity": "Проверки целостности",
         "event": "Событие клиента",
         "participants": "Участники",
+        "documents": "Документы: вложенные и только названные",
         "not_known": "Чего архив не знает",
     },
     "en": {
@@ -202,6 +273,7 @@ _TITLES: Final[dict[str, dict[str, str]]] = {
         "fixity": "Checks of integrity",
         "event": "The client's event",
         "participants": "Participants",
+        "documents": "Documents: inside, and only named",
         "not_known": "What the archive does not know",
     },
 }

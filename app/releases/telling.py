@@ -20,11 +20,12 @@ from app.custody.notes import PublicKey
 from app.custody.proofs import Opened
 from app.custody.signing import Purpose
 from app.releases import bag as bags
-from app.releases import completeness, dossier, papers, queries, subjects
+from app.releases import completeness, dossier, papers, queries, subjects, timeline
 from app.releases.bag import Bag
 from app.releases.dossier import ZONE, Outgoing
-from app.releases.models import Release
-from app.releases.papers import Cover, Exhibit, Step
+from app.releases.enclosures import Enclosure
+from app.releases.models import Release, ReleaseItem
+from app.releases.papers import Cover, Exhibit, Happened, Step
 from app.releases.passport import Json, moment
 
 _CONTENT_SHOWN: Final = frozenset(
@@ -45,6 +46,9 @@ _WHAT: Final = {
 }
 
 
+_SCREENSHOT: Final = {"ru": "снимок экрана", "en": "screenshot"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tale:
     """What is told of a release."""
@@ -59,6 +63,7 @@ class Tale:
     statements: Mapping[str, bytes]
     vcons: Sequence[Json]
     directions: Mapping[UUID, str]
+    around: Sequence[Happened]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +91,14 @@ class Proofs:
     authorities: bytes
 
 
-def gather(
+def gather(  # noqa: PLR0913 - what there is to tell of; all but three are named.
     session: Session,
     release: Release,
     outgoing: Mapping[UUID, Outgoing],
     *,
     screenshots: Mapping[UUID, str],
     vcons: Sequence[Json],
+    enclosures: Sequence[Enclosure],
     at: datetime,
 ) -> Tale:
     """Return what is told of the release, of each of its recordings and of each screenshot.
@@ -119,8 +125,11 @@ def gather(
         release=release,
         at=at,
         passports=[
-            *(dossier.passport_of(session, one, outgoing[one.id], at=at) for one in recordings),
-            *(dossier.picture_passport_of(session, *one, at=at) for one in screenshots.items()),
+            _with_documents(passport, enclosures)
+            for passport in (
+                *(dossier.passport_of(session, one, outgoing[one.id], at=at) for one in recordings),
+                *(dossier.picture_passport_of(session, *one, at=at) for one in screenshots.items()),
+            )
         ],
         consents=[
             *(dossier.consent_of(session, release, one.id, at=at) for one in recordings),
@@ -136,7 +145,21 @@ def gather(
         statements=completeness.signed_days(session, whole),
         vcons=vcons,
         directions={one.id: one.direction for one in recordings},
+        around=timeline.around(
+            session,
+            release.client_id,
+            [item.started_at for item in release.items],
+            zone=ZONE,
+            at=at,
+        ),
     )
+
+
+def _with_documents(passport: Json, enclosures: Sequence[Enclosure]) -> Json:
+    """Return a passport that says which papers are inside, and which are only named."""
+    about = passport.get("recording") or passport["screenshot"]
+    papers_of_it = [one.told() for one in enclosures if str(one.about) == about]
+    return passport | {"documents": papers_of_it or "none"}
 
 
 def cut_proofs(
@@ -246,6 +269,8 @@ def write(bag: Bag, tale: Tale, cut: Proofs, *, fingerprint: str, software: str)
         bag.add(f"metadata/cover.{language}.html", papers.cover_page(cover, language))
         bag.add(f"VERIFY.{language}.md", papers.steps(language, release=release))
     bag.add("metadata/cover.pdf", papers.cover_pdf(cover))
+    bag.add("metadata/certificate-902.html", papers.certificate_902(cover, tale.passports))
+    bag.add("metadata/spravka-77gpk.html", papers.spravka_77(cover, tale.passports))
     _write_proofs(bag, cut)
 
 
@@ -286,10 +311,21 @@ def _row(event: Event) -> bytes:
 
 def _cover(bag: Bag, tale: Tale, cut: Proofs, fingerprint: str) -> Cover:
     release, counts = tale.release, tale.completeness["counts"]
-    items = {item.recording_id: item for item in release.items}
+    copies = {item.sha256.hex(): item for item in release.items}
+    whole = {
+        str(subjects.of(item).id): item
+        for item in release.items
+        if not item.redactions and item.from_ms == 0 and item.to_ms is None
+    }
+    exhibits = [
+        _exhibit(path, found, copies.get(found.sha256) or whole[path.split("/")[2]], tale)
+        for path, found in bag.listed.items()
+        if path.startswith(("data/recordings/", "data/screenshots/")) and not path.endswith(".json")
+    ]
+    inside = [Happened(at=one.when, what=one.what) for one in exhibits]
     return Cover(
         release=str(release.id),
-        created_at=tale.at.astimezone(ZONE).isoformat(timespec="seconds"),
+        created_at=_local(tale.at),
         sender=release.sender_name or release.sender_person,
         sender_person=release.sender_person,
         client=release.client_name,
@@ -297,20 +333,33 @@ def _cover(bag: Bag, tale: Tale, cut: Proofs, fingerprint: str) -> Cover:
         fingerprint=fingerprint,
         manifest_sha256=bag.listed["manifest-sha256.txt"].sha256,
         origin=cut.origin,
-        exhibits=[
-            Exhibit(
-                path=path,
-                what=_WHAT[tale.directions[recording_id]],
-                when=items[recording_id].started_at.astimezone(ZONE).isoformat(timespec="seconds"),
-                part="" if "/original" in path else path.rpartition("/")[2],
-                sha256=found.sha256,
-            )
-            for path, found in bag.listed.items()
-            if path.startswith("data/recordings/") and not path.endswith(".json")
-            for recording_id in [UUID(path.split("/")[2])]
+        exhibits=exhibits,
+        documents=sorted(path for path in bag.listed if path.startswith("data/documents/")),
+        around=sorted([*tale.around, *inside], key=lambda one: datetime.fromisoformat(one.at)),
+        timeline=[
+            Step(at=_local(datetime.fromisoformat(one.at)), act=one.act, seq=one.seq)
+            for one in cut.events
         ],
-        timeline=[Step(at=one.at, act=one.act, seq=one.seq) for one in cut.events],
         included=counts["included"],
         withheld=sum(counts["withheld"].values()),
         lost=sum(counts["lost"].values()),
     )
+
+
+def _exhibit(path: str, found: bags.Digests, item: ReleaseItem, tale: Tale) -> Exhibit:
+    is_picture = item.recording_id is None
+    return Exhibit(
+        path=path,
+        what=_SCREENSHOT if is_picture else _WHAT[tale.directions[subjects.of(item).id]],
+        when=_local(item.started_at),
+        part="" if is_picture or "/original" in path else path.rpartition("/")[2],
+        sha256=found.sha256,
+        taken_out={
+            language: timeline.taken_out(item.redactions, item.areas, item.from_ms, language)
+            for language in papers.LANGUAGES
+        },
+    )
+
+
+def _local(at: datetime) -> str:
+    return at.astimezone(ZONE).isoformat(timespec="seconds")

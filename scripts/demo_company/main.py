@@ -14,16 +14,7 @@ from types import FrameType
 from typing import NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from demo_company import (
-    archive,
-    bundles,
-    comparing,
-    handing_over,
-    people,
-    playing,
-    settling,
-    story,
-)
+from demo_company import archive, bundles, handing_over, people, playing, settling, story
 from demo_company.api import Api, Unexpected
 from demo_company.archive import Accounts, CannotRun, Running
 from demo_company.report import Report, Row, counts, say, table
@@ -121,7 +112,6 @@ def _play(folder: Path, running: Running, report: Report) -> Accounts:
     with closing(Api(running.address, accounts.keys)) as api:
         stage = Stage(api=api, story=told, report=report, link_address=running.link_address)
         shots = _send(stage)
-        comparing.compare(stage)
         _gather(stage)
         rows = {
             call.id: Row(

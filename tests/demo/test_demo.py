@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,17 +107,6 @@ def test_repeats_other_bytes_and_playlists_are_answered_as_they_must_be(played: 
     assert "The same call again: 200\n" in told
     assert "Other bytes in its name: 409 " in told
     assert "A playlist named call.mp3: 415 " in told
-
-
-def test_calls_that_have_no_recording_are_told_with_their_reason(played: Played) -> None:
-    (told,) = [line for line in played.lines if line.startswith("Exchange and telephones tell")]
-    assert "tell of 19 calls" in told, told
-    assert "16 recorded, 1 not answered" in told, told
-    assert told.endswith("gaps with reason: 1 private, 1 unexplained."), told
-    with zipfile.ZipFile(played.folder / "bundle.zip") as archive:
-        (name,) = [n for n in archive.namelist() if n.endswith("/completeness.json")]
-        lost = json.loads(archive.read(name))["lost"]
-    assert [one["reason"] for one in lost] == ["unexplained"]
 
 
 def test_nothing_of_the_demo_runs_on_when_it_has_ended(played: Played) -> None:

@@ -175,6 +175,7 @@ def test_no_field_of_a_passport_is_empty(whole: Path) -> None:
         "fixity",
         "event",
         "participants",
+        "documents",
         "not_known",
     }
 
