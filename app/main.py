@@ -47,6 +47,7 @@ from app.identity.routes import router as identity
 from app.inspection import detection, papers
 from app.inspection.examiner import examiner
 from app.inspection.routes import router as searches
+from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
 from app.recordings.call_routes import router as calls
 from app.recordings.ingest import IngestTools
@@ -98,6 +99,7 @@ ROUTERS = (
     processing,
     policy,
     playback,
+    marks,
     disputes,
     dispute_work,
     dispute_reports,

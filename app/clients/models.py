@@ -78,6 +78,13 @@ class Client(Base):
     """
 
     __tablename__ = "clients"
+    __table_args__ = (
+        Index(
+            "ix_clients_words",
+            text("to_tsvector('simple'::regconfig, name)"),
+            postgresql_using="gin",
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     external_id: Mapped[str] = mapped_column(unique=True)
@@ -194,6 +201,11 @@ class Event(Base):
             "client_id",
             "occurred_at",
             postgresql_where="closed_at IS NULL AND client_id IS NOT NULL",
+        ),
+        Index(
+            "ix_events_words",
+            text("to_tsvector('simple'::regconfig, subject)"),
+            postgresql_using="gin",
         ),
         Index("ix_events_triage", "occurred_at", postgresql_where="client_id IS NULL"),
     )

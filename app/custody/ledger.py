@@ -45,6 +45,8 @@ class Act(StrEnum):
     PARTY_CHANGE_PROPOSED = "party.change_proposed"
     PARTY_CHANGE_REJECTED = "party.change_rejected"
     MEDIA_PLAYED = "media.played"
+    MARK_ADDED = "mark.added"
+    MARK_REMOVED = "mark.removed"
     ACCESS_DENIED = "access.denied"
     UPLOAD_REFUSED = "upload.refused"
     CLIENT_CHANGED = "client.changed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from app.web.words import N_
+from app.web.words import N_, Words
 
 Tone = Literal["good", "half", "open", "bad", "still"]
 
@@ -64,3 +64,8 @@ STATES: Final[dict[str, dict[str, State]]] = {
 def state_of(group: str, code: str) -> State:
     """Return the state of a code."""
     return STATES[group].get(code) or State(code, "?", "open")
+
+
+def word(words: Words, group: str, code: str) -> str:
+    """Return the word of a state, where no mark can stand beside it."""
+    return words.gettext(state_of(group, code).word)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.core.clock import SetClock
 from app.embedded.postgres import Cluster
@@ -19,6 +19,7 @@ from app.inspection.sandbox import Sandbox
 from tests.conftest import new_database
 from tests.review.conftest import CHROMIUM, IS_CI
 from tests.review.house import PASSWORD, House, opened
+from tests.web.looking import AXE, SIZES, Look
 from tests.web.table import SUBJECTS
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -93,3 +94,45 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.exists():
+        if IS_CI:
+            pytest.fail("axe-core is missing: run scripts/setup.")
+        pytest.skip("axe-core is missing: run scripts/setup.")
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def open_page(site: Site, chromium: Browser) -> Iterator[Callable[[Role, Look], Page]]:
+    """Give a function that opens a browser as a role looks at pages."""
+    contexts = []
+
+    def opened(role: Role, look: Look) -> Page:
+        width, height = SIZES[look.size]
+        context = chromium.new_context(
+            base_url=site.house.url,
+            locale="ru-RU" if look.lang == "ru" else "en-GB",
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if look.scheme == "dark" else "light",
+        )
+        contexts.append(context)
+        context.add_cookies(
+            [
+                {
+                    "name": SESSION_COOKIE,
+                    "value": site.cookies[role],
+                    "url": site.house.url.replace("http:", "https:"),  # It is sent to loopback too.
+                    "secure": True,
+                    "httpOnly": True,
+                    "sameSite": "Lax",
+                }
+            ]
+        )
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -6,98 +6,18 @@ page for each role that sees it, in both languages, sizes and schemes.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from app.identity.authenticator import SESSION_COOKIE
 from app.identity.permissions import Role
-from tests.review.conftest import IS_CI
 from tests.web.conftest import Site
+from tests.web.looking import IS_LONG, LOOKS, NARROWEST, SIZES, Look, violations
 from tests.web.table import merged
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-NARROWEST = 320
-IS_LONG = os.environ.get("AUDIATUR_LONG") == "1"
 PAGES = merged("PAGES")
-
-
-class Look(NamedTuple):
-    """One way to look at a page."""
-
-    lang: str
-    size: str
-    scheme: str
-
-
-LOOKS = (
-    [Look(*one) for one in product(("ru", "en"), SIZES, ("light", "dark"))]
-    if IS_LONG
-    else [Look("ru", "desktop", "light"), Look("en", "phone", "dark")]
-)
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    if not AXE.exists():
-        if IS_CI:
-            pytest.fail("axe-core is missing: run scripts/setup.")
-        pytest.skip("axe-core is missing: run scripts/setup.")
-    return AXE.read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def open_page(site: Site, chromium: Browser) -> Iterator[Callable[[Role, Look], Page]]:
-    """Give a function that opens a browser as a role looks at pages."""
-    contexts = []
-
-    def opened(role: Role, look: Look) -> Page:
-        width, height = SIZES[look.size]
-        context = chromium.new_context(
-            base_url=site.house.url,
-            locale="ru-RU" if look.lang == "ru" else "en-GB",
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if look.scheme == "dark" else "light",
-        )
-        contexts.append(context)
-        context.add_cookies(
-            [
-                {
-                    "name": SESSION_COOKIE,
-                    "value": site.cookies[role],
-                    "url": site.house.url.replace("http:", "https:"),  # It is sent to loopback too.
-                    "secure": True,
-                    "httpOnly": True,
-                    "sameSite": "Lax",
-                }
-            ]
-        )
-        return context.new_page()
-
-    yield opened
-    for context in contexts:
-        context.close()
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    """Return what axe finds on a page."""
-    page.evaluate(axe)  # The policy of the page lets no script element in.
-    found: dict[str, Any] = page.evaluate(
-        "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", RULES
-    )
-    return [
-        f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("path", sorted(PAGES))

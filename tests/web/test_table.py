@@ -15,14 +15,14 @@ from tests.web.conftest import Site
 from tests.web.table import SUBJECTS, merged
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-PAGES, FORMS = merged("PAGES"), merged("FORMS")
+PAGES, FORMS, FILES = merged("PAGES"), merged("FORMS"), merged("FILES")
 OPEN = {path for subject in SUBJECTS for path in getattr(subject, "OPEN", ())}
 
 
 def test_every_page_and_form_stands_in_a_table() -> None:
     shown = {route.path for route in ROUTES if "GET" in route.methods}
     sent = {route.path for route in ROUTES if "POST" in route.methods}
-    assert shown == PAGES.keys() | OPEN
+    assert shown == PAGES.keys() | FILES.keys() | OPEN
     assert sent - OPEN == FORMS.keys()
     assert all(isinstance(route, PageRoute) for route in ROUTES)
 
@@ -41,6 +41,14 @@ def test_a_page_is_shown_to_its_roles_and_to_nobody_else(site: Site, path: str) 
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-frame-options"] == "DENY"
         assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=", answer.text)
+
+
+@pytest.mark.parametrize("path", sorted(FILES))
+def test_a_file_is_given_to_its_roles_and_to_nobody_else(site: Site, path: str) -> None:
+    assert site.get(site.path(path), None).status_code == 401
+    for role in Role:
+        status = site.get(site.path(path), role).status_code
+        assert status == (200 if role in FILES[path] else 403), role
 
 
 @pytest.mark.parametrize("path", sorted(PAGES))

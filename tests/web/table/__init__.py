@@ -1,8 +1,9 @@
 """Which role sees which page: one file per subject, each found by itself.
 
 `PAGES` maps the path of a page to the roles that see it, `FORMS` that of a form to the roles that
-may send it; everybody else is refused. `OPEN` are those for whoever is not known. `fill(house)`
-makes what the pages are about, and returns a value for each parameter of a path.
+may send it, `FILES` that of what is taken away; everybody else is refused. `OPEN` are those for
+whoever is not known. `fill(house)` makes what the pages are about, and returns a value for each
+parameter of a path.
 """
 
 from __future__ import annotations

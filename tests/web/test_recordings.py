@@ -1,0 +1,223 @@
+"""The list of recordings and the page of one: finding, hearing, marking, adding to a dispute."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from app.consent.purposes import Kind
+from app.disputes.models import Dispute, Exhibit
+from app.identity.permissions import Role
+from app.playback.models import Mark
+from app.web import places
+from app.web.edge import form_token
+from app.web.pages.recordings import harmless
+from app.web.places import PlaceInvalid
+from tests.factories import wav
+from tests.web.conftest import Site
+from tests.web.looking import LOOKS, Look, violations
+
+HEAR = "purpose=internal_quality"
+
+
+def _rows(site: Site, query: str, role: Role = Role.MANAGER) -> list[str]:
+    page = site.get(f"/recordings?lang=en&{query}", role).text
+    return re.findall(r'href="/recordings/([0-9a-f-]{36})"', page)
+
+
+def _send(site: Site, path: str, role: Role = Role.MANAGER, **fields: str) -> tuple[int, str]:
+    form = {"token": form_token(site.cookies[role]), "purpose": "internal_quality"} | fields
+    answer = site.post(f"{path}?lang=en", role, form)
+    return answer.status_code, answer.headers.get("location", answer.text)
+
+
+@pytest.mark.parametrize(
+    ("query", "times"),
+    [
+        ("", 1),
+        ("q=вект", 1),
+        ("q=Вектор+сеть", 1),
+        ("q=ектор", 0),
+        ("q=8+(495)+123-45-67", 1),
+        ("q=8+495+123-45-68", 0),
+        ("q=%27%3A*+%26+%21%7C", 1),
+        ("agent=101&direction=inbound", 1),
+        ("direction=outbound", 0),
+        ("flag=refused", 0),
+        ("from=2026-11-20&to=2026-11-20", 1),
+        ("from=2026-11-21", 0),
+        ("longest=1", 1),
+        ("shortest=1", 0),
+        ("state=open", 1),
+        ("state=waiting", 0),
+        ("from=nonsense&flag=nonsense&client=nonsense", 1),
+    ],
+)
+def test_recordings_are_found_by_what_is_known_of_them(site: Site, query: str, times: int) -> None:
+    assert _rows(site, query).count(site.parameters["recording_id"]) == times
+
+
+def test_an_agent_finds_his_own_alone(site: Site) -> None:
+    with site.house.making() as make:
+        other = str(make.recording(agent="777").id)
+    assert other in _rows(site, "")
+    assert other not in _rows(site, "", Role.AGENT)
+    assert site.get(f"/recordings/{other}", Role.AGENT).status_code == 404
+
+
+def test_a_table_that_is_taken_away_runs_nothing(site: Site) -> None:
+    with site.house.making() as make:
+        client = make.client(name="=HYPERLINK(1)")
+        make.recording(client=client)
+    answer = site.get("/recordings/export.csv?lang=en&q=hyperlink", Role.MANAGER)
+    assert "attachment" in answer.headers["content-disposition"]
+    head, row = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert head[2] == "Client"
+    assert row[2] == "'=HYPERLINK(1)"
+    for cell in ("=1", "+1", "-1", "@x", "\t=1", "\r=1"):
+        assert harmless(cell) == f"'{cell}"
+    assert harmless("a=1") == "a=1"
+
+
+def test_what_may_not_be_heard_is_explained_and_not_played(site: Site) -> None:
+    with site.house.making() as make:
+        recording = str(make.recording(body=wav(8.0), duration_ms=8000).id)
+    site.house.propose(recording, Kind.REFUSAL, evidence={"quote": "Не надо"})
+    page = site.get(f"/recordings/{recording}?lang=en&{HEAR}", Role.MANAGER)
+    assert page.status_code == 200
+    assert "<audio" not in page.text
+    assert "What would make it possible" in page.text
+    assert "denied" in page.text
+    assert site.get(f"/recordings/{recording}", Role.MANAGER).text.count("<audio") == 0
+
+
+def test_an_auditor_reads_and_does_not_listen(site: Site) -> None:
+    path = f"/recordings/{site.parameters['recording_id']}?lang=en&{HEAR}"
+    page = site.get(path, Role.AUDITOR).text
+    assert "<audio" not in page
+    assert "does not listen" in page
+    assert "What the ledger tells" in page
+    assert "What the ledger tells" not in site.get(path, Role.MANAGER).text
+
+
+def test_a_mark_is_made_and_taken_away_by_who_made_it(site: Site) -> None:
+    here = f"/recordings/{site.parameters['recording_id']}"
+    fields = {"kind": "key_moment", "from": "0:03.5", "to": "", "note": "Назван срок"}
+    status, where = _send(site, f"{here}/marks", **fields)
+    assert (status, where) == (303, f"{here}?{HEAR}")
+    assert "Назван срок" in site.get(here, Role.REVIEWER).text
+    with site.house.database.transaction() as session:
+        mark = session.scalars(select(Mark).where(Mark.note == "Назван срок")).one()
+    assert (mark.from_ms, mark.to_ms) == (3500, None)
+    assert _send(site, f"{here}/marks/{mark.id}/remove", Role.REVIEWER)[0] == 403
+    assert _send(site, f"{here}/marks/{mark.id}/remove")[0] == 303
+    assert "Назван срок" not in site.get(here, Role.REVIEWER).text
+    assert {"mark.added", "mark.removed"} <= set(site.house.acts(site.parameters["recording_id"]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"from": "x"}, "written as 1:02.5"),
+        ({"from": "0:05", "to": "0:04"}, "written as 1:02.5"),
+        ({"from": "9:00"}, "after the end"),
+        ({"from": "0:01", "kind": "comment"}, "needs words"),
+    ],
+)
+def test_a_mark_that_cannot_be_says_why(site: Site, fields: dict[str, str], why: str) -> None:
+    here = f"/recordings/{site.parameters['recording_id']}/marks"
+    status, page = _send(site, here, **({"kind": "praise", "to": "", "note": ""} | fields))
+    assert status == 422
+    assert why in page
+
+
+def test_a_part_goes_to_a_dispute_without_what_must_not_be_heard(site: Site) -> None:
+    here = f"/recordings/{site.parameters['recording_id']}"
+    with site.house.database.transaction() as session:
+        dispute = session.scalars(
+            select(Dispute).where(Dispute.subject == "После выезда не работает сеть")
+        ).one()
+    fields = {
+        "dispute": str(dispute.id),
+        "from": "0:01",
+        "to": "0:06",
+        "note": "Клиент говорит о кабеле",
+        "silence_from": "0:02",
+        "silence_to": "0:03,5",
+        "silence_why": "personal_data",
+    }
+    assert _send(site, f"{here}/exhibits", **fields)[0] == 303
+    with site.house.database.transaction() as session:
+        made = session.scalars(select(Exhibit).where(Exhibit.dispute_id == dispute.id)).one()
+    assert (made.from_ms, made.to_ms) == (1000, 6000)
+    assert [(one["from_ms"], one["to_ms"]) for one in made.redactions] == [(2000, 3500)]
+    status, page = _send(site, f"{here}/exhibits", **(fields | {"silence_to": "0:07"}))
+    assert status == 422
+    assert "A redaction begins before or ends after" in page
+
+
+def test_the_api_of_marks_refuses_as_the_page_does(site: Site) -> None:
+    here = f"/v1/recordings/{site.parameters['recording_id']}/marks"
+    listed = site.house.call("auditor", "GET", here).json()["items"]
+    assert site.parameters["mark_id"] in {one["id"] for one in listed}
+    mark = {"kind": "comment", "from_ms": 1}
+    assert site.house.call("auditor", "POST", here, json=mark).status_code == 403
+    assert site.house.call("manager", "POST", here, json=mark).status_code == 400
+    beyond = {"kind": "praise", "from_ms": 9000}
+    assert site.house.call("manager", "POST", here, json=beyond).status_code == 409
+    backwards = {"kind": "praise", "from_ms": 5, "to_ms": 4}
+    assert site.house.call("manager", "POST", here, json=backwards).status_code == 422
+    own = f"{here}/{site.parameters['mark_id']}/remove"
+    assert site.house.call("reviewer", "POST", own).status_code == 403
+    nobody = f"{here}/00000000-0000-7000-8000-000000000000/remove"
+    assert site.house.call("reviewer", "POST", nobody).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("written", "ms"),
+    [("0", 0), ("62,5", 62_500), ("1:02.5", 62_500), ("1:00:01", 3_601_000), ("0:00.05", 50)],
+)
+def test_a_place_is_read_as_people_write_it(written: str, ms: int) -> None:
+    assert places.read(written) == ms
+    assert places.read(places.write(ms)) == ms
+
+
+@pytest.mark.parametrize("written", ["", "x", "-1", "1:2:3:4", "1e3", "٣"])
+def test_what_is_no_place_is_refused(written: str) -> None:
+    with pytest.raises(PlaceInvalid):
+        places.read(written)
+
+
+def test_the_sound_is_heard_and_a_clip_made_by_keys(
+    site: Site, open_page: Callable[[Role, Look], Page], axe: str
+) -> None:
+    page = open_page(Role.REVIEWER, LOOKS[0])
+    faults: list[str] = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(f"/recordings/{site.parameters['recording_id']}?lang=ru&purpose=consent_review")
+    expect(page.locator("#player")).to_have_attribute("data-ready", "yes")
+    expect(page.locator("#player")).to_have_attribute("data-drawn", "yes")
+    page.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('#audio').currentTime >= 5")
+    page.keyboard.press("o")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.wait_for_function("() => Math.abs(document.querySelector('#audio').currentTime - 4) < 0.1")
+    page.keyboard.press("i")
+    assert page.locator("#in").input_value().startswith("0:04")
+    assert page.locator("#out").input_value().startswith("0:05")
+    page.keyboard.press("Space")
+    page.wait_for_function("() => document.querySelector('#audio').currentTime > 4.2")
+    page.keyboard.press("Space")
+    page.keyboard.press("m")
+    expect(page.locator("#mark-note")).to_be_focused()
+    assert page.locator("#mark-from").input_value().startswith("0:04")
+    assert violations(page, axe) == []
+    assert faults == []
