@@ -71,6 +71,10 @@ ClauseRecipient = Literal[
 ]
 
 
+WORDS = r"to_tsvector('simple'::regconfig, regexp_replace(lower({}), '\W+', ' ', 'g'))"
+"""The words of a column, as both indexes and the search by words have them."""
+
+
 class Client(Base):
     """A firm we serve, by one of our offices.
 
@@ -81,7 +85,7 @@ class Client(Base):
     __table_args__ = (
         Index(
             "ix_clients_words",
-            text("to_tsvector('simple'::regconfig, name)"),
+            text(WORDS.format("name")),
             postgresql_using="gin",
         ),
     )
@@ -204,7 +208,7 @@ class Event(Base):
         ),
         Index(
             "ix_events_words",
-            text("to_tsvector('simple'::regconfig, subject)"),
+            text(WORDS.format("subject")),
             postgresql_using="gin",
         ),
         Index("ix_events_triage", "occurred_at", postgresql_where="client_id IS NULL"),

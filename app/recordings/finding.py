@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, literal_column, or_, select, text
 from sqlalchemy.orm import Session
 
-from app.clients.models import Client, Event
+from app.clients.models import WORDS, Client, Event
 from app.core.paging import Cursor
 from app.identity.actor import Actor
 from app.recordings.models import Recording
@@ -117,10 +117,16 @@ def _event_is(state: EventState) -> ColumnElement[bool]:
 
 def _says(word: str) -> ColumnElement[bool]:
     """Return the condition that subject or client has a word that begins so; both have an index."""
-    begins = func.to_tsquery(_SIMPLE, f"'{word}':*")
-    subjects = select(Event.id).where(func.to_tsvector(_SIMPLE, Event.subject).op("@@")(begins))
-    clients = select(Client.id).where(func.to_tsvector(_SIMPLE, Client.name).op("@@")(begins))
+    begins = func.to_tsquery(_SIMPLE, f"'{word.lower()}':*")
+    subjects = select(Event.id).where(_words("events.subject").op("@@")(begins))
+    clients = select(Client.id).where(_words("clients.name").op("@@")(begins))
     return or_(
-        Recording.event_id.in_(subjects),
-        Recording.event_id.in_(select(Event.id).where(Event.client_id.in_(clients))),
+        Recording.event_id.in_(subjects.correlate(None)),
+        Recording.event_id.in_(
+            select(Event.id).where(Event.client_id.in_(clients.correlate(None))).correlate(None)
+        ),
     )
+
+
+def _words(column: str) -> ColumnElement[str]:
+    return literal_column(WORDS.format(column))

@@ -10,14 +10,15 @@ branch_labels = None
 depends_on = None
 
 
+# Quotation marks and other signs part words, whatever the database's locale makes of them.
+WORDS = r"to_tsvector('simple'::regconfig, regexp_replace(lower({}), '\W+', ' ', 'g'))"
+
+
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    op.execute(
-        "CREATE INDEX ix_events_words ON events USING gin (to_tsvector('simple'::regconfig, subject))"
-    )
-    op.execute(
-        "CREATE INDEX ix_clients_words ON clients USING gin (to_tsvector('simple'::regconfig, name))"
-    )
+    for table, column in (("events", "subject"), ("clients", "name")):
+        words = WORDS.format(column)
+        op.execute(f"CREATE INDEX ix_{table}_words ON {table} USING gin ({words})")
 
 
 def downgrade() -> None:
