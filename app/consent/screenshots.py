@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,7 +18,7 @@ from app.consent.models import Screening
 from app.consent.packs import for_places
 from app.consent.purposes import Purpose, RecipientClass, ScreeningResult, Side
 from app.consent.review import person
-from app.consent.rules import Decision, Permit, fail_closed
+from app.consent.rules import Decision, Permit
 from app.consent.service import CaseMissing, assertions_about, in_force, places_of
 from app.consent.spans import WHOLE
 from app.core.ids import new_id
@@ -32,8 +31,6 @@ from app.recordings.models import Party, Screenshot
 
 Areas = Sequence[Mapping[str, Any]]
 """Rectangles of a picture as they are kept, with `x`, `y`, `w`, `h`."""
-
-_log = structlog.get_logger()
 
 
 def question(
@@ -85,14 +82,13 @@ def decide(
     Whatever breaks on the way is a denial. The stamp is read before the case, so that a change in
     between makes the decision stale and never the other way round.
     """
-    try:
-        with session.begin_nested():
-            stamp = queries.screenshot_stamp(session, screenshot_id, question.recipient.contact_id)
-            case = case_file(session, screenshot_id, areas=areas)
-            return replace(rules.decide(case, question, at=at), stamp=stamp)
-    except Exception as exc:  # noqa: BLE001 - fail closed: no case, no pack or no answer means no.
-        _log.error("consent.undecided", screenshot_id=str(screenshot_id), error=type(exc).__name__)
-        return fail_closed(screenshot_id, question)
+
+    def ask() -> Decision:
+        stamp = queries.screenshot_stamp(session, screenshot_id, question.recipient.contact_id)
+        case = case_file(session, screenshot_id, areas=areas)
+        return replace(rules.decide(case, question, at=at), stamp=stamp)
+
+    return service.answered(session, screenshot_id, question, ask)
 
 
 def permit_for(

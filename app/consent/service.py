@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -133,14 +133,25 @@ def decide(session: Session, recording_id: UUID, question: Question, *, at: date
     The stamp is read before the case, so that a change in between makes the decision stale and
     never the other way round.
     """
+
+    def ask() -> Decision:
+        stamp = queries.stamp(session, recording_id, question.recipient.contact_id)
+        case = case_file(session, recording_id, at=at)
+        return replace(rules.decide(case, question, at=at), stamp=stamp)
+
+    return answered(session, recording_id, question, ask)
+
+
+def answered(
+    session: Session, object_id: UUID, question: Question, ask: Callable[[], Decision]
+) -> Decision:
+    """Return what `ask` decides; whatever breaks in it is a denial, `E_INTERNAL`."""
     try:
         with session.begin_nested():
-            stamp = queries.stamp(session, recording_id, question.recipient.contact_id)
-            case = case_file(session, recording_id, at=at)
-            return replace(rules.decide(case, question, at=at), stamp=stamp)
+            return ask()
     except Exception as exc:  # noqa: BLE001 - fail closed: no case, no pack or no answer means no.
-        _log.error("consent.undecided", recording_id=str(recording_id), error=type(exc).__name__)
-        return fail_closed(recording_id, question)
+        _log.error("consent.undecided", object_id=str(object_id), error=type(exc).__name__)
+        return fail_closed(object_id, question)
 
 
 def case_file(
