@@ -14,7 +14,7 @@ TOOLS = ["bash", "dirname", "id", "mkdir", "sha256sum", "head", "tail", "grep", 
 
 PACKAGES = (
     "ffmpeg bubblewrap sox libsox-fmt-base libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 "
-    "fonts-dejavu-core"
+    "fonts-dejavu-core npm"
 )
 
 
@@ -62,7 +62,7 @@ def set_up(checkout: Path, bare: Path, *options: str) -> subprocess.CompletedPro
 
 
 def with_packages(bare: Path) -> None:
-    for name in ("ffmpeg", "bwrap", "sox", "fc-list"):
+    for name in ("ffmpeg", "bwrap", "sox", "fc-list", "npm"):
         put(bare, name, "exit 0")
     libraries = ("libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0")
     lines = "".join(rf"\t{library} (libc6,x86-64) => /lib/{library}\n" for library in libraries)
