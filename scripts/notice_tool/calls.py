@@ -103,6 +103,11 @@ def _single(random: np.random.Generator, prompts: PromptSet, speech: Speech) -> 
 def _compound(random: np.random.Generator, prompts: PromptSet, speech: Speech) -> _Draft:
     prompt = _prompt(random, prompts)
     draft = _Draft(played=prompt, sound=prompt.sound, kind="")
+    _degrade_all(draft, random, speech)
+    return draft
+
+
+def _degrade_all(draft: _Draft, random: np.random.Generator, speech: Speech) -> None:
     kinds = {"codec"} | {
         str(kind)
         for kind in random.choice(SINGLE_KINDS[1:], int(random.integers(2, 5)), replace=False)
@@ -111,7 +116,27 @@ def _compound(random: np.random.Generator, prompts: PromptSet, speech: Speech) -
     for kind in ("drift", "jump", "overlap", "noise", "codec", "loss", "gain"):
         if kind in kinds:
             _degrade(draft, kind, random, speech)
-    return draft
+
+
+def denied(seed: int, kind: str, prompts: PromptSet, speech: Speech) -> Case:
+    """Return a call with an announcement broken in that way, or one that says the contrary.
+
+    One in four comes over a clean line, the others with several degradations at once.
+    """
+    random = np.random.default_rng([seed, len(Family)])
+    prompt = _prompt(random, prompts)
+    if kind in broken.KINDS:
+        made = broken.broken(kind, prompt, random, prompts, speech)
+        sound, share = made.sound, made.share
+    else:
+        while prompt.voice is None or prompt.notice is None:
+            prompt = _prompt(random, prompts)
+        contrary = prompt.notice.negated[int(random.integers(0, len(prompt.notice.negated)))]
+        sound, share = say(prompt.voice, prompt.notice.language, contrary), 0.0
+    draft = _Draft(played=prompt, sound=sound, kind=kind, share=share)
+    if _happens(random, 0.75):
+        _degrade_all(draft, random, speech)
+    return _finished(seed, Family.BROKEN, draft, random, speech)
 
 
 def _degrade(draft: _Draft, kind: str, random: np.random.Generator, speech: Speech) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from notice_tool import corpus, cost, report
+from notice_tool import corpus, cost, denied, report
 from notice_tool.calls import Family
 from notice_tool.evaluate import Outcome, references, run
 from notice_tool.prompts import prompt_set, speech_set
@@ -52,6 +52,12 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="take the prompts and voices of the calibration instead of the held-out ones",
     )
+    parser.add_argument(
+        "--denied",
+        type=int,
+        metavar="CASES",
+        help="only so many negated, replaced, gapped and cut off ones: never complete",
+    )
     parser.add_argument("--without-cost", action="store_true", help="measure no time and memory")
     return parser.parse_args()
 
@@ -83,6 +89,9 @@ def generated(calls: int, *, seed: int, final: bool, jobs: int) -> list[Outcome]
 def main() -> None:
     arguments = _arguments()
     profile = PROFILES[arguments.profile]
+    if arguments.denied is not None:
+        denied.table(denied.run(arguments.denied, seed=arguments.seed, jobs=max(arguments.jobs, 1)))
+        return
     calls = arguments.calls if arguments.calls is not None else profile.calls
     began = time.monotonic()
     final = not arguments.tuning

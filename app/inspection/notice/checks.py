@@ -14,13 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from app.inspection.notice.align import Alignment
-from app.inspection.notice.coverage import Coverage, coverage, gaps_s, is_replaced
+from app.inspection.notice.coverage import (
+    Coverage,
+    coverage,
+    gaps_s,
+    is_replaced,
+    level_of_line,
+    typical_correlation,
+)
 from app.inspection.notice.features import ALIGN, SAMPLE_RATE_HZ
 from app.inspection.notice.spans import Truths, bridged
 from app.inspection.notice.thresholds import Thresholds
 from app.inspection.notice.waveform import FineMatch
 
-METHOD_VERSION: Final = "notice-2"
+METHOD_VERSION: Final = "notice-3"
 
 _MS_PER_SAMPLE: Final = 1000 / SAMPLE_RATE_HZ
 _PPM: Final = 1e6
@@ -74,10 +81,8 @@ def judge(alignment: Alignment, fine: FineMatch, speech: Truths, *, limits: Thre
     3. A clock no telephone has is another reading of the text.
     4. Complete needs the share, no gap long enough for a word and no jump long enough for one.
     """
-    correlation = fine.correlation
-    typical = float(np.percentile(correlation[speech], 75))
-    level = float(np.clip(limits.heard_share * typical**2, limits.heard_least, limits.heard_most))
-    found = coverage(fine, speech, level=level, limits=limits)
+    typical = typical_correlation(fine, speech)
+    found = coverage(fine, speech, level=level_of_line(typical, limits), limits=limits)
     heard = found.heard & speech
     sure = found.sure & speech
     sure_s = float(sure.sum()) * ALIGN.seconds
@@ -117,11 +122,13 @@ def _breaks(
     spoken = bridged(speech, round(limits.closure_s / ALIGN.seconds))
     lack_s = float(np.clip(limits.clean_correlation - typical, 0.0, limits.most_lack_s))
     longest_s, end_s = gaps_s(found.heard, spoken)
+    # What the second look has followed is a jump or a lost packet, no other word.
+    instead = found.instead & spoken & ~fine.followed
     reasons: list[Reason] = []
     if longest_s > limits.longest_gap_s + lack_s or end_s > limits.longest_end_s + lack_s:
         reasons.append(Reason.GAP)
     if clock.jump_ms > limits.longest_jump_ms or is_replaced(
-        fine.lag, found.heard & speech, found.instead & spoken, limits
+        fine.lag, found.plain & speech, instead, limits
     ):
         reasons.append(Reason.INTERRUPTED)
     return reasons

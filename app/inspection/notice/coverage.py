@@ -29,10 +29,12 @@ _AGREEING: Final = 20
 class Coverage:
     """One truth for every 5 ms of the reference.
 
-    `sure` was heard, short holes filled in; `faint` is contained in louder sound; `instead` is
-    where another sound, about as loud, stood in its place.
+    `plain` correlates as it usually does on this line; `sure` was heard, short holes filled in;
+    `faint` is contained in louder sound; `instead` is where another sound, about as loud, stood in
+    its place.
     """
 
+    plain: Truths
     sure: Truths
     faint: Truths
     instead: Truths
@@ -42,19 +44,35 @@ class Coverage:
         return self.sure | self.faint
 
 
+def typical_correlation(fine: FineMatch, speech: Truths) -> float:
+    """Return the upper quartile of the correlation where there is speech."""
+    return float(np.percentile(fine.correlation[speech], 75))
+
+
+def level_of_line(typical: float, limits: Thresholds) -> float:
+    """Return the correlation that is enough on a line where it is typically so high."""
+    return float(np.clip(limits.heard_share * typical**2, limits.heard_least, limits.heard_most))
+
+
 def coverage(fine: FineMatch, speech: Truths, *, level: float, limits: Thresholds) -> Coverage:
     """Return what was heard; `level` is the correlation that is enough on this line."""
     plain = fine.correlation >= level
     nothing = np.zeros_like(plain)
     if not (plain & speech).any():
-        return Coverage(sure=nothing, faint=nothing, instead=~plain)
+        return Coverage(plain=nothing, sure=nothing, faint=nothing, instead=~plain)
     usual = float(np.median(fine.gain[plain & speech]))
     contained = fine.gain / usual
     masked = (fine.correlation >= limits.masked_least) & _is_as_loud(contained, limits)
     close = (fine.brief >= limits.close_least) & _is_as_loud(fine.brief_gain / usual, limits)
-    clear = plain | masked | grown(close, round(limits.close_reach_s / ALIGN.seconds))
+    near = grown(close, round(limits.close_reach_s / ALIGN.seconds))
     # The power of the sound beside that of the reference in it, as loud as it usually is.
     power = np.square(contained / np.maximum(np.abs(fine.correlation), _TINY))
+    weight = np.where(speech, 1 / np.maximum(power, 1.0), 0.0)
+    clear = plain | near
+    for first, after in _words(plain | near, speech, fine.lag, limits):
+        if _within(contained[first:after], weight[first:after]) < limits.masked_hole_least:
+            masked[first:after] = False
+    clear |= masked
     instead = ~clear & (power >= limits.instead_least) & (power <= limits.instead_most)
     sure = bridged(clear, round(limits.bridged_s / ALIGN.seconds))
     for first, after in runs(~clear):
@@ -63,47 +81,70 @@ def coverage(fine: FineMatch, speech: Truths, *, level: float, limits: Threshold
             abs(jump_ms(fine.lag, clear & speech, first, after)) > limits.same_lag_ms
         ):
             sure[first:after] = False
-    faint = _faint(sure, speech, contained, power, limits)
-    return Coverage(sure=sure, faint=faint, instead=instead)
+    faint = _faint(sure, speech, contained, weight, limits)
+    return Coverage(plain=plain, sure=sure, faint=faint, instead=instead)
 
 
 def _is_as_loud(contained: npt.NDArray[np.float32], limits: Thresholds) -> Truths:
     return (contained >= limits.contained_least) & (contained <= limits.contained_most)
 
 
-def _faint(
-    sure: Truths,
-    speech: Truths,
-    contained: npt.NDArray[np.float32],
-    power: npt.NDArray[np.float32],
-    limits: Thresholds,
-) -> Truths:
-    """Return the holes in which the reference is contained, drowned; none when they are too much.
+def _words(
+    sure: Truths, speech: Truths, lag: npt.NDArray[np.float64], limits: Thresholds
+) -> list[tuple[int, int]]:
+    """Return the holes that may hide a word: with room for one, or with another lag behind them.
+
+    In such a hole some moments look masked by chance; the whole of it must contain the reference.
+    """
+    found = []
+    for first, after in runs(~sure):
+        spoken_s = int(speech[first:after].sum()) * ALIGN.seconds
+        is_moved = abs(jump_ms(lag, sure & speech, first, after)) > limits.replaced_jump_ms
+        if spoken_s >= limits.word_s or (is_moved and spoken_s >= limits.replaced_gap_s):
+            found.append((first, after))
+    return found
+
+
+def _within(contained: npt.NDArray[np.float32], weight: npt.NDArray[np.float64]) -> float:
+    """Return how much of the reference a hole contains.
 
     The mean weighs each moment by the power the reference would have there, the most likely value
     under noise.
     """
-    weight = np.where(speech, 1 / np.maximum(power, 1.0), 0.0)
+    return float((weight * contained).sum() / max(float(weight.sum()), _TINY))
+
+
+def _faint(
+    sure: Truths,
+    speech: Truths,
+    contained: npt.NDArray[np.float32],
+    weight: npt.NDArray[np.float64],
+    limits: Thresholds,
+) -> Truths:
+    """Return the drowned holes that contain the reference; none when they are too much."""
     faint = np.zeros_like(sure)
     for first, after in runs(~sure):
         hole = slice(first, after)
         spoken = int(speech[hole].sum())
         if not 0 < spoken <= limits.faint_s / ALIGN.seconds:
             continue
-        total = float(weight[hole].sum())
-        within = float((weight[hole] * contained[hole]).sum()) / total
-        faint[hole] = within >= limits.faint_least and total >= limits.faint_power_least * spoken
+        within = _within(contained[hole], weight[hole])
+        power = float(weight[hole].sum())
+        faint[hole] = within >= limits.faint_least and power >= limits.faint_power_least * spoken
     is_too_much = int((faint & speech).sum()) > limits.faint_share * int(speech.sum())
     return np.zeros_like(sure) if is_too_much else faint
 
 
 def is_replaced(
-    lag: npt.NDArray[np.float64], heard: Truths, holes: Truths, limits: Thresholds
+    lag: npt.NDArray[np.float64], plain: Truths, holes: Truths, limits: Thresholds
 ) -> bool:
-    """Return whether the lag jumps across a hole with room for a word in reference and sound."""
+    """Return whether the lag jumps across a hole with room for a word in reference and sound.
+
+    Only what correlates plainly has a lag to be sure of.
+    """
     for first, after in runs(holes):
         missing_ms = (after - first) * ALIGN.hop * _MS_PER_SAMPLE
-        jump = jump_ms(lag, heard, first, after)
+        jump = jump_ms(lag, plain, first, after)
         if (
             abs(jump) > limits.replaced_jump_ms
             and missing_ms >= limits.replaced_gap_s * 1000

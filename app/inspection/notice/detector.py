@@ -12,8 +12,10 @@ import numpy.typing as npt
 from app.inspection.notice import windows
 from app.inspection.notice.align import MARGIN_SAMPLES, align
 from app.inspection.notice.checks import Findings, Reason, Verdict, judge
+from app.inspection.notice.coverage import level_of_line, typical_correlation
 from app.inspection.notice.features import ALIGN, SAMPLE_RATE_HZ, SEARCH, Pcm, features
 from app.inspection.notice.hits import Heard, Hit
+from app.inspection.notice.holes import second_look
 from app.inspection.notice.reference import Reference
 from app.inspection.notice.search import (
     LONG_BLOCK_FRAMES,
@@ -184,9 +186,16 @@ class Detector:
         sound = pcm[at - MARGIN_SAMPLES : end]
         sound = np.pad(sound, (0, end - at + MARGIN_SAMPLES - len(sound)))
         alignment = align(reference.prepared, sound)
-        fine = fine_match(reference.waveform, band_limited(sound), lag=alignment.lag)
+        waveform = band_limited(sound)
+        fine = fine_match(reference.waveform, waveform, lag=alignment.lag)
         speech = reference.speech[: len(fine.correlation)]
         findings = judge(alignment, fine, speech, limits=self._limits)
+        if findings.verdict is Verdict.PARTIAL:
+            level = level_of_line(typical_correlation(fine, speech), self._limits)
+            fine = second_look(
+                fine, reference.waveform, waveform, speech, level=level, limits=self._limits
+            )
+            findings = judge(alignment, fine, speech, limits=self._limits)
         if findings.heard.any():
             found = _hit(reference, findings, self._buffer_at + at, channel=channel)
             self._keep(found)

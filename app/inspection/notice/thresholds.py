@@ -43,6 +43,11 @@ class Thresholds:
     # of the power chance alone reaches 0.45, and the hole stays unheard.
     faint_least: float = 0.45
     faint_power_least: float = 0.05
+    # From this length of speech on, or with another lag behind it, a hole may hide a word. Single
+    # moments of it look masked by chance, and it fell into two short ones; so they count only where
+    # the whole hole contains so much of the reference. True playings had 0.36 and more.
+    word_s: float = 0.25
+    masked_hole_least: float = 0.35
     # What is believed on such evidence: no more than a short word at once, a tenth in all.
     faint_s: float = 0.35
     faint_share: float = 0.1
@@ -75,3 +80,9 @@ class Thresholds:
     replaced_jump_ms: float = 15.0
     replaced_gap_s: float = 0.1
     replacing_s: float = 0.05
+    # The second look at a hole: how much louder the sound gets (as a share of it, the mean of 40
+    # ms) when the announcement is taken out of what is not it, and how long that may last. Jumps
+    # of 40 ms and lost packets left up to 0.055 s; where a word was replaced by one at another
+    # lag, "all" by "no", it lasted 0.135 s and more, in noise as loud as the speech too.
+    foreign_least: float = 0.3
+    foreign_s: float = 0.06

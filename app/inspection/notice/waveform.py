@@ -41,7 +41,8 @@ class FineMatch:
     One value for every 5 ms of the reference: `correlation` within 0.2 s around, `gain` (the factor
     with which the reference is contained in the sound) and `lag` (samples beside the candidate's
     start); `brief` and `brief_gain` are those of 0.1 s; `pieces` the best correlation of each
-    0.3 s, a tenth of a second apart.
+    0.3 s, a tenth of a second apart. `followed` is where the second look found the course of the
+    reference, with nothing else in its place.
     """
 
     correlation: Floats
@@ -50,6 +51,7 @@ class FineMatch:
     brief_gain: Floats
     lag: npt.NDArray[np.float64]
     pieces: npt.NDArray[np.float64]
+    followed: npt.NDArray[np.bool_]
 
 
 def band_limited(pcm: Pcm) -> Floats:
@@ -94,6 +96,31 @@ def fine_match(reference: Floats, sound: Floats, *, lag: npt.NDArray[np.float64]
         brief_gain=laid.brief.gain.astype(np.float32),
         lag=laid.lag,
         pieces=peaks[nearest],
+        followed=np.zeros(len(lag), np.bool_),
+    )
+
+
+def retaken(
+    fine: FineMatch,
+    reference: Floats,
+    sound: Floats,
+    *,
+    lag: npt.NDArray[np.int64],
+    among: npt.NDArray[np.bool_],
+) -> FineMatch:
+    """Return the match with another lag tried in the frames of `among`; the better one counts."""
+    laid = _LaidOver(reference, sound, len(lag))
+    laid.take(lag)
+    wide = among & (laid.wide.correlation > fine.correlation)
+    brief = among & (laid.brief.correlation > fine.brief)
+    return FineMatch(
+        correlation=np.where(wide, laid.wide.correlation, fine.correlation).astype(np.float32),
+        gain=np.where(wide, laid.wide.gain, fine.gain).astype(np.float32),
+        brief=np.where(brief, laid.brief.correlation, fine.brief).astype(np.float32),
+        brief_gain=np.where(brief, laid.brief.gain, fine.brief_gain).astype(np.float32),
+        lag=np.where(wide, laid.lag, fine.lag),
+        pieces=fine.pieces,
+        followed=among,
     )
 
 

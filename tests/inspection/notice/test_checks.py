@@ -27,6 +27,7 @@ class _World:
     brief: np.ndarray[Any, Any] = field(default_factory=lambda: np.full(_FRAMES, 0.3))
     brief_gain: np.ndarray[Any, Any] = field(default_factory=lambda: np.full(_FRAMES, 0.3))
     speech: np.ndarray[Any, Any] = field(default_factory=lambda: np.ones(_FRAMES, np.bool_))
+    followed: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(_FRAMES, np.bool_))
 
     def judged(self) -> Findings:
         return judge(
@@ -38,6 +39,7 @@ class _World:
                 brief_gain=self.brief_gain,
                 lag=self.lag,
                 pieces=self.pieces,
+                followed=self.followed,
             ),
             self.speech,
             limits=Thresholds(),
@@ -170,6 +172,32 @@ def test_drowned_syllables_are_no_evidence_of_the_recording() -> None:
     assert world.judged().sameness == pytest.approx(0.95)
 
 
+@pytest.mark.parametrize(
+    ("frames", "contained", "is_believed"),
+    [
+        # Little of the reference in the hole, whatever moments of it look like.
+        (64, 0.1, False),
+        # A drowned word.
+        (64, 0.5, True),
+        # No room for a word.
+        (56, 0.1, True),
+    ],
+)
+def test_moments_that_look_masked_by_chance_do_not_split_the_hole_of_a_word(
+    frames: int,
+    contained: float,
+    is_believed: bool,  # noqa: FBT001 - a parameter of the test.
+) -> None:
+    world = _World()
+    _Hole(frames=frames, contained=contained, times_as_loud=1.2).cut_into(world)
+    # As louder sound over the word would look; without it two holes short enough for lost packets.
+    world.gain[520:540] = 0.9
+    world.correlation[520:540] = 0.3
+    findings = world.judged()
+    assert (findings.verdict is Verdict.FULL) == is_believed
+    assert bool(findings.heard[530]) == is_believed
+
+
 @pytest.mark.parametrize(("frames", "is_whole"), [(30, True), (36, False)])
 @pytest.mark.parametrize("at_start", [True, False])
 def test_an_end_may_lack_less_than_the_middle(
@@ -218,6 +246,18 @@ def test_a_word_replaced_by_one_of_nearly_its_length_interrupts(moved_ms: int) -
     findings = world.judged()
     assert (Reason.INTERRUPTED in findings.reasons) == (moved_ms != 0)
     assert (findings.verdict is Verdict.FULL) == (moved_ms == 0)
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_a_jump_that_the_second_look_has_followed_is_no_other_word(
+    is_followed: bool,  # noqa: FBT001 - a parameter of the test.
+) -> None:
+    world = _World()
+    world.correlation[500:530] = 0.1
+    world.gain[500:530] = 0.1
+    world.lag[530:] -= 40 * 8
+    world.followed[480:550] = is_followed
+    assert (world.judged().verdict is Verdict.FULL) == is_followed
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,63 @@ def test_a_jitter_buffer_and_lost_packets_beside_its_jump_leave_it_complete(shif
     assert hit.complete
 
 
+def _moved(pcm: sounds.Pcm, *jumps: tuple[float, int]) -> sounds.Pcm:
+    """Return the sound with silence inserted (ms above 0) or some dropped at the places."""
+    pieces, begin = [], 0
+    for at_s, ms in jumps:
+        at = int(at_s * _SECOND)
+        pieces += [pcm[begin:at], np.zeros(max(ms, 0) * 8, np.int16)]
+        begin = at - min(ms, 0) * 8
+    return np.concatenate([*pieces, pcm[begin:]])
+
+
+@pytest.mark.parametrize(
+    "jumps",
+    [
+        # Between two jumps, too short for the first look to find.
+        ((2.0, -40), (2.45, 40)),
+        # The last words at a lag of their own.
+        ((4.75, 40),),
+        ((4.7, -40),),
+    ],
+)
+def test_words_at_a_lag_of_their_own_are_heard_by_the_second_look(
+    jumps: tuple[tuple[float, int], ...],
+) -> None:
+    (hit,) = _believed(_search(sounds.call(_talk(1), _moved(_NOTICE, *jumps), _talk(2))))
+    assert hit.complete
+    assert hit.share > 0.99
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "loud noise", "other voice", "same voice"])
+@pytest.mark.parametrize("shift_ms", [-40, 40])
+def test_other_sound_between_two_jumps_is_never_complete(kind: str, shift_ms: int) -> None:
+    replaced = _NOTICE.copy()
+    first, after = 2 * _SECOND, int(2.45 * _SECOND)
+    replaced[first:after] = _instead(kind, replaced[first:after])
+    moved = _moved(replaced, (2.0, shift_ms), (2.45, -shift_ms))
+    hits = _believed(_search(sounds.call(_talk(1), moved, _talk(2))))
+    assert hits
+    assert not any(hit.complete for hit in hits)
+
+
+# A word by the same voice in place of one 40 ms longer or shorter, as a jitter buffer might jump.
+@pytest.mark.parametrize(
+    ("at_s", "longer_ms"), [(1.0, -40), (3.2, -40), (3.2, 40), (2.0, 40), (2.0, -40)]
+)
+def test_a_word_exchanged_for_one_of_another_length_is_never_complete(
+    at_s: float, longer_ms: int
+) -> None:
+    first, after = int(at_s * _SECOND), int((at_s + 0.25) * _SECOND)
+    other = sounds.speech(56, seconds=1)[1_200 : 1_200 + after - first + longer_ms * 8]
+    other = np.asarray(other * (_level(_NOTICE[first:after]) / _level(other)), np.int16)
+    exchanged = np.concatenate([_NOTICE[:first], other, _NOTICE[after:]])
+    hits = _believed(_search(sounds.call(_talk(1), exchanged, _talk(2))))
+    assert hits
+    assert not any(hit.complete for hit in hits)
+    assert all(Reason.INTERRUPTED in hit.reasons for hit in hits if hit.share > 0.6)
+
+
 @pytest.mark.parametrize("pause_s", [0.08, 0.1, 0.25, 1.0, 4.0])
 @pytest.mark.parametrize("pitch_hz", [120.0, 165.0])
 def test_an_interrupted_notice_is_never_complete(pause_s: float, pitch_hz: float) -> None:
