@@ -177,10 +177,11 @@ def test_drowned_syllables_are_no_evidence_of_the_recording() -> None:
     [
         # Little of the reference in the hole, whatever moments of it look like.
         (64, 0.1, False),
+        (64, 0.3, False),
         # A drowned word.
-        (64, 0.5, True),
+        (64, 0.4, True),
         # No room for a word.
-        (56, 0.1, True),
+        (48, 0.1, True),
     ],
 )
 def test_moments_that_look_masked_by_chance_do_not_split_the_hole_of_a_word(
@@ -246,6 +247,19 @@ def test_a_word_replaced_by_one_of_nearly_its_length_interrupts(moved_ms: int) -
     findings = world.judged()
     assert (Reason.INTERRUPTED in findings.reasons) == (moved_ms != 0)
     assert (findings.verdict is Verdict.FULL) == (moved_ms == 0)
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_the_lag_beside_a_hole_is_that_of_what_correlates_plainly(
+    is_moved: bool,  # noqa: FBT001 - a parameter of the test.
+) -> None:
+    world = _World()
+    _Hole(frames=60, contained=0.2, times_as_loud=1.0).cut_into(world)
+    # A tenth of a second matches closely, at a lag that only the frames behind it tell.
+    world.brief[546:560] = 0.9
+    world.brief_gain[546:560] = 1.0
+    world.lag[560:] -= 45 * 8 * is_moved
+    assert world.judged().reasons == ((Reason.INTERRUPTED,) if is_moved else ())
 
 
 @pytest.mark.parametrize("is_followed", [True, False])
