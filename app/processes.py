@@ -47,6 +47,9 @@ _ARCHIVE_ONLY = (
     "AUDIATUR_S3_SECRET_ACCESS_KEY",
     "AUDIATUR_ARCHIVE_KEY_FILE",
     "AUDIATUR_LEDGER_KEY_FILE",
+    "AUDIATUR_OIDC_ISSUER",
+    "AUDIATUR_OIDC_CLIENT_ID",
+    "AUDIATUR_OIDC_CLIENT_SECRET",
 )
 _STAGES_FILE = "AUDIATUR_STAGES_FILE"
 _LOOK_AFTER_SECONDS = 1.0
@@ -67,7 +70,9 @@ def serve(settings: Settings) -> int:
         with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
             address = settings.url or f"http://{settings.host}:{_port_of(web)}"
             link = None
-            if not _has_users(tools.database):
+            if _has_users(tools.database):
+                first_run.forget_link(settings)
+            else:
                 link = first_run.new_link(
                     tools.database, settings, at=tools.clock.now(), base_url=address.rstrip("/")
                 )

@@ -151,6 +151,19 @@ class Settings(BaseSettings):
         default="admin approver legal",
         description="Roles that need a code from a telephone at a browser; `none` for no role.",
     )
+    oidc_issuer: str | None = Field(
+        default=None, description="Log-in provider (OpenID Connect), as its own document names it."
+    )
+    oidc_client_id: str | None = Field(
+        default=None, description="How the archive is known to the log-in provider."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="What the archive shows to the log-in provider."
+    )
+    oidc_match: Literal["none", "email", "preferred_username"] = Field(
+        default="none",
+        description="What binds an account of the same name at first use; by `none` only an admin.",
+    )
     workers: Annotated[int, Field(ge=0, le=32)] = Field(
         default=1, description="Worker processes that `serve` starts."
     )
@@ -254,6 +267,11 @@ class Settings(BaseSettings):
             raise ValueError("the archive and the released copies need credentials of their own")
         if len((self.tsa_urls or "").split()) > _MOST_AUTHORITIES:
             raise ValueError("AUDIATUR_TSA_URLS names more than two authorities")
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError(
+                "with AUDIATUR_OIDC_ISSUER, AUDIATUR_OIDC_CLIENT_ID and "
+                "AUDIATUR_OIDC_CLIENT_SECRET are needed too"
+            )
         if self.tsa_urls and self.tsa_roots_file is None:
             raise ValueError("with AUDIATUR_TSA_URLS, AUDIATUR_TSA_ROOTS_FILE is needed too")
         return self

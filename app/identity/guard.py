@@ -24,6 +24,8 @@ PUBLIC = frozenset(
         "/s/{token}",
         "/login",
         "/login/code",
+        "/login/provider",
+        "/login/provider/back",
         "/recovery/{token}",
         "/first-run/{token}",
         "/static/{name}",

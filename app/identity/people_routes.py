@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.core.deps import ClockDep, SessionDep
 from app.core.problems import problems
-from app.identity import account, offices, queries, service, sessions
+from app.identity import account, offices, oidc, queries, service, sessions
 from app.identity.actor import Actor, PermissionMissing, ProofNeeded
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.offices import OfficeNameTaken, OfficeNotFound, ZoneUnknown
+from app.identity.oidc import ProviderAbsent, SubjectTaken, provider_of
 from app.identity.permissions import Permission
 from app.identity.schemas import (
     DeviceCreate,
@@ -24,6 +25,7 @@ from app.identity.schemas import (
     OfficeRead,
     OfficesRead,
     OfficeWrite,
+    SubjectWrite,
     UserCreate,
     UserOfficesWrite,
     UserRead,
@@ -163,6 +165,28 @@ def revoke_api_keys(
 ) -> Response:
     """Let no key of a person open anything any more."""
     service.revoke_api_keys(session, actor, name, at=clock.now())
+    return Response(status_code=204)
+
+
+@router.put(
+    "/users/{name}/subject",
+    status_code=204,
+    responses=problems(*GUARDED, ProofNeeded, UserNotFound, ProviderAbsent, SubjectTaken),
+)
+def bind_subject(
+    name: str,
+    body: SubjectWrite,
+    request: Request,
+    actor: CanAdminUsers,
+    session: SessionDep,
+    clock: ClockDep,
+) -> Response:
+    """Bind whom the log-in provider calls `subject` to a person here."""
+    at = clock.now()
+    actor.proved(at=at)
+    user = service.user_named(session, name)
+    provider = provider_of(request.app.state.settings)
+    oidc.bind(session, actor, provider, user, body.subject, at=at)
     return Response(status_code=204)
 
 

@@ -224,6 +224,12 @@ class OfficesRead(BaseModel):
     items: list[OfficeRead]
 
 
+class SubjectWrite(_Told):
+    """What the log-in provider calls a person: `sub` of its tokens."""
+
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=KEPT)]
+
+
 class UserOfficesWrite(_Told):
     """Names of offices; none is the main one."""
 

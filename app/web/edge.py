@@ -98,6 +98,7 @@ class LoginPage:
     onward: str
     language: str
     wrong: str | None
+    has_provider: bool
 
 
 _LEADS: Final = {
@@ -303,6 +304,7 @@ def login(
         onward=onward_of(call, onward),
         language=words.language if call.query_params.get("lang") else "",
         wrong=wrong,
+        has_provider=call.app.state.settings.oidc_issuer is not None,
     )
     return guarded(render(call, None, None, "access/login.html", page, status=status, words=words))
 

@@ -288,6 +288,7 @@ def opened(
     sandbox: Sandbox,
     clock: SetClock,
     has_staff: bool = True,
+    **settings: Any,  # noqa: ANN401 - whatever settings there are.
 ) -> Iterator[House]:
     """Run the archive with the routes of review over a database of the test's own."""
     keys = MasterKeys.create(folder / "archive.key")
@@ -295,7 +296,7 @@ def opened(
     database = Database(web_url, role=APP_ROLE, info={"detail_cipher": cipher})
     archive = SealedStore(FolderStore(folder / "archive"), keys)
     tools = Tools(
-        settings=Settings(data=folder, totp_roles="none", _env_file=None),
+        settings=Settings(data=folder, totp_roles="none", _env_file=None, **settings),
         clock=clock,
         database=database,
         cipher=cipher,

@@ -9,16 +9,18 @@ from typing import Final
 from uuid import UUID
 
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.core.errors import Invalid, Refusal
-from app.identity import account, login, second_factor, sessions
+from app.identity import account, login, oidc, second_factor, sessions
 from app.identity.actor import Actor
 from app.identity.authenticator import SESSION_COOKIE
 from app.identity.guard import SessionActor, SourceDep
-from app.identity.login import CodeRefused, LoginRefused, LoginThrottled
+from app.identity.login import CodeAsked, CodeRefused, LoginRefused, LoginThrottled
 from app.identity.models import User
+from app.identity.oidc import ProviderRefused, SubjectUnknown, provider_of
 from app.identity.passwords import SHORTEST, SHORTEST_WITH_CODE
 from app.identity.permissions import Role
 from app.identity.routes import forget, own_row, renewed, set_cookie
@@ -29,7 +31,9 @@ from app.web.words import N_, Words
 
 router = edge.page_router()
 TICKET_COOKIE: Final = "__Host-audiatur-code"
+STATE_COOKIE: Final = "__Host-audiatur-state"
 _TICKET_SECONDS: Final = 300
+_STATE_SECONDS: Final = 600
 _MOST_CODE: Final = 64
 _HERE: Final = "/account"
 
@@ -165,6 +169,57 @@ def _code(call: Request, onward: str, *, wrong: str, status: int = 200) -> Respo
     words = edge.words_of(call)
     page = CodePage(title=words.gettext("Your code"), onward=onward, wrong=wrong)
     return edge.render(call, None, None, "account/code.html", page, status=status, words=words)
+
+
+# --- a provider of log-ins -----------------------------------------------------------------------
+
+
+@router.get("/login/provider")
+def begin_at_provider(
+    call: Request, database: DatabaseDep, clock: ClockDep, onward: str | None = None
+) -> Response:
+    """Send the browser to the log-in provider.
+
+    By a link, since the policy of the pages lets no form lead to another site.
+    """
+    wanted = edge.onward_of(call, onward)
+    begun = oidc.begin(database, provider_of(call.app.state.settings), wanted, at=clock.now())
+    response = RedirectResponse(begun.url, 303)
+    response.set_cookie(
+        STATE_COOKIE,
+        begun.state,
+        max_age=_STATE_SECONDS,
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get("/login/provider/back")
+def come_back(call: Request, database: DatabaseDep, clock: ClockDep, source: SourceDep) -> Response:
+    """Let in whom the provider has named, or ask for his code."""
+    at = clock.now()
+    words = edge.words_of(call)
+    try:
+        known = oidc.finish(
+            database,
+            provider_of(call.app.state.settings),
+            dict(call.query_params),
+            call.cookies.get(STATE_COOKIE, ""),
+            at=at,
+        )
+        token = login.admit_from_provider(
+            database, known.user_id, has_second=known.has_second, source=source, at=at
+        )
+    except CodeAsked as exc:
+        return ask_for_code(exc.ticket, known.onward)
+    except (ProviderRefused, SubjectUnknown, LoginRefused) as exc:
+        wrong = words.gettext(exc.title())
+        return edge.login(call, words, onward=edge.HOME, wrong=wrong, status=401)
+    response = set_cookie(edge.see(edge.onward_of(call, known.onward)), token)
+    response.delete_cookie(STATE_COOKIE, secure=True, httponly=True, samesite="lax")
+    return response
 
 
 # --- the account ----------------------------------------------------------------------------------

@@ -20,4 +20,10 @@ _SENT = (
     "sessions/end-others",
 )
 FORMS = {f"/account/{path}": EVERYBODY for path in _SENT}
-OPEN = {"/login/code", "/recovery/{token}", "/first-run/{token}"}
+OPEN = {
+    "/login/code",
+    "/login/provider",
+    "/login/provider/back",
+    "/recovery/{token}",
+    "/first-run/{token}",
+}
