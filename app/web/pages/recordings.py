@@ -83,6 +83,10 @@ _FIELDS: Final = (
 )
 
 
+_MORE: Final = ("direction", "state", "shortest", "longest", "line")
+"""The conditions that are folded away until one of them is used."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A recording in the list."""
@@ -108,6 +112,7 @@ class ListPage:
     rows: tuple[Row, ...]
     asked: dict[str, str]
     is_narrowed: bool
+    has_more: bool
     client: str
     agents: tuple[tuple[str, str], ...]
     directions: tuple[tuple[str, str], ...]
@@ -137,6 +142,7 @@ def show_recordings(call: Request, actor: CanRead, session: SessionDep) -> Respo
         rows=tuple(_row(one, words) for one in shown),
         asked=asked,
         is_narrowed=any(asked.values()),
+        has_more=any(asked[name] for name in _MORE),
         client=_client_name(session, sought),
         agents=_choice(words, lookups.agents(session)),
         directions=_choice(words, [(c, words.gettext(m)) for c, m in DIRECTIONS.items()]),
