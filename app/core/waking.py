@@ -21,7 +21,8 @@ class Waker:
     """Tells the workers that there is work, at most twenty times a second.
 
     A NOTIFY inside the transaction of a job would make all such commits wait for one another.
-    A wake-up that is lost costs a worker's polling interval and nothing else.
+    The last one is told twice, for a worker that is just looking for jobs forgets what it is told
+    meanwhile. A wake-up that is lost costs a worker's polling interval and nothing else.
     """
 
     def __init__(self, database: Database) -> None:
@@ -45,8 +46,13 @@ class Waker:
         while not self._closed.is_set():
             self._wanted.wait()
             self._wanted.clear()
-            try:
-                self._database.statement(_SQL, {"channel": _CHANNEL, "payload": _PAYLOAD})
-            except (DatabaseAway, psycopg.Error) as exc:
-                _log.warning("waker.failed", error=type(exc).__name__)
-            self._closed.wait(_PAUSE_SECONDS)
+            for _ in range(2):
+                self._tell()
+                if self._closed.wait(_PAUSE_SECONDS) or self._wanted.is_set():
+                    break
+
+    def _tell(self) -> None:
+        try:
+            self._database.statement(_SQL, {"channel": _CHANNEL, "payload": _PAYLOAD})
+        except (DatabaseAway, psycopg.Error) as exc:
+            _log.warning("waker.failed", error=type(exc).__name__)
