@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, true
+from sqlalchemy import ColumnElement, func, or_, select, text, true, tuple_
 from sqlalchemy.orm import Session, selectinload
 
-from app.clients.models import Client, Contact, Contract, Event
-from app.core.paging import Cursor
+from app.clients.models import Client, Contact, ContactPhone, Contract, Event
+from app.clients.numbers import normalise
+from app.core.paging import Cursor, NameCursor
 from app.identity.actor import Actor
+
+_FEWEST_DIGITS = 4
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -24,6 +27,49 @@ def is_seen(session: Session, actor: Actor, client_id: UUID | None) -> bool:
         return True
     found = select(Client.id).where(Client.id == client_id, visible_to(actor))
     return session.scalar(found) is not None
+
+
+def client(session: Session, actor: Actor, client_id: UUID) -> Client | None:
+    """Return a client, if there is one that `actor` may see."""
+    return session.scalar(select(Client).where(Client.id == client_id, visible_to(actor)))
+
+
+def page(  # noqa: PLR0913 - a list has these parts; the last are named.
+    session: Session,
+    actor: Actor,
+    q: str | None,
+    *,
+    region: str,
+    after: NameCursor | None,
+    limit: int,
+) -> Sequence[Client]:
+    """Return clients in the order of their names, narrowed to a name, number or tax id."""
+    wanted = select(Client).where(visible_to(actor))
+    if q:
+        wanted = wanted.where(_says(q, region=region))
+    if after is not None:
+        wanted = wanted.where(tuple_(Client.name, Client.id) > (after.name, after.id))
+    return session.scalars(wanted.order_by(Client.name, Client.id).limit(limit)).all()
+
+
+def _says(q: str, *, region: str) -> ColumnElement[bool]:
+    """Return the condition that a client is called so, or has such a number to call."""
+    found = [
+        Client.name.icontains(q, autoescape=True),
+        Client.tax_id.startswith(q, autoescape=True),
+        Client.external_id.istartswith(q, autoescape=True),
+        Client.id.in_(
+            select(Contact.client_id).where(Contact.name.icontains(q, autoescape=True))
+        ),
+    ]
+    whole = normalise(q, region=region)
+    digits = "".join(one for one in q if one.isdigit())
+    phones = select(Contact.client_id).join(ContactPhone)
+    if whole is not None:
+        found.append(Client.id.in_(phones.where(ContactPhone.number == whole)))
+    elif len(digits) >= _FEWEST_DIGITS:
+        found.append(Client.id.in_(phones.where(ContactPhone.number.contains(digits))))
+    return or_(*found)
 
 
 def client_by_external_id(session: Session, external_id: str) -> Client | None:

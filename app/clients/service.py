@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState, Session
@@ -51,6 +52,18 @@ class EventOfAnotherClient(Conflict):
 
 
 ADOPT = "recordings.adopt"
+
+
+def find(session: Session, actor: Actor, client_id: UUID) -> Client:
+    """Return a client.
+
+    Raises:
+        ClientNotFound: there is none that `actor` may see.
+    """
+    found = queries.client(session, actor, client_id)
+    if found is None:
+        raise ClientNotFound
+    return found
 
 
 def upsert_client(

@@ -256,6 +256,21 @@ def contact(session: Session, contact_id: UUID) -> tuple[Contact, bool] | None:
     return (row[0], row[1]) if row else None
 
 
+def verifications(session: Session, client_id: UUID) -> dict[UUID, ContactVerification]:
+    """Return by contact of a client the newest verification of him as he now is."""
+    rows = session.scalars(
+        select(ContactVerification)
+        .join(Contact, Contact.id == ContactVerification.contact_id)
+        .where(
+            Contact.client_id == client_id,
+            ContactVerification.client_id == client_id,
+            ContactVerification.contact_sha256 == func.contact_looks(Contact.id),
+        )
+        .order_by(ContactVerification.at, ContactVerification.id)
+    )
+    return {row.contact_id: row for row in rows}
+
+
 def assertion(session: Session, assertion_id: UUID, *, lock: bool = False) -> Assertion | None:
     query = select(Assertion).where(Assertion.id == assertion_id)
     if lock:

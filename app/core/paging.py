@@ -41,3 +41,29 @@ class Cursor:
             return cls(at=in_utc(datetime.fromisoformat(at)), id=UUID(row))
         except (ValueError, binascii.Error) as exc:
             raise CursorInvalid from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameCursor:
+    """The place after the row of this name and id, for lists in the order of names."""
+
+    name: str
+    id: UUID
+
+    def encode(self) -> str:
+        return base64.urlsafe_b64encode(f"{self.id} {self.name}".encode()).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> NameCursor:
+        """Return the cursor that `encode` wrote.
+
+        Raises:
+            CursorInvalid: the text is something else.
+        """
+        try:
+            row, _, name = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
+            if "\x00" in name:
+                raise CursorInvalid
+            return cls(name=name, id=UUID(row))
+        except (ValueError, binascii.Error) as exc:
+            raise CursorInvalid from exc

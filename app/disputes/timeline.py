@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     Text,
+    Uuid,
     cast,
     func,
     literal,
@@ -77,7 +78,10 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which part of a client's time is wanted, for which dispute; no `kinds` are all of them."""
+    """Which part of a client's time is wanted; no `kinds` are all of them.
+
+    For a dispute, what was said in it is told and not that it was opened; otherwise of all.
+    """
 
     client_id: UUID
     since: datetime
@@ -88,7 +92,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Something that happened: when, what, who did it, and where it leads."""
+    """Something that happened: when, what, who did it, and where it leads.
+
+    `within` is the event of a recording or screenshot, the dispute of a statement or release.
+    """
 
     at: datetime
     kind: Happened
@@ -97,6 +104,8 @@ class Line:
     title: str
     who: tuple[str, ...]
     duration_ms: int | None = None
+    within: UUID | None = None
+    flag: str | None = None
 
 
 def window_of(
@@ -122,14 +131,26 @@ def window_of(
 
 
 def lines(
-    session: Session, actor: Actor, window: Window, *, after: Cursor | None, limit: int
+    session: Session,
+    actor: Actor,
+    window: Window,
+    *,
+    after: Cursor | None,
+    limit: int,
+    is_newest_first: bool = False,
 ) -> Sequence[Line]:
-    """Return what happened in a window that `actor` may see, the oldest first."""
+    """Return what happened in a window that `actor` may see, the oldest first if not asked else."""
     told = union_all(*_sources(actor, window)).subquery()
+    place = tuple_(told.c.at, told.c.id)
     query = select(told).where(*_within(told, window))
+    if is_newest_first:
+        query = query.order_by(told.c.at.desc(), told.c.id.desc())
+    else:
+        query = query.order_by(told.c.at, told.c.id)
     if after is not None:
-        query = query.where(tuple_(told.c.at, told.c.id) > (after.at, after.id))
-    rows = session.execute(query.order_by(told.c.at, told.c.id).limit(limit)).all()
+        seen = (after.at, after.id)
+        query = query.where(place < seen if is_newest_first else place > seen)
+    rows = session.execute(query.limit(limit)).all()
     known = queries.agents(session, (who for row in rows for who in row.who or ()))
     return [
         Line(
@@ -140,6 +161,8 @@ def lines(
             title=row.title or "",
             who=tuple(known.get(normalised(one) or "", one) for one in row.who or () if one),
             duration_ms=row.duration_ms,
+            within=row.within,
+            flag=row.flag,
         )
         for row in rows
     ]
@@ -174,6 +197,8 @@ def _sources(actor: Actor, window: Window) -> list[Select[Any]]:
             Event.subject,
             _one(Recording.agent),
             duration_ms=Recording.duration_ms,
+            within=Event.id,
+            flag=Recording.flag,
         )
         .join(Event, Event.id == Recording.event_id)
         .where(
@@ -202,8 +227,12 @@ def _sources(actor: Actor, window: Window) -> list[Select[Any]]:
             Target.STATEMENT,
             DisputeStatement.words,
             _one(DisputeStatement.said_by),
-        ).where(
-            DisputeStatement.dispute_id == window.dispute_id,
+            within=DisputeStatement.dispute_id,
+        )
+        .join(Dispute, Dispute.id == DisputeStatement.dispute_id)
+        .where(
+            Dispute.client_id == client_id,
+            *([] if window.dispute_id is None else [Dispute.id == window.dispute_id]),
             DisputeStatement.kind.in_((StatementKind.COMPLAINT, StatementKind.ANSWER)),
             ~queries.is_replaced(),
             queries.visible_to(actor),
@@ -228,6 +257,7 @@ def _screenshots(client_id: UUID) -> Select[Any]:
             Target.SCREENSHOT,
             func.coalesce(Screenshot.note, Event.subject),
             _one(Screenshot.agent),
+            within=Event.id,
         )
         .join(Event, Event.id == Screenshot.event_id)
         .where(Event.client_id == client_id, Screenshot.erased_at.is_(None))
@@ -258,6 +288,7 @@ def _releases(client_id: UUID) -> Select[Any]:
             Target.RELEASE,
             RELEASES.c.state,
             _one(User.full_name),
+            within=RELEASES.c.dispute_id,
         )
         .join(User, User.id == RELEASES.c.requested_by)
         .where(RELEASES.c.client_id == client_id)
@@ -277,6 +308,8 @@ def _line(  # noqa: PLR0913 - a line has these parts.
     who: Any,  # noqa: ANN401
     *,
     duration_ms: Any = None,  # noqa: ANN401
+    within: Any = None,  # noqa: ANN401
+    flag: Any = None,  # noqa: ANN401
 ) -> Select[Any]:
     lasts = cast(null() if duration_ms is None else duration_ms, Integer)
     return select(
@@ -287,4 +320,6 @@ def _line(  # noqa: PLR0913 - a line has these parts.
         title.label("title"),
         who.label("who"),
         lasts.label("duration_ms"),
+        cast(null() if within is None else within, Uuid).label("within"),
+        cast(null() if flag is None else flag, Text).label("flag"),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, select, text, true
+from sqlalchemy import ColumnElement, Select, false, func, select, text, true
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.clients import queries as clients
@@ -138,6 +138,39 @@ def _narrowed(
     if wanted.q is not None:
         conditions.append(Event.subject.icontains(wanted.q, autoescape=True))
     return query.where(*conditions)
+
+
+def counted(
+    session: Session, actor: Actor, client_ids: Sequence[UUID]
+) -> dict[UUID, tuple[int, datetime]]:
+    """Return by client how many recordings there are, and when the newest call began."""
+    rows = session.execute(
+        select(Event.client_id, func.count(), func.max(Recording.started_at))
+        .join(Recording, Recording.event_id == Event.id)
+        .where(Event.client_id.in_(client_ids), Recording.erased_at.is_(None), visible_to(actor))
+        .group_by(Event.client_id)
+    )
+    return {client_id: (count, last) for client_id, count, last in rows}
+
+
+def near(
+    session: Session, actor: Actor, client_id: UUID, at: datetime, *, within: timedelta, limit: int
+) -> Sequence[Recording]:
+    """Return the recordings of a client's calls next to a moment, in their order."""
+    distance = func.abs(func.extract("epoch", Recording.started_at - at))
+    found = session.scalars(
+        select(Recording)
+        .join(Event, Event.id == Recording.event_id)
+        .where(
+            Event.client_id == client_id,
+            Recording.started_at.between(at - within, at + within),
+            Recording.erased_at.is_(None),
+            visible_to(actor),
+        )
+        .order_by(distance, Recording.id)
+        .limit(limit)
+    ).all()
+    return sorted(found, key=lambda one: (one.started_at, one.id))
 
 
 def event_of(session: Session, found: Recording) -> tuple[Event, str | None]:
