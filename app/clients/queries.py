@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select, text, true, tuple_
 from sqlalchemy.orm import Session, selectinload
 
-from app.clients.models import Client, Contact, ContactPhone, Contract, Event
+from app.clients.models import Client, Contact, ContactPhone, Contract, Event, EventKind
 from app.clients.numbers import normalise
 from app.core.paging import Cursor, NameCursor
 from app.identity.actor import Actor
@@ -34,7 +34,7 @@ def client(session: Session, actor: Actor, client_id: UUID) -> Client | None:
     return session.scalar(select(Client).where(Client.id == client_id, visible_to(actor)))
 
 
-def page(  # noqa: PLR0913 - a list has these parts; the last are named.
+def page(
     session: Session,
     actor: Actor,
     q: str | None,
@@ -58,16 +58,14 @@ def _says(q: str, *, region: str) -> ColumnElement[bool]:
         Client.name.icontains(q, autoescape=True),
         Client.tax_id.startswith(q, autoescape=True),
         Client.external_id.istartswith(q, autoescape=True),
-        Client.id.in_(
-            select(Contact.client_id).where(Contact.name.icontains(q, autoescape=True))
-        ),
+        Client.id.in_(select(Contact.client_id).where(Contact.name.icontains(q, autoescape=True))),
     ]
     whole = normalise(q, region=region)
     digits = "".join(one for one in q if one.isdigit())
     phones = select(Contact.client_id).join(ContactPhone)
     if whole is not None:
         found.append(Client.id.in_(phones.where(ContactPhone.number == whole)))
-    elif len(digits) >= _FEWEST_DIGITS:
+    if len(digits) >= _FEWEST_DIGITS:
         found.append(Client.id.in_(phones.where(ContactPhone.number.contains(digits))))
     return or_(*found)
 
@@ -101,6 +99,18 @@ def contracts_of(session: Session, client_id: UUID) -> Sequence[Contract]:
         .where(Contract.client_id == client_id)
         .options(selectinload(Contract.clauses))
         .order_by(Contract.valid_from, Contract.number)
+    ).all()
+
+
+def newest_events(
+    session: Session, client_id: UUID, *, kind: EventKind, limit: int
+) -> Sequence[Event]:
+    """Return the newest events of a kind of a client."""
+    return session.scalars(
+        select(Event)
+        .where(Event.client_id == client_id, Event.kind == kind)
+        .order_by(Event.occurred_at.desc(), Event.id.desc())
+        .limit(limit)
     ).all()
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client, Contract, Event, EventKind
@@ -87,6 +87,18 @@ class Quarter:
     complaints_per_client: Number
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """A month of a client in the office's calendar."""
+
+    since: datetime
+    until: datetime
+    calls: int
+    minutes: Fraction
+    complaints: int
+    dispute_minutes: int
+
+
 def of_client(
     session: Session,
     actor: Actor,
@@ -140,6 +152,71 @@ def of_client(
         ),
         contracts_bring=_brings(session, found, period, since=since, until=until, zone=zone),
     )
+
+
+def months(
+    session: Session,
+    actor: Actor,
+    client_id: UUID,
+    *,
+    count: int,
+    zone: ZoneInfo,
+    at: datetime,
+) -> list[Month]:
+    """Return the last months of a client, the present one last."""
+    today = at.astimezone(zone).date()
+    this = today.year * 12 + today.month - 1
+    days = [date(n // 12, n % 12 + 1, 1) for n in range(this - count + 1, this + 2)]
+    starts = [_midnight(day, zone) for day in days]
+    since, until = starts[0], starts[-1]
+    lasted = _by_month(
+        session,
+        select(Recording.started_at, func.coalesce(Recording.duration_ms, 0))
+        .join(Event, Event.id == Recording.event_id)
+        .where(
+            Event.client_id == client_id,
+            Recording.started_at >= since,
+            Recording.started_at < until,
+            Recording.erased_at.is_(None),
+            recordings.visible_to(actor),
+        ),
+        zone,
+    )
+    complained = _by_month(
+        session,
+        select(Event.occurred_at, literal(1)).where(
+            Event.client_id == client_id,
+            Event.kind == EventKind.COMPLAINT,
+            Event.occurred_at >= since,
+            Event.occurred_at < until,
+        ),
+        zone,
+    )
+    disputes = select(Dispute.id).where(Dispute.client_id == client_id, queries.visible_to(actor))
+    worked: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for row in queries.hours(session, session.scalars(disputes).all()):
+        worked[row.worked_on.year, row.worked_on.month] += row.minutes
+    return [
+        Month(
+            since=begin,
+            until=end,
+            calls=len(lasted[day.year, day.month]),
+            minutes=Fraction(sum(lasted[day.year, day.month]), _MILLISECONDS_IN_MINUTE),
+            complaints=len(complained[day.year, day.month]),
+            dispute_minutes=worked[day.year, day.month],
+        )
+        for day, begin, end in zip(days[:-1], starts[:-1], starts[1:], strict=True)
+    ]
+
+
+def _by_month(
+    session: Session, query: Select[datetime, int], zone: ZoneInfo
+) -> defaultdict[tuple[int, int], list[int]]:
+    found: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for at, value in session.execute(query):
+        local = at.astimezone(zone)
+        found[local.year, local.month].append(value)
+    return found
 
 
 def trend(

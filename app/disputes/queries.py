@@ -244,6 +244,31 @@ def first_complaint(session: Session, dispute_id: UUID) -> datetime | None:
     )
 
 
+def open_counts(session: Session, actor: Actor, client_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return by client how many disputes are not closed."""
+    rows = session.execute(
+        select(Dispute.client_id, func.count())
+        .where(
+            Dispute.client_id.in_(list(client_ids)),
+            Dispute.state != State.CLOSED,
+            visible_to(actor),
+        )
+        .group_by(Dispute.client_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def of_client(session: Session, actor: Actor, client_id: UUID, *, limit: int) -> Sequence[Dispute]:
+    """Return the newest disputes with a client, with their exhibits."""
+    return session.scalars(
+        select(Dispute)
+        .where(Dispute.client_id == client_id, visible_to(actor))
+        .options(selectinload(Dispute.exhibits))
+        .order_by(Dispute.opened_at.desc(), Dispute.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def exhibited_at(
     session: Session, exhibits: Sequence[Exhibit]
 ) -> dict[UUID, tuple[datetime, bool]]:

@@ -150,7 +150,7 @@ def counted(
         .where(Event.client_id.in_(client_ids), Recording.erased_at.is_(None), visible_to(actor))
         .group_by(Event.client_id)
     )
-    return {client_id: (count, last) for client_id, count, last in rows}
+    return {client_id: (count, last) for client_id, count, last in rows if client_id}
 
 
 def near(

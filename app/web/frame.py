@@ -103,6 +103,7 @@ def environments(words: dict[str, Words], front: Front) -> dict[str, Environment
             moment_whole=said.moment_whole,
             day=said.day,
             hour=said.hour,
+            month=said.month,
             since=said.since,
             duration=said.duration,
             number=said.number,

@@ -99,6 +99,10 @@ class Words:
         pattern = "dd.MM.y" if self.language == "ru" else "d MMM y"
         return format_date(at.astimezone(self.zone), pattern, locale=self.locale)
 
+    def month(self, at: datetime) -> str:
+        """Return a month and its year."""
+        return format_date(at.astimezone(self.zone), "LLL y", locale=self.locale)
+
     def hour(self, at: datetime) -> str:
         """Return the time of day."""
         return format_datetime(at, "HH:mm", tzinfo=self.zone, locale=self.locale)
