@@ -44,6 +44,11 @@ def named(session: Session, actor: Actor, name: str) -> Office:
     return found
 
 
+def names(session: Session) -> dict[UUID, str]:
+    """Return what the offices are called."""
+    return {row[0]: row[1] for row in session.execute(select(Office.id, Office.name))}
+
+
 def first_of(actor: Actor) -> UUID:
     """Return the office that a client of `actor` belongs to where nothing is said of it."""
     if actor.offices is None or MAIN_OFFICE in actor.offices:

@@ -90,10 +90,12 @@ def permits(
     told = [words.gettext(_SCOPES[one]) for one in scope]
     if purposes:
         told.append(
-            words.gettext("For: %(what)s.") % {"what": ", ".join(words.gettext(_PURPOSES[one]) for one in purposes)}
+            words.gettext("For: %(what)s.")
+            % {"what": ", ".join(words.gettext(_PURPOSES[one]) for one in purposes)}
         )
     if recipients:
         told.append(
-            words.gettext("To: %(whom)s.") % {"whom": ", ".join(words.gettext(_RECIPIENTS[one]) for one in recipients)}
+            words.gettext("To: %(whom)s.")
+            % {"whom": ", ".join(words.gettext(_RECIPIENTS[one]) for one in recipients)}
         )
     return tuple(told)

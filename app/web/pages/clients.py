@@ -27,6 +27,7 @@ from app.disputes.figures import ClientFigures, Money, Month
 from app.disputes.rules import State
 from app.disputes.service import Plan
 from app.disputes.timeline import Happened, Line, Target, Window
+from app.identity import offices
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
@@ -69,6 +70,7 @@ class Row:
     name: str
     external_id: str
     tax_id: str
+    office: str
     calls: int
     last_call_at: datetime | None
     open_disputes: int
@@ -84,6 +86,7 @@ class ListPage:
     next_cursor: str | None
     is_first: bool
     sees_disputes: bool
+    has_offices: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +201,7 @@ class CardPage:
 
     title: str
     client: Client
+    office: str
     people: tuple[Person, ...]
     papers: tuple[Paper, ...]
     happenings: tuple[Happening, ...]
@@ -276,6 +280,7 @@ def list_clients(
     ids = [one.id for one in shown]
     heard = recordings.counted(session, actor, ids)
     open_ones = disputes.open_counts(session, actor, ids)
+    places = offices.names(session)
     last = shown[-1] if len(found) > _LISTED else None
     page = ListPage(
         title=words.gettext("Clients"),
@@ -286,6 +291,7 @@ def list_clients(
                 name=one.name,
                 external_id=one.external_id,
                 tax_id=one.tax_id or "",
+                office=places[one.office_id],
                 calls=heard[one.id][0] if one.id in heard else 0,
                 last_call_at=heard[one.id][1] if one.id in heard else None,
                 open_disputes=open_ones.get(one.id, 0),
@@ -295,6 +301,7 @@ def list_clients(
         next_cursor=NameCursor(name=last.name, id=last.id).encode() if last else None,
         is_first=after is None,
         sees_disputes=Permission.DISPUTE_READ in actor.permissions,
+        has_offices=len(places) > 1,
     )
     return edge.render(call, actor, session, "clients/list.html", page, words=words)
 
@@ -502,6 +509,7 @@ class _Desk:
         page = CardPage(
             title=client.name,
             client=client,
+            office=offices.names(session)[client.office_id],
             people=self._people(client),
             papers=tuple(
                 self._paper(one) for one in reversed(queries.contracts_of(session, client.id))
