@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -196,8 +196,8 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         denials(request, refusal)
         uploads(request, refusal)
 
-    problems.install(app, on_refusal=told)
-    app.state.web = _web(settings, told)
+    problems.install(app, on_refusal=told, otherwise=_page)
+    app.state.web = _web(settings)
     answer_broken(app)
     app.add_middleware(Gate)
     app.add_middleware(Told)
@@ -205,7 +205,13 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     return app
 
 
-def _web(settings: Settings, on_refusal: Callable[[Request, Refusal], None]) -> Web:
+def _page(request: Request, refusal: Refusal) -> Response | None:
+    """Answer a refusal of a page with a page."""
+    is_page = isinstance(request.scope.get("route"), PageRoute)
+    return pages.refused(request, refusal) if is_page else None
+
+
+def _web(settings: Settings) -> Web:
     """Return what the pages are given."""
     said, built = words.load(settings.zone, settings.region), front.load()
     if not built.is_built:
@@ -222,7 +228,6 @@ def _web(settings: Settings, on_refusal: Callable[[Request, Refusal], None]) -> 
         front=built,
         sections=SECTIONS,
         is_page=lambda path: any(route.path_regex.fullmatch(path) for route in shown),
-        on_refusal=on_refusal,
     )
 
 

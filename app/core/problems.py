@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.core import errors
@@ -125,25 +125,27 @@ def install(
     app: FastAPI,
     *,
     on_refusal: Callable[[Request, Refusal], None] = lambda _request, _refusal: None,
+    otherwise: Callable[[Request, Refusal], Response | None] = lambda _request, _refusal: None,
 ) -> None:
     """Answer every refusal of `app` as a problem, and explain each at `/problems/{slug}`.
 
-    `on_refusal` is called with each refusal before it is answered, in a thread.
+    `on_refusal` is called with each refusal before it is answered, in a thread; `otherwise` may
+    answer in another form. Both come after the transaction of the request was rolled back.
     """
 
     @app.exception_handler(Refusal)
-    def refused(request: Request, exc: Refusal) -> JSONResponse:
+    def refused(request: Request, exc: Refusal) -> Response:
         on_refusal(request, exc)
-        return response_to(exc, instance=request.url.path)
+        return otherwise(request, exc) or response_to(exc, instance=request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    def malformed(request: Request, exc: RequestValidationError) -> JSONResponse:
+    def malformed(request: Request, exc: RequestValidationError) -> Response:
         found = [
             {"where": "/".join(str(part) for part in e["loc"]), "what": e["msg"]}
             for e in exc.errors()
         ]
         refusal = errors.Malformed("The request does not have the shape asked for.", errors=found)
-        return response_to(refusal, instance=request.url.path)
+        return otherwise(request, refusal) or response_to(refusal, instance=request.url.path)
 
     @app.exception_handler(HTTPException)
     def plain(request: Request, exc: HTTPException) -> JSONResponse:

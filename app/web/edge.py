@@ -16,8 +16,6 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment
@@ -74,7 +72,6 @@ class Web:
     front: Front
     sections: tuple[Section, ...]
     is_page: Callable[[str], bool]
-    on_refusal: Callable[[Request, Refusal], None]
     counts: Counts = field(default_factory=Counts)
 
 
@@ -137,22 +134,13 @@ def web_of(call: Request) -> Web:
 
 
 class PageRoute(APIRoute):
-    """Answers refusals as pages: who is not known is shown the log-in form, with status 401."""
+    """Adds the headers of safety. What it refuses is answered as a page by `main`, rolled back."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            try:
-                response: Response = await answer(request)
-            except RequestValidationError as exc:
-                where = ", ".join(str(part["loc"][-1]) for part in exc.errors())
-                refusal: Refusal = Malformed(where)
-                response = refused(request, refusal)
-            except Refusal as exc:
-                await run_in_threadpool(web_of(request).on_refusal, request, exc)
-                response = refused(request, exc)
-            return guarded(response)
+            return guarded(await answer(request))
 
         return handler
 

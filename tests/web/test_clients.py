@@ -44,7 +44,7 @@ def test_what_nobody_is_called_finds_nobody_and_says_what_to_look_for(site: Site
 
 
 def test_a_cursor_that_was_not_given_out_is_refused(site: Site) -> None:
-    assert site.get("/clients?cursor=nonsense", Role.MANAGER).status_code == 422
+    assert site.get("/clients?cursor=nonsense", Role.MANAGER).status_code == 400
 
 
 def test_the_administrator_sees_no_disputes(site: Site) -> None:
@@ -95,8 +95,9 @@ def test_a_number_leads_to_the_list_behind_it(site: Site) -> None:
 def test_the_timeline_has_all_and_is_narrowed(site: Site) -> None:
     path = f"/clients/{site.parameters['client_id']}/timeline?lang=en"
     whole = site.get(path, Role.MANAGER).text
-    for word in ("recorded call", "complaint: ", "dispute: ", "ticket"):
-        assert word in section(whole, "main") or word in whole
+    lines = re.sub(r"<[^>]+>", "", whole)
+    for line in ("recorded call: ", "complaint: После выезда", "dispute: Кто отключил"):
+        assert line in lines
     narrowed = site.get(f"{path}&kind=complaint", Role.MANAGER).text
     assert "1 line<" in narrowed
     assert "Кто отключил сеть" not in narrowed
@@ -152,7 +153,7 @@ def test_a_contact_is_verified_with_words_and_only_as_he_was_looked_at(site: Sit
     assert "Перезвонили по номеру из договора" in wrong.text
     form["mandate_basis"] = "Директор по реестру"
     stale = site.post(path, Role.REVIEWER, form | {"looks": "0" * 64})
-    assert stale.status_code == 409
+    assert stale.status_code == 409  # And nothing of it was kept, as is counted below.
     elsewhere = "00000000-0000-7000-8000-000000000000"
     other = site.post(f"/clients/{client}/contacts/{elsewhere}/verify", Role.REVIEWER, form)
     assert other.status_code == 404
