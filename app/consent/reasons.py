@@ -407,3 +407,21 @@ def remedies_of(code: str) -> tuple[str, ...]:
         return ("CUT_SEGMENT",)
     clause = ("ASK_CLAUSE_DISCLOSE",) if code in {"G_NONE", "C_PURPOSE_NOT_ANNOUNCED"} else ()
     return (*BY_REASON.get(code, ()), *clause)
+
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "C_TOO_WEAK": (
+        "record_outside_min",
+        "record_own_min",
+        "stay_counts_as",
+        "beep_counts_as",
+        "min_stay_ms",
+        "training_listening",
+    ),
+    "C_PROOF_TOO_WEAK": ("proof",),
+    "C_PURPOSE_NOT_ANNOUNCED": ("notice_must_name_purposes", "training_listening"),
+    "G_NONE": ("disclosure_grounds", "disclosure_consent_min"),
+    "J_ALWAYS_REVIEW": ("always_review",),
+    "A_COUNSEL": ("counsel_people", "unlawful_counsel"),
+}
+"""The fields of the packs that a reason hangs on; the other reasons are the same everywhere."""

@@ -28,8 +28,10 @@ class Place(IntEnum):
     REPORTS = 8
     NOTICES = 9
     RULES = 10
-    PEOPLE = 11
-    SYSTEM = 12
+    KEEPING = 11
+    PEOPLE = 12
+    SYSTEM = 13
+    HELP = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,13 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "open": State(N_("open"), "●", "open"),
         "closed": State(N_("closed"), "✓", "still"),
     },
+    "mark": {
+        "norm": State(N_("written in the law"), "§", "good"),
+        "firm": State(N_("firm"), "✓", "good"),
+        "practice": State(N_("practice"), "◐", "half"),
+        "uncertain": State(N_("uncertain, for your lawyer"), "?", "bad"),
+        "choice": State(N_("a choice of the product"), "•", "still"),
+    },
     "inspection": {
         "pending": State(N_("not looked into yet"), "◌", "half"),
         "done": State(N_("looked into"), "✓", "good"),

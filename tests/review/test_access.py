@@ -50,7 +50,6 @@ def populate(house: House) -> None:
 
 STATES: dict[str, tuple[str, str]] = {
     "queues": ("/review", ""),
-    "reasons": ("/review/reasons", ""),
     "proposed": ("/review/proposed", ""),
     "reject": ("/review/proposed", "r"),
     "help": ("/review/proposed", "?"),

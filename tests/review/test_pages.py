@@ -8,9 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app.consent.reasons import REASONS
 from app.identity.authenticator import SESSION_COOKIE
-from app.review import wording
 from tests.review.house import PASSWORD, House
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -154,14 +152,3 @@ def test_only_the_files_of_the_pages_are_given(browser: httpx.Client) -> None:
         assert answer.headers["cache-control"].startswith("public, max-age=")
     for name in ("..%2Fedge.py", "edge.py", "%2e%2e", "meta.json"):
         assert browser.get(f"/static/{name}").status_code == 404
-
-
-def test_every_reason_has_its_place_on_the_page_of_help_in_both_languages(
-    browser: httpx.Client,
-) -> None:
-    _log_in(browser)
-    for lang, words in (("ru", "Что поможет"), ("en", "What helps")):
-        page = browser.get(f"/review/reasons?lang={lang}")
-        assert page.status_code == 200
-        assert words in page.text
-        assert all(f'id="{code}"' in page.text for code in {*REASONS, *wording.WHY})

@@ -228,7 +228,6 @@ class RecordingPage:
     sees_keeping: bool
     history: tuple[Happened, ...]
     sees_history: bool
-    reads_reasons: bool
 
 
 @router.get("/recordings/{recording_id}")
@@ -365,7 +364,6 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
             for one in entries
         ),
         sees_history=Permission.LEDGER_READ in actor.permissions,
-        reads_reasons=Permission.REVIEW_READ in actor.permissions,
     )
     return edge.render(
         call,

@@ -1,4 +1,4 @@
-"""Review: the list of queues, one queue to be cleared by keyboard, and what every reason means."""
+"""Review: the list of queues, and one queue to be cleared by keyboard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from app.consent import queries as evidence
-from app.consent.reasons import REASONS, REMEDIES, remedies_of
 from app.core.deps import ClockDep, SessionDep
 from app.identity.actor import Actor
 from app.identity.guard import Requires
@@ -61,24 +60,6 @@ class ListPage:
     title: str
     rows: tuple[QueueRow, ...]
     reports: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """One reason code, what it means and what would help."""
-
-    code: str
-    title: str
-    text: str
-    helps: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HelpPage:
-    """Every reason there is."""
-
-    title: str
-    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,28 +116,6 @@ def show_queues(call: Request, actor: CanRead, session: SessionDep, clock: Clock
         title=words.gettext("Review"), rows=rows, reports=_translated(said.REPORTS, words)
     )
     return edge.render(call, actor, session, "review/queues.html", page, words=words)
-
-
-@router.get("/review/reasons")
-def show_reasons(call: Request, actor: CanRead, session: SessionDep) -> Response:
-    """Explain every reason, of the rules and of the queues."""
-    words = edge.words_of(call, actor, session)
-    lang = words.language
-    told = [
-        Reason(
-            code=code,
-            title=one.title.of(lang),
-            text=one.meaning.of(lang),
-            helps=tuple(REMEDIES[remedy].of(lang) for remedy in remedies_of(code)),
-        )
-        for code, one in sorted(REASONS.items())
-    ]
-    told += [
-        Reason(code=code, title=text, text="", helps=())
-        for code, text in sorted(wording.words(wording.WHY, lang).items())
-    ]
-    page = HelpPage(title=words.gettext("Reasons and what helps"), reasons=tuple(told))
-    return edge.render(call, actor, session, "review/reasons.html", page, words=words)
 
 
 @router.get("/review/{queue}")

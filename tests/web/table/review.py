@@ -1,4 +1,4 @@
-"""Review: its queues and its reasons."""
+"""Review: its queues."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.review.browser import fill as proposals
 from tests.review.house import House
 
 READERS = frozenset({Role.REVIEWER, Role.APPROVER, Role.LEGAL, Role.AUDITOR})
-PAGES = {"/review": READERS, "/review/reasons": READERS, "/review/{queue}": READERS}
+PAGES = {"/review": READERS, "/review/{queue}": READERS}
 
 
 def fill(house: House) -> dict[str, str]:

@@ -152,7 +152,7 @@ const start = (desk) => {
     for (const why of item.why) {
       const row = document.createElement("li");
       const link = document.createElement("a");
-      link.href = `/review/reasons#${why.code}`;
+      link.href = `/help/reasons/${why.code}`;
       link.target = "_blank";
       link.rel = "noopener";
       link.textContent = why.title || why.text;
