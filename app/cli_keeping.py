@@ -12,6 +12,7 @@ import click
 from app import logs, settings
 from app.core.errors import Invalid
 from app.retention.preview import foresee
+from app.retention.rules import Kind
 from app.settings import Settings
 from app.system import backup as backups
 from app.system import restore as restores
@@ -85,7 +86,8 @@ def restore(folder: Path, *, nothing_was_erased: bool) -> None:
     """Restore a backup into an empty data folder, and erase again what was erased since."""
     done = restores.restore(_settings(), folder, nothing_was_erased=nothing_was_erased)
     click.echo(
-        f"{done.objects} objects are back; {done.erased_again} recordings were erased again."
+        f"{done.objects} objects are back; "
+        f"{done.erased_again} recordings and screenshots were erased again."
     )
     if done.listed:
         click.echo(f"{done.listed} objects were listed alone: their store must have them.")
@@ -106,7 +108,8 @@ def retention(days: int) -> None:
             for one in foresee(session, zone=found.zone, by=by):
                 why = "; ".join(one.held) or f"{one.because}: {', '.join(one.rules) or '-'}"
                 begins = f", begins {one.due_at.isoformat()}" if one.due_at else ""
-                click.echo(f"{one.recording_id} {one.outcome} ({why}){begins}")
+                kind = "" if one.subject.kind is Kind.RECORDING else f"{one.subject.kind} "
+                click.echo(f"{kind}{one.subject.id} {one.outcome} ({why}){begins}")
 
 
 @click.group()

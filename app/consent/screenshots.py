@@ -194,6 +194,8 @@ def case_file(session: Session, screenshot_id: UUID, *, areas: Areas = ()) -> Ca
         client_id=client.id if client is not None else None,
         object_kind="screenshot",
         erased=screenshot.erased_at is not None,
+        restricted=screenshot.restricted_at is not None,
+        held_only=screenshot.kept_only_by_hold,
     )
 
 

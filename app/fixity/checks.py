@@ -100,8 +100,8 @@ def _settle(tools: CheckTools, found: Found) -> None:
         is_kept = subject is not None and subject.is_original and found.is_well
         if is_kept:
             locks.begin(session, tools.settings, tools.archive, found.object_id, at=at)
-        if subject is not None and subject.recording_id is not None and found.is_well:
-            holds.follow(session, subject.recording_id)
+        if subject is not None and subject.held_by is not None and found.is_well:
+            holds.follow(session, subject.held_by)
     if is_kept:
         notes.write(tools, found.object_id)
 

@@ -13,22 +13,22 @@ from sqlalchemy.orm import Session
 
 from app.fixity import locks
 from app.fixity.models import ObjectLock
-from app.recordings.models import Leg
+from app.recordings.models import Leg, ReplacedCopy, Screenshot
 
 # Of the room of holds, which is to the left, nothing but the name of its question is used.
 _IS_HELD = text("SELECT EXISTS (SELECT FROM holds_of(:asked))")
 
 
-def follow(session: Session, recording_id: UUID) -> int:
-    """Want the store's hold on a recording's evidence exactly while something holds the recording.
+def follow(session: Session, subject_id: UUID) -> int:
+    """Want the store's hold on the evidence of a recording or screenshot exactly while it is held.
 
     Evidence are the originals, and the copies that people listened to. Pictures of the sound are
     made anew from them at will. Returns for how many objects something changed.
     """
     session.flush()
-    is_held = bool(session.scalar(_IS_HELD, {"asked": recording_id}))
+    is_held = bool(session.scalar(_IS_HELD, {"asked": subject_id}))
     changed = 0
-    for object_id in _evidence(session, recording_id):
+    for object_id in _evidence(session, subject_id):
         row = session.get(ObjectLock, object_id, populate_existing=True)
         if (row is not None and row.wants_hold) == is_held:
             continue
@@ -37,10 +37,16 @@ def follow(session: Session, recording_id: UUID) -> int:
     return changed
 
 
-def _evidence(session: Session, recording_id: UUID) -> list[UUID]:
+def _evidence(session: Session, subject_id: UUID) -> list[UUID]:
+    shot = session.scalar(select(Screenshot.object_id).where(Screenshot.id == subject_id))
+    if shot is not None:
+        return [shot]
     legs = session.execute(
         select(Leg.object_id, Leg.playable_object_id)
-        .where(Leg.recording_id == recording_id)
+        .where(Leg.recording_id == subject_id)
         .order_by(Leg.object_id)
     )
-    return [object_id for leg in legs for object_id in leg if object_id is not None]
+    named = [object_id for leg in legs for object_id in leg if object_id is not None]
+    # A hold of the store on a copy that was replaced ends with the others.
+    replaced = select(ReplacedCopy.object_id).where(ReplacedCopy.recording_id == subject_id)
+    return [*named, *session.scalars(replaced.order_by(ReplacedCopy.object_id))]

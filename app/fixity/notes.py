@@ -57,6 +57,7 @@ _DERIVED: dict[type[Base], frozenset[str]] = {
             "peaks_object_id",
         }
     ),
+    Screenshot: frozenset({"kept_only_by_hold"}),
     LinkChange: frozenset({"user_id"}),
 }
 TABLES: tuple[type[Base], ...] = (

@@ -89,6 +89,11 @@ class Subject:
     part: str | None = None
     is_original: bool = False
 
+    @property
+    def held_by(self) -> UUID | None:
+        """Return of what holds are asked: the recording or the screenshot that it belongs to."""
+        return self.id if self.kind == "screenshot" else self.recording_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:

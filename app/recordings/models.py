@@ -240,6 +240,18 @@ class Leg(Base):
     )
 
 
+class ReplacedCopy(Base):
+    """A copy that no leg names any more, since another was made anew. Written by the database."""
+
+    __tablename__ = "replaced_copies"
+
+    object_id: Mapped[UUID] = mapped_column(
+        ForeignKey("sealed_objects.object_id"), primary_key=True
+    )
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    at: Mapped[datetime]
+
+
 class Party(Base):
     """Somebody heard in a recording, from `present_from_ms` until `present_to_ms` (null: the end).
 
@@ -365,7 +377,10 @@ class LinkChange(Base):
 
 
 class Screenshot(Base):
-    """A picture of a screen, as it was sent."""
+    """A picture of a screen, as it was sent.
+
+    Restricted, or kept by nothing but a hold, it is used for little else, as a recording is.
+    """
 
     __tablename__ = "screenshots"
     __table_args__ = (
@@ -389,3 +404,5 @@ class Screenshot(Base):
     file_name: Mapped[str | None]
     received_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]
+    restricted_at: Mapped[datetime | None]
+    kept_only_by_hold: Mapped[bool] = mapped_column(server_default=text("false"))

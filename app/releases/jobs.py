@@ -68,10 +68,13 @@ def _note(tools: BundleTools, release_id: str, exc: Exception) -> None:
         bundles.fail(session, UUID(release_id), reason=type(exc).__name__)
 
 
-def handle_reconsider(tools: Tools, recording_id: str) -> None:
-    """Decide anew on the live releases of a recording whose consent state has changed."""
+def handle_reconsider(
+    tools: Tools, recording_id: str | None = None, screenshot_id: str | None = None
+) -> None:
+    """Decide anew on the live releases of what has changed in what decisions depend on."""
+    ids = [UUID(one) for one in (recording_id, screenshot_id) if one is not None]
     with tools.database.transaction() as session:
-        found = queries.live_of(session, UUID(recording_id))
+        found = [release_id for one in ids for release_id in queries.live_of(session, one)]
     _reconsider(tools, [ReleaseId(release_id) for release_id in found])
 
 

@@ -160,12 +160,15 @@ def is_open(session: Session, release_id: UUID) -> bool:
     return session.scalars(select(func.release_is_open(release_id))).one() is True
 
 
-def live_of(session: Session, recording_id: UUID) -> Sequence[UUID]:
-    """Return the granted releases that hold a copy of a recording."""
+def live_of(session: Session, subject_id: UUID) -> Sequence[UUID]:
+    """Return the granted releases that hold a copy of a recording or screenshot."""
     return session.scalars(
         select(Release.id)
         .join(ReleaseItem, ReleaseItem.release_id == Release.id)
-        .where(ReleaseItem.recording_id == recording_id, Release.state == ReleaseState.GRANTED)
+        .where(
+            or_(ReleaseItem.recording_id == subject_id, ReleaseItem.screenshot_id == subject_id),
+            Release.state == ReleaseState.GRANTED,
+        )
         .distinct()
     ).all()
 

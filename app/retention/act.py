@@ -20,8 +20,7 @@ from app.clients.models import Contract
 from app.core.errors import Conflict
 from app.custody.models import CustodyEntry
 from app.identity.permissions import Role
-from app.recordings.models import Recording
-from app.retention import queries
+from app.retention import queries, subjects
 from app.retention.erasures import ErasureNotFound
 from app.retention.models import Erasure, ErasureObject, Ground, RetentionNotice, RetentionRule
 
@@ -32,11 +31,16 @@ CATEGORIES = (
     "тексты, приведённые из разговора как доказательства",
     "выданные копии и ссылки на них",
 )
+PICTURE_CATEGORIES = (
+    "снимок экрана и сведения, которые на нём видны",
+    "имя файла, примечание и обозначение сотрудника, сделавшего снимок",
+    "выданные копии и ссылки на них",
+)
 METHOD = (
     "уничтожены криптографические ключи, без которых зашифрованные данные не восстанавливаются, "
     "затем удалены сами зашифрованные объекты и их версии; персональные поля базы данных очищены"
 )
-SYSTEM = "информационная система «Audiatur», архив записей разговоров"
+SYSTEM = "информационная система «Audiatur», архив записей разговоров и снимков экрана"
 POSTS = {Role.APPROVER: "ответственный за выдачу записей", Role.LEGAL: "юрист"}
 REASONS = {
     Ground.REQUEST: "требование субъекта персональных данных",
@@ -63,7 +67,8 @@ class DestructionAct:
     """Everything that the act tells. None is what was forgotten, or never known."""
 
     erasure_id: UUID
-    recording_id: UUID
+    recording_id: UUID | None
+    screenshot_id: UUID | None
     operator: str | None
     operator_address: str | None
     subject: str | None
@@ -95,11 +100,12 @@ def of(
     return DestructionAct(
         erasure_id=row.id,
         recording_id=row.recording_id,
+        screenshot_id=row.screenshot_id,
         operator=operator or _operator(session, row),
         operator_address=address,
         subject=row.subject,
         destroyers=_destroyers(session, row),
-        categories=CATEGORIES,
+        categories=CATEGORIES if row.screenshot_id is None else PICTURE_CATEGORIES,
         system=SYSTEM,
         method=METHOD,
         reason=REASONS[Ground(row.ground)],
@@ -147,8 +153,8 @@ def _executed(session: Session, erasure_id: UUID) -> Erasure:
 
 
 def _operator(session: Session, row: Erasure) -> str | None:
-    found = session.get_one(Recording, row.recording_id)
-    client_id = queries.client_of(session, found)
+    found = queries.kept(session, subjects.of(row))
+    client_id = None if found is None else queries.client_of(session, found)
     return session.scalar(
         select(Contract.our_entity)
         .where(Contract.client_id == client_id)
@@ -175,13 +181,13 @@ def _destroyers(session: Session, row: Erasure) -> tuple[Destroyer, ...]:
 
 
 def _entries(session: Session, row: Erasure) -> Sequence[CustodyEntry]:
+    kind, subject_id = subjects.of(row).about
     return session.scalars(
         select(CustodyEntry)
         .where(
             or_(
                 (CustodyEntry.object_kind == "erasure") & (CustodyEntry.object_id == row.id),
-                (CustodyEntry.object_kind == "recording")
-                & (CustodyEntry.object_id == row.recording_id),
+                (CustodyEntry.object_kind == kind) & (CustodyEntry.object_id == subject_id),
             )
         )
         .order_by(CustodyEntry.position)
@@ -204,8 +210,9 @@ width:38%;font-weight:normal;padding:.3em 1em .3em 0}td{padding:.3em 0}h1{font-s
 <tr><th>Оператор</th><td>{{ act.operator or "________________________" }}</td></tr>
 <tr><th>Адрес оператора</th><td>{{ act.operator_address or "________________________" }}</td></tr>
 <tr><th>Обработка по поручению</th><td>не велась</td></tr>
-<tr><th>Субъект</th><td>{{ act.subject or "участник разговора, личность не установлена" }};
-запись {{ act.recording_id }}</td></tr>
+<tr><th>Субъект</th><td>{{ act.subject or "личность не установлена" }};
+{% if act.recording_id %}запись {{ act.recording_id }}
+{%- else %}снимок экрана {{ act.screenshot_id }}{% endif %}</td></tr>
 <tr><th>Категории уничтоженных данных</th><td>
 {% for one in act.categories %}{{ one }}{{ ";" if not loop.last else "." }}<br>{% endfor %}
 </td></tr>

@@ -31,7 +31,8 @@ class ActRead(BaseModel):
     """The act of destruction; what is null was forgotten after three years, or never known."""
 
     erasure_id: UUID
-    recording_id: UUID
+    recording_id: UUID | None
+    screenshot_id: UUID | None
     operator: str | None
     operator_address: str | None
     subject: str | None

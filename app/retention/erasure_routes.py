@@ -19,6 +19,7 @@ from app.retention.holds import RetentionRecordingUnknown
 from app.retention.models import Erasure
 from app.retention.routes import ACTING, GUARDED, CanRead, Limit, ZoneDep
 from app.retention.schemas import ErasureCreate, ErasureRead, Reason
+from app.retention.subjects import recording
 
 router = APIRouter(prefix="/v1", tags=["erasures"])
 
@@ -43,14 +44,9 @@ def request_erasure(
     zone: ZoneDep,
 ) -> ErasureRead:
     """Ask for a recording to be erased; what a hold or a law hinders is denied at once."""
-    asked = erasures.Asked(
-        ground=body.ground,
-        reason=body.reason,
-        subject=body.subject,
-        identity_basis=body.identity_basis,
-    )
-    row = erasures.request(session, actor, recording_id, asked, zone=zone, at=clock.now())
-    return _read(session, row)
+    subject = recording(recording_id)
+    row = erasures.request(session, actor, subject, body.asked(), zone=zone, at=clock.now())
+    return read(session, row)
 
 
 @router.get("/erasures", responses=problems(*GUARDED))
@@ -58,7 +54,7 @@ def list_erasures(
     _: CanRead, session: SessionDep, limit: Limit = DEFAULT_LIMIT
 ) -> list[ErasureRead]:
     """List erasures, the newest first."""
-    return [_read(session, row) for row in queries.erasures(session, limit=limit)]
+    return [read(session, row) for row in queries.erasures(session, limit=limit)]
 
 
 @router.get("/erasures/{erasure_id}", responses=problems(*GUARDED, erasures.ErasureNotFound))
@@ -67,7 +63,7 @@ def get_erasure(erasure_id: UUID, _: CanRead, session: SessionDep) -> ErasureRea
     row = queries.erasure(session, erasure_id)
     if row is None:
         raise erasures.ErasureNotFound
-    return _read(session, row)
+    return read(session, row)
 
 
 @router.post(
@@ -78,7 +74,7 @@ def approve_erasure(
     erasure_id: UUID, actor: CanApprove, session: SessionDep, clock: ClockDep, zone: ZoneDep
 ) -> ErasureRead:
     """Agree to an erasure that another person asked for; the last yes carries it out."""
-    return _read(session, erasures.approve(session, actor, erasure_id, zone=zone, at=clock.now()))
+    return read(session, erasures.approve(session, actor, erasure_id, zone=zone, at=clock.now()))
 
 
 @router.post("/erasures/{erasure_id}/deny", responses=problems(*_SETTLING))
@@ -86,11 +82,12 @@ def deny_erasure(
     erasure_id: UUID, body: Reason, actor: CanApprove, session: SessionDep, clock: ClockDep
 ) -> ErasureRead:
     """Turn an erasure down, with the reason that the person is told."""
-    return _read(
+    return read(
         session, erasures.deny(session, actor, erasure_id, reason=body.reason, at=clock.now())
     )
 
 
-def _read(session: Session, row: Erasure) -> ErasureRead:
+def read(session: Session, row: Erasure) -> ErasureRead:
+    """Return an erasure as it is told."""
     agreed = list(queries.approvals(session, row.id))
     return ErasureRead.of(row, agreed, list(queries.objects_of(session, row.id)))

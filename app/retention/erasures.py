@@ -20,9 +20,9 @@ from app.custody.models import CustodyEntry, CustodyPrivate
 from app.disputes.service import person
 from app.identity import service as identity
 from app.identity.actor import Actor
-from app.recordings.models import Party, Recording, SealedRow
+from app.recordings.models import Party, Recording, Screenshot, SealedRow
 from app.releases.models import ReleaseBundle, ReleaseItem, ShareLink
-from app.retention import holds, keeping, queries
+from app.retention import holds, keeping, queries, subjects
 from app.retention.models import (
     Erasure,
     ErasureApproval,
@@ -32,6 +32,7 @@ from app.retention.models import (
 )
 from app.retention.rules import ACTS_KEPT_YEARS, Because, Period, end_of
 from app.retention.rules import Outcome as Says
+from app.retention.subjects import Kept, Subject
 
 PURGE = "retention.purge"
 CHECK = "retention.check"
@@ -44,14 +45,14 @@ class ErasureNotFound(NotFound):
 
 
 class ErasureHindered(Conflict):
-    """Something stronger keeps the recording.
+    """Something stronger keeps it.
 
     `because` and `until` say what and how long, `held` names the holds.
     """
 
 
 class ErasureStands(Conflict):
-    """An erasure of this recording was asked for already; `erasure_id` is it."""
+    """An erasure of it was asked for already; `erasure_id` is it."""
 
 
 class ErasureOver(Conflict):
@@ -63,7 +64,7 @@ class RequesterApproves(Forbidden):
 
 
 class AlreadyErased(Gone):
-    """The recording was erased."""
+    """It was erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def state_of(row: Erasure, *, agreed: int) -> ErasureState:
 def request(
     session: Session,
     actor: Actor,
-    recording_id: UUID,
+    subject: Subject,
     asked: Asked,
     *,
     zone: ZoneInfo,
@@ -104,15 +105,14 @@ def request(
         AlreadyErased: it is erased.
         ErasureStands: it was asked for.
     """
-    explained = keeping.explain(session, recording_id, zone=zone, at=at)
-    if explained.recording.erased_at is not None:
+    explained = keeping.explain(session, subject, zone=zone, at=at)
+    if explained.kept.erased_at is not None:
         raise AlreadyErased
-    standing = queries.open_erasure(session, recording_id)
+    standing = queries.open_erasure(session, subject)
     if standing is not None:
         raise ErasureStands(erasure_id=str(standing.id))
     row = Erasure(
         id=new_id(),
-        recording_id=recording_id,
         ground=asked.ground,
         subject=asked.subject,
         reason=asked.reason,
@@ -120,13 +120,14 @@ def request(
         approvals_needed=1,
         requested_by=person(actor),
         requested_at=at,
+        **subject.named,
     )
     row.approvals_needed = _needed(explained, at=at)
     session.add(row)
     session.flush()
     detail = {"reason": asked.reason, "subject": asked.subject, "basis": asked.identity_basis}
     _told(session, actor, Act.ERASURE_REQUESTED, row, at=at, detail=detail)
-    said = keeping.explain(session, recording_id, zone=zone, at=at)
+    said = keeping.explain(session, subject, zone=zone, at=at)
     keeping.mark(session, said, at=at)
     if said.verdict.outcome is not Says.ERASE:
         _deny(session, _SYSTEM, row, _why(said), at=at)
@@ -142,7 +143,7 @@ def approve(
         ErasureNotFound: there is none.
         ErasureOver: it was denied or executed.
         RequesterApproves: the actor asked for it.
-        ErasureHindered: something keeps the recording by now.
+        ErasureHindered: something keeps it by now.
         ProofNeeded: he acts from a browser, and gave neither password nor code lately.
     """
     identity.must_be_here(session, actor)
@@ -183,12 +184,12 @@ def begin_due(session: Session, notice: RetentionNotice, *, at: datetime) -> Era
     """Begin the erasure that was announced; nobody need agree to it any more."""
     row = Erasure(
         id=new_id(),
-        recording_id=notice.recording_id,
         ground=Ground.RETENTION,
         reason=None,
         approvals_needed=0,
         notice_id=notice.id,
         requested_at=at,
+        **subjects.of(notice).named,
     )
     session.add(row)
     session.flush()
@@ -219,7 +220,7 @@ def ready(session: Session, erasure_id: UUID, *, zone: ZoneInfo, at: datetime) -
 
 
 def execute(session: Session, row: Erasure, *, at: datetime) -> None:
-    """Destroy keys, salts, persons and links of the recording, in this transaction.
+    """Destroy keys, salts, persons and links of what is erased, in this transaction.
 
     The database looks once more for itself whether that was approved and is hindered by nothing.
     """
@@ -228,59 +229,66 @@ def execute(session: Session, row: Erasure, *, at: datetime) -> None:
         return
     objects = len(queries.objects_of(session, row.id))
     _told(session, _SYSTEM, Act.ERASURE_EXECUTED, row, at=at, objects=objects)
-    about = ("recording", row.recording_id)
+    subject = subjects.of(row)
     facts: dict[str, str | int | bool | None] = {"erasure_id": str(row.id), "objects": objects}
-    ledger.append(session, _SYSTEM, Act.ERASURE_EXECUTED, about, at=at, facts=facts)
-    args = {"recording_id": str(row.recording_id)}
-    enqueue(session, Job(task="releases.reconsider", args=args))
+    ledger.append(session, _SYSTEM, Act.ERASURE_EXECUTED, subject.about, at=at, facts=facts)
+    enqueue(session, Job(task="releases.reconsider", args=dict(subject.told)))
 
 
-def left_in_database(session: Session, recording_id: UUID) -> list[str]:
+def left_in_database(session: Session, subject: Subject) -> list[str]:
     """Return the names of what an erasure should have destroyed and is still there.
 
     It asks the tables anew, and believes nothing that the erasure wrote about itself.
     """
-    found = session.get_one(Recording, recording_id)
+    found = holds.known(session, subject, or_erased=True)
     wanted = text("SELECT object_id FROM erasable_objects(:asked)")
-    objects = session.scalars(wanted, {"asked": recording_id}).all()
-    parties = select(Party).where(
-        Party.recording_id == recording_id,
-        func.num_nonnulls(Party.number, Party.agent, Party.contact_id) > 0,
-    )
+    objects = session.scalars(wanted, {"asked": subject.id}).all()
+    is_shared = subject.is_named_by(ReleaseItem)
     private = (
         select(CustodyPrivate)
         .join(CustodyEntry, CustodyEntry.id == CustodyPrivate.entry_id)
         .where(
-            CustodyEntry.object_kind == "recording",
-            CustodyEntry.object_id == recording_id,
+            CustodyEntry.object_kind == subject.kind,
+            CustodyEntry.object_id == subject.id,
             CustodyEntry.at <= found.erased_at,
         )
     )
-    copies = select(ReleaseItem).where(ReleaseItem.recording_id == recording_id)
+    copies = select(ReleaseItem).where(is_shared)
     links = (
         select(ShareLink)
         .join(ReleaseItem, ReleaseItem.release_id == ShareLink.release_id)
-        .where(ReleaseItem.recording_id == recording_id, ShareLink.revoked_at.is_(None))
+        .where(is_shared, ShareLink.revoked_at.is_(None))
     )
     bundles = (
         select(ReleaseBundle)
         .join(ReleaseItem, ReleaseItem.release_id == ReleaseBundle.release_id)
-        .where(ReleaseItem.recording_id == recording_id, ReleaseBundle.wrapped_key.is_not(None))
+        .where(is_shared, ReleaseBundle.wrapped_key.is_not(None))
     )
     keys = select(SealedRow).where(
         SealedRow.object_id.in_(objects), SealedRow.wrapped_key.is_not(None)
     )
     seen = {
         "tombstone": found.erased_at is None,
-        "number": bool(found.outside_number or found.from_party or found.to_party),
+        "number": isinstance(found, Recording)
+        and bool(found.outside_number or found.from_party or found.to_party),
         "key": session.scalar(select(exists(keys))),
         "bundle": session.scalar(select(exists(bundles))),
         "copy": session.scalar(select(exists(copies.where(ReleaseItem.wrapped_key.is_not(None))))),
         "link": session.scalar(select(exists(links))),
-        "person": session.scalar(select(exists(parties))),
+        "person": _has_person(session, found),
         "salt": session.scalar(select(exists(private))),
     }
     return [name for name, is_there in seen.items() if is_there]
+
+
+def _has_person(session: Session, found: Kept) -> bool:
+    if isinstance(found, Screenshot):
+        return bool(found.agent or found.note or found.file_name)
+    parties = select(Party).where(
+        Party.recording_id == found.id,
+        func.num_nonnulls(Party.number, Party.agent, Party.contact_id) > 0,
+    )
+    return bool(session.scalar(select(exists(parties))))
 
 
 def finish(
@@ -328,7 +336,7 @@ def _needed(explained: keeping.Explained, *, at: datetime) -> int:
 
 
 def _must_be_free(session: Session, row: Erasure, *, zone: ZoneInfo, at: datetime) -> None:
-    said = keeping.explain(session, row.recording_id, zone=zone, at=at)
+    said = keeping.explain(session, subjects.of(row), zone=zone, at=at)
     if said.verdict.outcome is not Says.ERASE:
         raise ErasureHindered(
             _why(said),
@@ -375,6 +383,6 @@ def _told(  # noqa: PLR0913 - an entry has these parts; all but four are named.
     detail: Mapping[str, object] | None = None,
     **more: str | int | bool | None,
 ) -> None:
-    facts = {"recording_id": str(row.recording_id), "ground": row.ground, **more}
+    facts = {**subjects.of(row).told, "ground": row.ground, **more}
     about = ("erasure", row.id)
     ledger.append(session, actor, act, about, at=at, outcome=outcome, facts=facts, detail=detail)

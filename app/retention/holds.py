@@ -1,4 +1,4 @@
-"""Placing, approving, looking at and releasing holds; restricting recordings."""
+"""Placing, approving, looking at and releasing holds; restricting what is kept."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
+from app.disputes.models import Dispute
 from app.disputes.service import person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.retention import queries
 from app.retention.models import LegalHold, LegalHoldItem, Restriction
-from app.retention.rules import HOLD_REVIEW_MONTHS, Period, end_of
+from app.retention.rules import HOLD_REVIEW_MONTHS, Kind, Period, end_of
+from app.retention.subjects import Kept, Subject
 
 MIRROR = "retention.mirror_hold"
 
@@ -31,11 +33,11 @@ class HoldNotFound(NotFound):
 
 
 class HoldEmpty(Invalid):
-    """A hold names recordings, or a client or agent whose recordings it keeps."""
+    """A hold names recordings or screenshots, or a client, agent or dispute."""
 
 
 class HoldRecordingUnknown(NotFound):
-    """One of the recordings is not there, or was erased."""
+    """One of the recordings or screenshots is not there, or was erased."""
 
 
 class HoldReviewTooLate(Invalid):
@@ -54,23 +56,28 @@ class RetentionRecordingUnknown(NotFound):
     """There is no such recording."""
 
 
+class RetentionScreenshotUnknown(NotFound):
+    """There is no such screenshot."""
+
+
 class RestrictionStands(Conflict):
-    """The recording is restricted already."""
+    """It is restricted already."""
 
 
 class NotRestricted(Conflict):
-    """No restriction of the recording stands."""
+    """No restriction of it stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a hold is for: recordings by id, and a rule that later ones are caught by too."""
+    """What a hold is for: what it names, and a rule that later ones are caught by too."""
 
     matter: str
     reason: str
-    recording_ids: tuple[UUID, ...] = ()
+    named: tuple[Subject, ...] = ()
     client_id: UUID | None = None
     agent: str | None = None
+    dispute_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
     review_at: datetime | None = None
@@ -84,15 +91,18 @@ def place(
 
     Raises:
         HoldEmpty: it would keep nothing.
-        HoldRecordingUnknown: a recording is unknown or erased.
+        HoldRecordingUnknown: a recording or screenshot is unknown or erased.
         HoldReviewTooLate: it would not be looked at for more than six months.
     """
     placer = person(actor)
     identity.must_be_here(session, actor)
-    if not wanted.recording_ids and wanted.client_id is None and wanted.agent is None:
+    has_rule = any(one is not None for one in (wanted.client_id, wanted.agent, wanted.dispute_id))
+    if not wanted.named and not has_rule:
         raise HoldEmpty
     if wanted.client_id is not None and session.get(Client, wanted.client_id) is None:
         raise HoldEmpty("There is no such client.")
+    if wanted.dispute_id is not None and session.get(Dispute, wanted.dispute_id) is None:
+        raise HoldEmpty("There is no such dispute.")
     row = LegalHold(
         id=new_id(),
         matter=wanted.matter,
@@ -102,19 +112,20 @@ def place(
         rule_agent=wanted.agent,
         rule_from=wanted.since,
         rule_to=wanted.until,
+        rule_dispute_id=wanted.dispute_id,
         placed_by=placer,
         placed_at=at,
         review_at=_review_at(wanted.review_at, zone=zone, at=at),
     )
     session.add(row)
     session.flush()
-    for recording_id in dict.fromkeys(wanted.recording_ids):
-        found = queries.recording(session, recording_id)
+    for subject in dict.fromkeys(wanted.named):
+        found = queries.kept(session, subject)
         if found is None or found.erased_at is not None:
-            raise HoldRecordingUnknown(recording_id=str(recording_id))
-        session.add(LegalHoldItem(hold_id=row.id, recording_id=recording_id, by_rule=False, at=at))
+            raise HoldRecordingUnknown(**subject.told)
+        session.add(LegalHoldItem(hold_id=row.id, by_rule=False, at=at, **subject.named))
     session.flush()
-    _write(session, actor, Act.HOLD_PLACED, row, at=at, named=len(wanted.recording_ids))
+    _write(session, actor, Act.HOLD_PLACED, row, at=at, named=len(wanted.named))
     _mirror(session, row.id)
     return row
 
@@ -178,27 +189,26 @@ def release(
 
 
 def restrict(
-    session: Session, actor: Actor, recording_id: UUID, *, reason: str, at: datetime
+    session: Session, actor: Actor, subject: Subject, *, reason: str, at: datetime
 ) -> Restriction:
-    """Let a recording only be kept, at once; decisions allow little else until it is lifted.
+    """Let something only be kept, at once; decisions allow little else until it is lifted.
 
     Raises:
+        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none, or it was erased.
         RestrictionStands: it is restricted.
     """
-    _recording(session, recording_id)
-    if queries.open_restriction(session, recording_id) is not None:
+    known(session, subject)
+    if queries.open_restriction(session, subject) is not None:
         raise RestrictionStands
-    row = Restriction(
-        id=new_id(), recording_id=recording_id, reason=reason, set_by=person(actor), set_at=at
-    )
+    row = Restriction(id=new_id(), reason=reason, set_by=person(actor), set_at=at, **subject.named)
     session.add(row)
     session.flush()
-    _told(session, actor, Act.RESTRICTION_SET, recording_id, reason, at=at)
+    _told(session, actor, Act.RESTRICTION_SET, subject, reason, at=at)
     return row
 
 
 def lift(
-    session: Session, actor: Actor, recording_id: UUID, *, reason: str, at: datetime
+    session: Session, actor: Actor, subject: Subject, *, reason: str, at: datetime
 ) -> Restriction:
     """Lift a restriction that another person has set.
 
@@ -206,7 +216,7 @@ def lift(
         NotRestricted: none stands.
         SamePersonSettles: the actor has set it.
     """
-    row = queries.open_restriction(session, recording_id)
+    row = queries.open_restriction(session, subject)
     if row is None:
         raise NotRestricted
     if row.set_by == person(actor):
@@ -214,12 +224,12 @@ def lift(
     identity.must_be_here(session, actor)
     row.lifted_by, row.lifted_at, row.lift_reason = person(actor), at, reason
     session.flush()
-    _told(session, actor, Act.RESTRICTION_LIFTED, recording_id, reason, at=at)
+    _told(session, actor, Act.RESTRICTION_LIFTED, subject, reason, at=at)
     return row
 
 
 def words(rows: Sequence[LegalHold]) -> list[str]:
-    """Return, for people, what keeps a recording and since when."""
+    """Return, for people, what keeps something and since when."""
     return [f"held by {row.matter} since {row.placed_at.date().isoformat()}" for row in rows]
 
 
@@ -231,10 +241,17 @@ def _mirror(session: Session, hold_id: UUID) -> None:
     enqueue(session, Job(task=MIRROR, args={"hold_id": str(hold_id)}))
 
 
-def _recording(session: Session, recording_id: UUID) -> None:
-    found = queries.recording(session, recording_id)
-    if found is None or found.erased_at is not None:
-        raise RetentionRecordingUnknown
+def known(session: Session, subject: Subject, *, or_erased: bool = False) -> Kept:
+    """Return what is there.
+
+    Raises:
+        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none, or it was erased.
+    """
+    found = queries.kept(session, subject)
+    if found is None or (found.erased_at is not None and not or_erased):
+        is_recording = subject.kind is Kind.RECORDING
+        raise RetentionRecordingUnknown if is_recording else RetentionScreenshotUnknown
+    return found
 
 
 def _open(session: Session, actor: Actor, hold_id: UUID) -> LegalHold:
@@ -255,11 +272,9 @@ def _review_at(wanted: datetime | None, *, zone: ZoneInfo, at: datetime) -> date
 
 
 def _told(
-    session: Session, actor: Actor, act: Act, recording_id: UUID, reason: str, *, at: datetime
+    session: Session, actor: Actor, act: Act, subject: Subject, reason: str, *, at: datetime
 ) -> None:
-    ledger.append(
-        session, actor, act, ("recording", recording_id), at=at, detail={"reason": reason}
-    )
+    ledger.append(session, actor, act, subject.about, at=at, detail={"reason": reason})
 
 
 def _write(  # noqa: PLR0913 - an entry has these parts; all but four are named.
@@ -278,5 +293,6 @@ def _write(  # noqa: PLR0913 - an entry has these parts; all but four are named.
         "is_order": row.is_order,
     }
     if named is not None:
-        facts |= {"named": named, "has_rule": bool(row.rule_client_id or row.rule_agent)}
+        rule = (row.rule_client_id, row.rule_agent, row.rule_dispute_id)
+        facts |= {"named": named, "has_rule": any(rule)}
     ledger.append(session, actor, act, ("hold", row.id), at=at, facts=facts, detail=detail)

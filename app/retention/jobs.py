@@ -11,18 +11,21 @@ from sqlalchemy.orm import Session
 
 from app.core.jobs import Job, enqueue
 from app.fixity import holds as store_holds
-from app.retention import erasures, keeping, purge, queries
+from app.retention import erasures, keeping, purge, queries, subjects
 from app.retention.erasures import PURGE
 from app.retention.purge import PurgeTools
-from app.retention.rules import ANNOUNCED_AHEAD, Rule
+from app.retention.rules import ANNOUNCED_AHEAD, Kind, Rule
+from app.retention.subjects import Subject
 
 _log = structlog.get_logger()
 _BATCH = 200
 _MOST_DUE = 1000
 _FREEZE = text(
     """
-    INSERT INTO legal_hold_items (hold_id, recording_id, by_rule, at)
-    SELECT hold_id, :asked, true, :at FROM holds_of(:asked) AS hold_id ON CONFLICT DO NOTHING
+    INSERT INTO legal_hold_items (hold_id, recording_id, screenshot_id, by_rule, at)
+    SELECT hold_id, CAST(:recording AS uuid), CAST(:screenshot AS uuid), true, :at
+    FROM holds_of(coalesce(CAST(:recording AS uuid), CAST(:screenshot AS uuid))) AS hold_id
+    ON CONFLICT DO NOTHING
     """
 )
 
@@ -34,11 +37,11 @@ def handle_mirror(tools: PurgeTools, hold_id: str) -> None:
     while True:
         with tools.database.transaction() as session:
             caught = queries.caught_by(session, UUID(hold_id), after=after, limit=_BATCH)
-            for recording_id in caught:
-                _freeze(session, recording_id, at=at)
+            for subject in caught:
+                _freeze(session, subject, at=at)
         if len(caught) < _BATCH:
             return
-        after = caught[-1]
+        after = caught[-1].id
 
 
 def handle_purge(tools: PurgeTools, erasure_id: str) -> None:
@@ -69,7 +72,8 @@ def handle_daily(tools: PurgeTools) -> None:
             args = {"erasure_id": str(erasure_id)}
             enqueue(session, Job(task=PURGE, args=args, lock=str(erasure_id)))
         forgotten = erasures.forget(session, zone=tools.settings.zone, at=at)
-    _log.info("retention.daily", begun=begun, forgotten=forgotten)
+    left = purge.delete_left(tools)
+    _log.info("retention.daily", begun=begun, forgotten=forgotten, left_deleted=left)
 
 
 def _mark(
@@ -80,19 +84,20 @@ def _mark(
     *,
     at: datetime,
 ) -> UUID | None:
-    """Mark one page of recordings; return its last id, None after the last page."""
+    """Mark one page of what is kept; return its last id, None after the last page."""
     rows = queries.unerased(session, after=after, limit=_BATCH)
     for found in rows:
         said = keeping.standing_of(session, found, in_force, zone=tools.settings.zone, at=at)
         keeping.mark(session, said, at=at)
-        _freeze(session, found.id, at=at)
+        _freeze(session, said.subject, at=at)
     return rows[-1].id if len(rows) == _BATCH else None
 
 
-def _freeze(session: Session, recording_id: UUID, *, at: datetime) -> None:
-    """Let a recording stay with the holds that keep it, here and in the store."""
-    session.execute(_FREEZE, {"asked": recording_id, "at": at})
-    store_holds.follow(session, recording_id)
+def _freeze(session: Session, subject: Subject, *, at: datetime) -> None:
+    """Let something stay with the holds that keep it, here and in the store."""
+    names = {str(kind): None for kind in Kind} | {str(subject.kind): subject.id}
+    session.execute(_FREEZE, names | {"at": at})
+    store_holds.follow(session, subject.id)
 
 
 def _begin(session: Session, *, at: datetime) -> int:
@@ -100,7 +105,7 @@ def _begin(session: Session, *, at: datetime) -> int:
     begun = 0
     for notice, found in queries.due(session, limit=_MOST_DUE):
         is_old = notice.announced_at + ANNOUNCED_AHEAD <= at and notice.due_at <= at
-        if is_old and queries.open_erasure(session, found.id) is None:
+        if is_old and queries.open_erasure(session, subjects.of_kept(found)) is None:
             erasures.begin_due(session, notice, at=at)
             begun += 1
     return begun

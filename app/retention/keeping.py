@@ -1,4 +1,4 @@
-"""How long a recording is kept: its standing, the rules, the announcements."""
+"""How long something is kept: its standing, the rules, the announcements."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from app.disputes.service import person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.recordings.models import InspectionState, Recording
-from app.retention import queries, rules
-from app.retention.holds import RetentionRecordingUnknown
+from app.retention import holds, queries, rules, subjects
 from app.retention.models import (
     Ground,
     LegalHold,
@@ -28,7 +27,17 @@ from app.retention.models import (
     RetentionReview,
     RetentionRule,
 )
-from app.retention.rules import ANNOUNCED_AHEAD, Bounds, Outcome, Rule, Standing, Trigger, Verdict
+from app.retention.rules import (
+    ANNOUNCED_AHEAD,
+    Bounds,
+    Kind,
+    Outcome,
+    Rule,
+    Standing,
+    Trigger,
+    Verdict,
+)
+from app.retention.subjects import Kept, Subject
 
 _SYSTEM = Actor.system("retention")
 
@@ -49,15 +58,19 @@ class SamePersonAgrees(Forbidden):
     """Another person than who proposed the rule puts it in force."""
 
 
+class ScreenshotsHaveNoFlag(Invalid):
+    """A rule of consent flags speaks of recordings alone; screenshots need a rule without flags."""
+
+
 class NotInspected(Conflict):
     """The recording has not been inspected; whoever reviews it must be able to hear it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Why a recording is kept, until when, and by what."""
+    """Why a recording or screenshot is kept, until when, and by what."""
 
-    recording: Recording
+    kept: Kept
     verdict: Verdict
     bounds: Bounds
     holds: Sequence[LegalHold]
@@ -65,68 +78,70 @@ class Explained:
     moments: dict[Trigger, datetime | None]
     notice: RetentionNotice | None
 
+    @property
+    def subject(self) -> Subject:
+        return subjects.of_kept(self.kept)
 
-def explain(session: Session, recording_id: UUID, *, zone: ZoneInfo, at: datetime) -> Explained:
-    """Return why a recording is kept and until when.
+
+def explain(session: Session, subject: Subject, *, zone: ZoneInfo, at: datetime) -> Explained:
+    """Return why something is kept and until when.
 
     Raises:
-        RetentionRecordingUnknown: there is none.
+        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none.
     """
-    found = queries.recording(session, recording_id)
-    if found is None:
-        raise RetentionRecordingUnknown
+    found = holds.known(session, subject, or_erased=True)
     in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
     return standing_of(session, found, in_force, zone=zone, at=at)
 
 
 def standing_of(
-    session: Session, found: Recording, in_force: Sequence[Rule], *, zone: ZoneInfo, at: datetime
+    session: Session, found: Kept, in_force: Sequence[Rule], *, zone: ZoneInfo, at: datetime
 ) -> Explained:
-    """Return what the rules say of one recording, given the versions in force."""
+    """Return what the rules say of one recording or screenshot, given the versions in force."""
+    subject = subjects.of_kept(found)
     client_id = queries.client_of(session, found)
-    fitting = [rule for rule in in_force if rule.fits(flag=found.flag, client_id=client_id)]
+    flag = found.flag if isinstance(found, Recording) else None
+    fitting = [
+        rule for rule in in_force if rule.fits(kind=subject.kind, flag=flag, client_id=client_id)
+    ]
     began = queries.moments(session, found)
     bounds = rules.bounds(fitting, began, zone)
-    holds = queries.holds_of(session, found.id)
-    asked = queries.open_erasure(session, found.id)
+    holding = queries.holds_of(session, found.id)
+    asked = queries.open_erasure(session, subject)
     standing = Standing(
-        ordered=any(hold.is_order for hold in holds),
-        held=bool(holds),
+        ordered=any(hold.is_order for hold in holding),
+        held=bool(holding),
         asked=asked is not None and asked.ground != Ground.RETENTION,
         bounds=bounds,
     )
     return Explained(
-        recording=found,
+        kept=found,
         verdict=rules.verdict(standing, at=at),
         bounds=bounds,
-        holds=holds,
+        holds=holding,
         rules=fitting,
         moments=began,
-        notice=queries.open_notice(session, found.id),
+        notice=queries.open_notice(session, subject),
     )
 
 
 def review(
-    session: Session, actor: Actor, recording_id: UUID, *, note: str, at: datetime
+    session: Session, actor: Actor, subject: Subject, *, note: str, at: datetime
 ) -> RetentionReview:
-    """Say that a person looked at an inspected recording and found no ground to use it.
+    """Say that a person looked at an inspected recording, or a screenshot, and found no ground.
 
     Raises:
-        RetentionRecordingUnknown: there is none, or it was erased.
+        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none, or it was erased.
         NotInspected: it was not inspected yet.
     """
-    found = queries.recording(session, recording_id)
-    if found is None or found.erased_at is not None:
-        raise RetentionRecordingUnknown
-    if found.inspection_state != InspectionState.DONE:
+    found = holds.known(session, subject)
+    if isinstance(found, Recording) and found.inspection_state != InspectionState.DONE:
         raise NotInspected
-    row = RetentionReview(
-        id=new_id(), recording_id=recording_id, reviewed_by=person(actor), note=note, at=at
-    )
+    row = RetentionReview(id=new_id(), reviewed_by=person(actor), note=note, at=at, **subject.named)
     session.add(row)
     session.flush()
-    about = ("recording", recording_id)
-    ledger.append(session, actor, Act.RETENTION_REVIEWED, about, at=at, detail={"note": note})
+    told = {"note": note}
+    ledger.append(session, actor, Act.RETENTION_REVIEWED, subject.about, at=at, detail=told)
     return row
 
 
@@ -135,8 +150,11 @@ def propose(session: Session, actor: Actor, rule: Rule, *, at: datetime) -> Rete
 
     Raises:
         RulePeriodsContradict: its minimum is longer than its maximum.
+        ScreenshotsHaveNoFlag: it names flags, and screenshots.
     """
     identity.must_be_here(session, actor)
+    if rule.flags and Kind.SCREENSHOT in rule.kinds:
+        raise ScreenshotsHaveNoFlag
     utc = ZoneInfo("UTC")
     if (
         rule.minimum
@@ -153,6 +171,7 @@ def propose(session: Session, actor: Actor, rule: Rule, *, at: datetime) -> Rete
         id=new_id(),
         name=rule.name,
         version=version,
+        kinds=list(rule.kinds),
         flags=list(rule.flags),
         client_id=rule.client_id,
         trigger=rule.trigger,
@@ -213,11 +232,11 @@ def diff(session: Session, rule_id: UUID) -> dict[str, tuple[object, object]]:
 
 
 def mark(session: Session, explained: Explained, *, at: datetime) -> RetentionNotice | None:
-    """Announce that a recording will be erased, or take the announcement back; note holds.
+    """Announce that something will be erased, or take the announcement back; note holds.
 
     What is announced is due fourteen days later at the earliest, however long its time is over.
     """
-    found, said = explained.recording, explained.verdict
+    found, said, subject = explained.kept, explained.verdict, explained.subject
     if found.kept_only_by_hold != said.held_past_retention:
         found.kept_only_by_hold = said.held_past_retention
         session.flush()
@@ -231,15 +250,14 @@ def mark(session: Session, explained: Explained, *, at: datetime) -> RetentionNo
         return None
     row = RetentionNotice(
         id=new_id(),
-        recording_id=found.id,
         rule_ids=list(explained.bounds.deciding),
         due_at=max(explained.bounds.latest, at + ANNOUNCED_AHEAD),
+        **subject.named,
     )
     session.add(row)
     session.flush()
     facts: dict[str, str | int | bool | None] = {"due_at": row.due_at.isoformat()}
-    about = ("recording", found.id)
-    ledger.append(session, _SYSTEM, Act.RETENTION_ANNOUNCED, about, at=at, facts=facts)
+    ledger.append(session, _SYSTEM, Act.RETENTION_ANNOUNCED, subject.about, at=at, facts=facts)
     return row
 
 
@@ -256,7 +274,7 @@ def _ends_by(explained: Explained, moment: datetime) -> bool:
 def _cancel(session: Session, notice: RetentionNotice, why: str, *, at: datetime) -> None:
     notice.cancelled_at, notice.cancelled_why = at, why
     session.flush()
-    about = ("recording", notice.recording_id)
+    about = subjects.of(notice).about
     ledger.append(session, _SYSTEM, Act.RETENTION_CANCELLED, about, at=at, facts={"why": why})
 
 
@@ -282,6 +300,7 @@ def _rule_told(
     detail = {
         "name": row.name,
         "basis": row.basis,
+        "kinds": row.kinds,
         "flags": row.flags,
         "minimum": row.minimum,
         "maximum": row.maximum,

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, Uuid, func, text
+from sqlalchemy import ARRAY, CheckConstraint, Computed, ForeignKey, Index, Text, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, JsonObject, one_of
@@ -34,7 +34,9 @@ class ErasureState(StrEnum):
 
 
 class LegalHold(Base):
-    """That recordings are kept for a matter: those named, and those that the rule fits.
+    """That something is kept for a matter: what is named, and what the rule fits.
+
+    A rule is of a client, an agent or a dispute, and of recordings and screenshots alike.
 
     It holds from the moment it is placed, approved or not, since what was destroyed meanwhile does
     not come back. It ends when another person than who placed it releases it.
@@ -58,6 +60,7 @@ class LegalHold(Base):
     rule_agent: Mapped[str | None]
     rule_from: Mapped[datetime | None]
     rule_to: Mapped[datetime | None]
+    rule_dispute_id: Mapped[UUID | None] = mapped_column(ForeignKey("disputes.id"))
     placed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     placed_at: Mapped[datetime]
     review_at: Mapped[datetime]
@@ -69,14 +72,19 @@ class LegalHold(Base):
 
 
 class LegalHoldItem(Base):
-    """A recording that a hold names, or that its rule has caught. Inserted only."""
+    """What a hold names, or its rule has caught; `object_id` is its id. Inserted only."""
 
     __tablename__ = "legal_hold_items"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+    )
 
     hold_id: Mapped[UUID] = mapped_column(ForeignKey("legal_holds.id"), primary_key=True)
-    recording_id: Mapped[UUID] = mapped_column(
-        ForeignKey("recordings.id"), primary_key=True, index=True
+    object_id: Mapped[UUID] = mapped_column(
+        Computed("coalesce(recording_id, screenshot_id)", persisted=True), primary_key=True
     )
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"), index=True)
     by_rule: Mapped[bool]
     at: Mapped[datetime]
 
@@ -95,12 +103,17 @@ class RetentionRule(Base):
         CheckConstraint("btrim(basis) <> ''", name="basis"),
         CheckConstraint("num_nonnulls(approved_by, approved_at) IN (0, 2)", name="approval"),
         CheckConstraint("approved_by <> proposed_by", name="four_eyes"),
+        CheckConstraint(
+            "cardinality(kinds) > 0 AND kinds <@ ARRAY['recording', 'screenshot']", name="kinds"
+        ),
+        CheckConstraint("cardinality(flags) = 0 OR kinds = ARRAY['recording']", name="flags"),
         Index("uq_retention_rules_version", "name", "version", unique=True),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     version: Mapped[int]
+    kinds: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{recording}'"))
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id"))
     trigger: Mapped[str]
@@ -117,19 +130,23 @@ class RetentionRule(Base):
 
 
 class RetentionReview(Base):
-    """That a person has looked at an inspected recording and found no ground. Inserted only."""
+    """That a person has looked at something and found no ground to use it. Inserted only."""
 
     __tablename__ = "retention_reviews"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"), index=True)
     reviewed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     note: Mapped[str]
     at: Mapped[datetime]
 
 
 class RetentionNotice(Base):
-    """That a recording is going to be erased on `due_at`; `announced_at` is the database's word."""
+    """That something is going to be erased on `due_at`; `announced_at` is the database's word."""
 
     __tablename__ = "retention_notices"
     __table_args__ = (
@@ -140,11 +157,19 @@ class RetentionNotice(Base):
             unique=True,
             postgresql_where="cancelled_at IS NULL",
         ),
+        Index(
+            "uq_retention_notices_open_screenshot",
+            "screenshot_id",
+            unique=True,
+            postgresql_where="cancelled_at IS NULL",
+        ),
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
         Index("ix_retention_notices_due", "due_at", postgresql_where="cancelled_at IS NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
     rule_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     due_at: Mapped[datetime]
     announced_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
@@ -153,7 +178,7 @@ class RetentionNotice(Base):
 
 
 class Restriction(Base):
-    """That a recording is only kept, and used for little else; lifted by another person."""
+    """That something is only kept, and used for little else; lifted by another person."""
 
     __tablename__ = "restrictions"
     __table_args__ = (
@@ -166,10 +191,18 @@ class Restriction(Base):
             unique=True,
             postgresql_where="lifted_at IS NULL",
         ),
+        Index(
+            "uq_restrictions_open_screenshot",
+            "screenshot_id",
+            unique=True,
+            postgresql_where="lifted_at IS NULL",
+        ),
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
     reason: Mapped[str]
     set_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     set_at: Mapped[datetime]
@@ -179,7 +212,7 @@ class Restriction(Base):
 
 
 class Erasure(Base):
-    """A wish to erase a recording, and what came of it: afterwards, its tombstone.
+    """A wish to erase something, and what came of it: afterwards, its tombstone.
 
     `subject`, `reason` and `identity_basis` are forgotten three years after it was executed;
     `executed_at` is written by the database's function alone.
@@ -198,11 +231,19 @@ class Erasure(Base):
         Index(
             "uq_erasures_open", "recording_id", unique=True, postgresql_where="denied_at IS NULL"
         ),
+        Index(
+            "uq_erasures_open_screenshot",
+            "screenshot_id",
+            unique=True,
+            postgresql_where="denied_at IS NULL",
+        ),
+        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
         Index("ix_erasures_requested", text("requested_at DESC"), text("id DESC")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
+    screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
     ground: Mapped[str]
     subject: Mapped[str | None]
     reason: Mapped[str | None]
@@ -218,6 +259,24 @@ class Erasure(Base):
     verified_at: Mapped[datetime | None]
     alarm: Mapped[str | None]
     forgotten_at: Mapped[datetime | None]
+
+
+class LeftBytes(Base):
+    """Bytes of something erased that a restore found under a lock of the store, without a key.
+
+    Written by a restore alone, which may know nothing of the erasure but what its journal says.
+    """
+
+    __tablename__ = "left_bytes"
+    __table_args__ = (CheckConstraint("store IN ('archive', 'release')", name="store"),)
+
+    object_id: Mapped[UUID] = mapped_column(primary_key=True)
+    store: Mapped[str] = mapped_column(primary_key=True)
+    erasure_id: Mapped[UUID]
+    noted_at: Mapped[datetime]
+    note: Mapped[str | None]
+    locked_until: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
 
 class ErasureApproval(Base):

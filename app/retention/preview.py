@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 
 from app.retention import holds, keeping, queries
 from app.retention.rules import Because, Outcome
+from app.retention.subjects import Subject
 
 _BATCH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """A recording whose time is over by then: what is done with it, because of what, or held by."""
+    """What has its time over by then: what is done with it, because of what, or held by."""
 
-    recording_id: UUID
+    subject: Subject
     outcome: Outcome
     because: Because
     rules: tuple[str, ...]
@@ -44,7 +45,7 @@ def foresee(session: Session, *, zone: ZoneInfo, by: datetime) -> Iterator[Fores
                 continue
             deciding = set(said.bounds.deciding)
             yield Foreseen(
-                recording_id=row.id,
+                subject=said.subject,
                 outcome=said.verdict.outcome,
                 because=said.verdict.because,
                 rules=tuple(rule.name for rule in said.rules if rule.id in deciding),

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.jobs import Job, enqueue
-from app.retention import erasures, queries, tombstones
+from app.recordings.models import Recording
+from app.retention import erasures, queries, subjects, tombstones
 from app.retention.erasures import CHECK, CHECK_AFTER, PURGE
-from app.retention.models import Erasure
-from app.retention.tombstones import Tombstone
+from app.retention.models import Erasure, LeftBytes
+from app.retention.tombstones import CallMark, PictureMark, Tombstone
 from app.settings import Settings
 from storage.errors import StoreError, StoreRefused
 from storage.ports import LockState
@@ -117,6 +118,27 @@ def delete_bytes(tools: PurgeTools, erasure_id: UUID) -> datetime | None:
     return free_at
 
 
+def delete_left(tools: PurgeTools) -> int:
+    """Delete what a restore has left to a lock, where the lock is over; return how many went."""
+    with tools.database.transaction() as session:
+        waiting = [(one.object_id, one.store) for one in queries.left_bytes(session)]
+    gone = 0
+    for object_id, store in waiting:
+        place = tools.archive if store == "archive" else tools.release
+        note: str | None = None
+        until: datetime | None = None
+        try:
+            place.delete(object_id)
+        except StoreRefused:
+            note, until = _refusal(place, object_id)
+        with tools.database.transaction() as session:
+            row = session.get_one(LeftBytes, (object_id, store), with_for_update=True)
+            row.note, row.locked_until = note, until
+            row.deleted_at = None if note else tools.clock.now()
+        gone += note is None
+    return gone
+
+
 def _refusal(place: Grave, object_id: UUID) -> tuple[str, datetime | None]:
     """Return why the store keeps the bytes, and until when if it says so."""
     try:
@@ -134,9 +156,10 @@ def check(tools: PurgeTools, erasure_id: UUID) -> None:
         row = queries.erasure(session, erasure_id)
         if row is None or row.executed_at is None or row.verified_at is not None:
             return
-        left = erasures.left_in_database(session, row.recording_id)
+        subject = subjects.of(row)
+        left = erasures.left_in_database(session, subject)
         wanted = text("SELECT object_id, store FROM erasable_objects(:asked)")
-        seen = {(one, store) for one, store in session.execute(wanted, {"asked": row.recording_id})}
+        seen = {(one, store) for one, store in session.execute(wanted, {"asked": subject.id})}
         noted = queries.objects_of(session, erasure_id)
         seen |= {(one.object_id, one.store) for one in noted}
         locked = {one.object_id for one in noted if one.note is not None}
@@ -154,18 +177,21 @@ def check(tools: PurgeTools, erasure_id: UUID) -> None:
 
 
 def _stone(session: Session, row: Erasure, clock: Clock) -> Tombstone:
-    found = queries.recording(session, row.recording_id)
+    subject = subjects.of(row)
+    found = queries.kept(session, subject)
     if found is None:
         raise erasures.ErasureNotFound
     objects = session.execute(
         text("SELECT object_id, store FROM erasable_objects(:asked) ORDER BY 1"),
-        {"asked": row.recording_id},
+        {"asked": subject.id},
     )
     return Tombstone(
         erasure_id=row.id,
-        recording_id=row.recording_id,
+        subject=subject,
         device_id=found.device_id,
-        source_call_id=found.source_call_id,
+        known_by=CallMark(found.source_call_id)
+        if isinstance(found, Recording)
+        else PictureMark(captured_at=found.captured_at, sha256=found.sha256),
         objects=tuple((one, store) for one, store in objects),
         at=clock.now(),
     )

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from app.clients.models import Contract, Event
 from app.disputes.models import Dispute, Exhibit
 from app.identity.models import User
-from app.recordings.models import InspectionState, Recording
+from app.recordings.models import InspectionState, Recording, Screenshot
 from app.releases.models import Release, ReleaseItem, ReleaseState
+from app.retention import subjects
 from app.retention.models import (
     Erasure,
     ErasureApproval,
     ErasureObject,
+    LeftBytes,
     LegalHold,
     LegalHoldItem,
     Restriction,
@@ -25,24 +28,26 @@ from app.retention.models import (
     RetentionReview,
     RetentionRule,
 )
-from app.retention.rules import Action, Period, Rule, Trigger
+from app.retention.rules import Action, Kind, Period, Rule, Trigger
+from app.retention.subjects import Kept, Subject
 
-_CAUGHT = text("SELECT caught_by(:asked, :after, :limit)")
-
-
-def recording(session: Session, recording_id: UUID) -> Recording | None:
-    """Return a recording, erased or not."""
-    return session.get(Recording, recording_id)
+_CAUGHT = text("SELECT kind, id FROM objects_caught_by(:asked, :after, :limit)")
 
 
-def client_of(session: Session, found: Recording) -> UUID | None:
-    """Return the client of a recording's event."""
+def kept(session: Session, subject: Subject) -> Kept | None:
+    """Return a recording or screenshot, erased or not."""
+    table = Recording if subject.kind is Kind.RECORDING else Screenshot
+    return cast("Kept | None", session.get(table, subject.id))
+
+
+def client_of(session: Session, found: Kept) -> UUID | None:
+    """Return the client of its event."""
     return session.scalar(select(Event.client_id).where(Event.id == found.event_id))
 
 
-def holds_of(session: Session, recording_id: UUID) -> Sequence[LegalHold]:
-    """Return the holds that keep a recording now, those by a rule included."""
-    ids = session.scalars(text("SELECT holds_of(:asked)"), {"asked": recording_id}).all()
+def holds_of(session: Session, subject_id: UUID) -> Sequence[LegalHold]:
+    """Return the holds that keep something now, those by a rule included."""
+    ids = session.scalars(text("SELECT holds_of(:asked)"), {"asked": subject_id}).all()
     return session.scalars(
         select(LegalHold).where(LegalHold.id.in_(ids)).order_by(LegalHold.placed_at)
     ).all()
@@ -61,19 +66,20 @@ def holds(session: Session, *, with_released: bool, limit: int) -> Sequence[Lega
     return session.scalars(query).all()
 
 
-def items_of(session: Session, hold_id: UUID) -> Sequence[UUID]:
-    """Return the recordings that a hold names or has caught."""
-    return session.scalars(
-        select(LegalHoldItem.recording_id)
+def items_of(session: Session, hold_id: UUID) -> list[Subject]:
+    """Return what a hold names or has caught."""
+    rows = session.scalars(
+        select(LegalHoldItem)
         .where(LegalHoldItem.hold_id == hold_id)
-        .order_by(LegalHoldItem.recording_id)
-    ).all()
+        .order_by(LegalHoldItem.object_id)
+    )
+    return [subjects.of(row) for row in rows]
 
 
-def caught_by(session: Session, hold_id: UUID, *, after: UUID | None, limit: int) -> list[UUID]:
-    """Return the recordings that a hold keeps or kept, page by page in the order of their ids."""
-    rows = session.scalars(_CAUGHT, {"asked": hold_id, "after": after, "limit": limit})
-    return [UUID(str(row)) for row in rows]
+def caught_by(session: Session, hold_id: UUID, *, after: UUID | None, limit: int) -> list[Subject]:
+    """Return what a hold keeps or kept, page by page in the order of the ids."""
+    rows = session.execute(_CAUGHT, {"asked": hold_id, "after": after, "limit": limit})
+    return [Subject(Kind(row.kind), UUID(str(row.id))) for row in rows]
 
 
 def rules_in_force(session: Session) -> Sequence[RetentionRule]:
@@ -96,22 +102,36 @@ def as_rule(row: RetentionRule) -> Rule:
         basis=row.basis,
         min_is_law=row.min_is_law,
         action=Action(row.action),
+        kinds=tuple(row.kinds),
         flags=tuple(row.flags),
         client_id=row.client_id,
     )
 
 
-def moments(session: Session, found: Recording) -> dict[Trigger, datetime | None]:
-    """Return when each period begins; None: it has not, or nobody knows of it."""
-    length = timedelta(milliseconds=found.duration_ms or 0)
-    client_id = client_of(session, found)
+def moments(session: Session, found: Kept) -> dict[Trigger, datetime | None]:
+    """Return when each period begins; None: it has not, or nobody knows of it.
+
+    A screenshot has the clock of its event: the end of its last call, and the disputes about it.
+    """
+    subject = subjects.of_kept(found)
     return {
-        Trigger.CALL_END: found.ended_at or found.started_at + length,
-        Trigger.CONTRACT_END: _contract_end(session, client_id),
-        Trigger.DISPUTE_CLOSED: _dispute_closed(session, found.id),
-        Trigger.LAST_SHARE: _last_share(session, found.id),
+        Trigger.CALL_END: _call_end(session, found),
+        Trigger.CONTRACT_END: _contract_end(session, client_of(session, found)),
+        Trigger.DISPUTE_CLOSED: _dispute_closed(session, found),
+        Trigger.LAST_SHARE: _last_share(session, subject),
         Trigger.REVIEWED: _reviewed(session, found),
     }
+
+
+def _call_end(session: Session, found: Kept) -> datetime:
+    if isinstance(found, Recording):
+        return _ended(found)
+    calls = session.scalars(select(Recording).where(Recording.event_id == found.event_id))
+    return max((found.captured_at, *map(_ended, calls)))
+
+
+def _ended(call: Recording) -> datetime:
+    return call.ended_at or call.started_at + timedelta(milliseconds=call.duration_ms or 0)
 
 
 def _contract_end(session: Session, client_id: UUID | None) -> datetime | None:
@@ -123,36 +143,35 @@ def _contract_end(session: Session, client_id: UUID | None) -> datetime | None:
     return max(known) if known and len(known) == len(ends) else None
 
 
-def _dispute_closed(session: Session, recording_id: UUID) -> datetime | None:
-    closed = session.scalars(
-        select(Dispute.closed_at)
-        .join(Exhibit, Exhibit.dispute_id == Dispute.id)
-        .where(Exhibit.recording_id == recording_id)
-    ).all()
+def _dispute_closed(session: Session, found: Kept) -> datetime | None:
+    shown = select(Exhibit.dispute_id).where(subjects.of_kept(found).is_named_by(Exhibit))
+    is_of_it: ColumnElement[bool] = Dispute.id.in_(shown)
+    if isinstance(found, Screenshot):
+        is_of_it = or_(is_of_it, Dispute.event_id == found.event_id)
+    closed = session.scalars(select(Dispute.closed_at).where(is_of_it)).all()
     known = [at for at in closed if at is not None]
     return max(known) if known and len(known) == len(closed) else None
 
 
-def _last_share(session: Session, recording_id: UUID) -> datetime | None:
+def _last_share(session: Session, subject: Subject) -> datetime | None:
     return session.scalar(
         select(func.max(func.coalesce(Release.revoked_at, Release.expires_at)))
         .join(ReleaseItem, ReleaseItem.release_id == Release.id)
-        .where(ReleaseItem.recording_id == recording_id, Release.state != ReleaseState.DENIED)
+        .where(subject.is_named_by(ReleaseItem), Release.state != ReleaseState.DENIED)
     )
 
 
-def _reviewed(session: Session, found: Recording) -> datetime | None:
-    if found.inspection_state != InspectionState.DONE:
+def _reviewed(session: Session, found: Kept) -> datetime | None:
+    if isinstance(found, Recording) and found.inspection_state != InspectionState.DONE:
         return None
-    return session.scalar(
-        select(func.max(RetentionReview.at)).where(RetentionReview.recording_id == found.id)
-    )
+    is_of_it = subjects.of_kept(found).is_named_by(RetentionReview)
+    return session.scalar(select(func.max(RetentionReview.at)).where(is_of_it))
 
 
-def open_erasure(session: Session, recording_id: UUID) -> Erasure | None:
-    """Return the erasure of a recording that was not denied."""
+def open_erasure(session: Session, subject: Subject) -> Erasure | None:
+    """Return the erasure of something that was not denied."""
     return session.scalar(
-        select(Erasure).where(Erasure.recording_id == recording_id, Erasure.denied_at.is_(None))
+        select(Erasure).where(subject.is_named_by(Erasure), Erasure.denied_at.is_(None))
     )
 
 
@@ -203,42 +222,54 @@ def objects_of(session: Session, erasure_id: UUID) -> Sequence[ErasureObject]:
     ).all()
 
 
-def open_notice(session: Session, recording_id: UUID) -> RetentionNotice | None:
-    """Return the announcement about a recording that stands."""
+def left_bytes(session: Session) -> Sequence[LeftBytes]:
+    """Return the bytes that a restore has left to a lock and that are not gone yet."""
+    return session.scalars(
+        select(LeftBytes)
+        .where(LeftBytes.deleted_at.is_(None))
+        .order_by(LeftBytes.store, LeftBytes.object_id)
+    ).all()
+
+
+def open_notice(session: Session, subject: Subject) -> RetentionNotice | None:
+    """Return the announcement about something that stands."""
     return session.scalar(
         select(RetentionNotice).where(
-            RetentionNotice.recording_id == recording_id, RetentionNotice.cancelled_at.is_(None)
+            subject.is_named_by(RetentionNotice), RetentionNotice.cancelled_at.is_(None)
         )
     )
 
 
-def due(session: Session, *, limit: int) -> Sequence[tuple[RetentionNotice, Recording]]:
+def due(session: Session, *, limit: int) -> Sequence[tuple[RetentionNotice, Kept]]:
     """Return what was announced and is not erased yet, what comes first in front."""
     rows = session.execute(
-        select(RetentionNotice, Recording)
-        .join(Recording, Recording.id == RetentionNotice.recording_id)
-        .where(RetentionNotice.cancelled_at.is_(None), Recording.erased_at.is_(None))
+        select(RetentionNotice, Recording, Screenshot)
+        .outerjoin(Recording, Recording.id == RetentionNotice.recording_id)
+        .outerjoin(Screenshot, Screenshot.id == RetentionNotice.screenshot_id)
+        .where(
+            RetentionNotice.cancelled_at.is_(None),
+            func.coalesce(Recording.erased_at, Screenshot.erased_at).is_(None),
+        )
         .order_by(RetentionNotice.due_at, RetentionNotice.id)
         .limit(limit)
     )
-    return [(notice, found) for notice, found in rows]
+    return [(notice, call if call is not None else shot) for notice, call, shot in rows]
 
 
-def open_restriction(session: Session, recording_id: UUID) -> Restriction | None:
-    """Return the restriction of a recording that stands."""
+def open_restriction(session: Session, subject: Subject) -> Restriction | None:
+    """Return the restriction of something that stands."""
     return session.scalar(
-        select(Restriction).where(
-            Restriction.recording_id == recording_id, Restriction.lifted_at.is_(None)
-        )
+        select(Restriction).where(subject.is_named_by(Restriction), Restriction.lifted_at.is_(None))
     )
 
 
-def unerased(session: Session, *, after: UUID | None, limit: int) -> Sequence[Recording]:
-    """Return recordings that are there, page by page in the order of their ids."""
-    query = select(Recording).where(Recording.erased_at.is_(None)).order_by(Recording.id)
-    if after is not None:
-        query = query.where(Recording.id > after)
-    return session.scalars(query.limit(limit)).all()
+def unerased(session: Session, *, after: UUID | None, limit: int) -> Sequence[Kept]:
+    """Return what is there of both kinds, page by page in the order of the ids."""
+    found: list[Kept] = []
+    for table in (Recording, Screenshot):
+        query = select(table).where(table.erased_at.is_(None)).order_by(table.id).limit(limit)
+        found += session.scalars(query if after is None else query.where(table.id > after))
+    return sorted(found, key=lambda one: one.id)[:limit]
 
 
 def names(session: Session, ids: Sequence[UUID]) -> dict[UUID, User]:

@@ -21,6 +21,7 @@ from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.identity.service import NoLongerHere
+from app.recordings.models import Recording
 from app.retention import holds, keeping, queries
 from app.retention.models import RetentionRule
 from app.retention.rules import DEFAULTS
@@ -38,6 +39,7 @@ from app.retention.schemas import (
     RuleCreate,
     RuleRead,
 )
+from app.retention.subjects import recording
 from app.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["retention"])
@@ -68,7 +70,9 @@ def explain_retention(
     recording_id: UUID, _: CanRead, session: SessionDep, clock: ClockDep, zone: ZoneDep
 ) -> RetentionRead:
     """Say why a recording is kept, until when, and what holds it since when."""
-    return RetentionRead.of(keeping.explain(session, recording_id, zone=zone, at=clock.now()))
+    return RetentionRead.of(
+        keeping.explain(session, recording(recording_id), zone=zone, at=clock.now())
+    )
 
 
 @router.post(
@@ -85,8 +89,8 @@ def review_recording(
 ) -> RetentionRead:
     """Say that you looked at a recording and found no ground to use it."""
     at = clock.now()
-    keeping.review(session, actor, recording_id, note=body.note, at=at)
-    return RetentionRead.of(keeping.explain(session, recording_id, zone=zone, at=at))
+    keeping.review(session, actor, recording(recording_id), note=body.note, at=at)
+    return RetentionRead.of(keeping.explain(session, recording(recording_id), zone=zone, at=at))
 
 
 @router.post(
@@ -98,7 +102,8 @@ def restrict_recording(
     recording_id: UUID, body: Reason, actor: CanRestrict, session: SessionDep, clock: ClockDep
 ) -> RestrictionRead:
     """Let a recording only be kept, from now on."""
-    row = holds.restrict(session, actor, recording_id, reason=body.reason, at=clock.now())
+    subject = recording(recording_id)
+    row = holds.restrict(session, actor, subject, reason=body.reason, at=clock.now())
     return RestrictionRead.of(row)
 
 
@@ -110,7 +115,8 @@ def lift_restriction(
     recording_id: UUID, body: Reason, actor: CanRestrict, session: SessionDep, clock: ClockDep
 ) -> RestrictionRead:
     """Lift a restriction that another person has set."""
-    row = holds.lift(session, actor, recording_id, reason=body.reason, at=clock.now())
+    subject = recording(recording_id)
+    row = holds.lift(session, actor, subject, reason=body.reason, at=clock.now())
     return RestrictionRead.of(row)
 
 
@@ -134,7 +140,7 @@ def list_holds(
 ) -> list[HoldRead]:
     """List holds, those to be looked at first in front; with `released`, also those over."""
     rows = queries.holds(session, with_released=released, limit=limit)
-    return [HoldRead.of(row, list(queries.items_of(session, row.id))) for row in rows]
+    return [HoldRead.of(row, queries.items_of(session, row.id)) for row in rows]
 
 
 _SETTLING = problems(*ACTING, holds.HoldNotFound, holds.HoldSettled, holds.SamePersonSettles)
@@ -186,7 +192,7 @@ def list_rules(_: CanRead, session: SessionDep) -> list[RuleRead]:
 @router.post(
     "/retention/rules",
     status_code=201,
-    responses=problems(*ACTING, keeping.RulePeriodsContradict),
+    responses=problems(*ACTING, keeping.RulePeriodsContradict, keeping.ScreenshotsHaveNoFlag),
 )
 def propose_rule(
     body: RuleCreate, actor: CanWrite, session: SessionDep, clock: ClockDep
@@ -230,11 +236,13 @@ def table_due(_: CanRead, session: SessionDep) -> Response:
     """Give the same as a table."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(("recording_id", "started_at", "flag", "announced_at", "due_at"))
+    table.writerow(
+        ("recording_id", "started_at", "flag", "announced_at", "due_at", "screenshot_id")
+    )
     for one in _due(session, limit=_MOST_IN_TABLE):
         started_at = one.started_at.isoformat() if one.started_at else ""
         moments = (one.announced_at.isoformat(), one.due_at.isoformat())
-        table.writerow((one.recording_id, started_at, one.flag, *moments))
+        table.writerow((one.recording_id, started_at, one.flag, *moments, one.screenshot_id))
     return Response(out.getvalue(), media_type="text/csv; charset=utf-8")
 
 
@@ -247,7 +255,7 @@ def list_conflicts(
     after: UUID | None = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> ConflictPage:
-    """List, of the next `limit` recordings, those that must be kept longer than they may be."""
+    """List, of the next `limit` things that are kept, those that must be longer than they may."""
     in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
     rows = queries.unerased(session, after=after, limit=limit)
     told = [keeping.standing_of(session, r, in_force, zone=zone, at=clock.now()) for r in rows]
@@ -261,6 +269,8 @@ def _due(session: Session, *, limit: int) -> list[NoticeRead]:
     return [
         NoticeRead.of(notice).model_copy(
             update={"started_at": found.started_at, "flag": found.flag}
+            if isinstance(found, Recording)
+            else {"started_at": found.captured_at}
         )
         for notice, found in queries.due(session, limit=limit)
     ]
@@ -270,4 +280,4 @@ def _hold(session: Session, hold_id: UUID) -> HoldRead:
     row = queries.hold(session, hold_id)
     if row is None:
         raise holds.HoldNotFound
-    return HoldRead.of(row, list(queries.items_of(session, hold_id)))
+    return HoldRead.of(row, queries.items_of(session, hold_id))

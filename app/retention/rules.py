@@ -1,4 +1,4 @@
-"""What keeps a recording, what ends its time, and which of the two is stronger. Pure."""
+"""What keeps something, what ends its time, and which of the two is stronger. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ HOLD_REVIEW_MONTHS = 6
 _MONTHS_IN_YEAR = 12
 
 
+class Kind(StrEnum):
+    """Of what holds, rules, restrictions and erasures speak."""
+
+    RECORDING = "recording"
+    SCREENSHOT = "screenshot"
+
+
 class Trigger(StrEnum):
-    """What a period begins with."""
+    """What a period begins with. A screenshot has the clock of its event and of its disputes."""
 
     CALL_END = "call_end"
     CONTRACT_END = "contract_end"
@@ -47,8 +54,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How long the recordings of these flags (all, if none is named) are kept.
+    """How long the recordings of these flags (all, if none is named) are kept, or screenshots.
 
+    A screenshot has no flag, so that a rule of flags speaks of recordings alone.
     `min_is_law`: the shortest time is fixed by a law, so no request is stronger.
     """
 
@@ -60,13 +68,14 @@ class Rule:
     basis: str
     min_is_law: bool = False
     action: Action = Action.ERASE
+    kinds: tuple[str, ...] = (Kind.RECORDING,)
     flags: tuple[str, ...] = ()
     client_id: UUID | None = None
 
-    def fits(self, *, flag: str, client_id: UUID | None) -> bool:
-        """Say whether the rule speaks of recordings of this flag and client."""
+    def fits(self, *, kind: str, flag: str | None, client_id: UUID | None) -> bool:
+        """Say whether the rule speaks of what is of this kind, flag and client."""
         is_client = self.client_id is None or self.client_id == client_id
-        return is_client and (not self.flags or flag in self.flags)
+        return kind in self.kinds and is_client and (not self.flags or flag in self.flags)
 
 
 DEFAULTS = (
@@ -88,6 +97,16 @@ DEFAULTS = (
         maximum=Period(days=30),
         basis="152-ФЗ, ст. 21: обработка без основания прекращается",
         flags=("unknown", "refused"),
+    ),
+    Rule(
+        id=None,
+        name="screenshots",
+        trigger=Trigger.CONTRACT_END,
+        minimum=Period(years=3),
+        maximum=Period(years=3),
+        basis="ГК РФ, ст. 196: общий срок исковой давности, три года",
+        action=Action.REVIEW,
+        kinds=(Kind.SCREENSHOT,),
     ),
 )
 """Offered, not in force: each takes effect when two people of the house agree to it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -9,9 +10,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.core.text import LongText, Text
-from app.recordings.models import Flag
-from app.retention import holds
-from app.retention.erasures import state_of
+from app.recordings.models import Flag, Recording
+from app.retention import holds, subjects
+from app.retention.erasures import Asked, state_of
 from app.retention.keeping import Explained
 from app.retention.models import (
     Erasure,
@@ -24,8 +25,10 @@ from app.retention.models import (
     RetentionNotice,
     RetentionRule,
 )
-from app.retention.rules import Action, Because, Outcome, Period, Rule, Trigger
+from app.retention.rules import Action, Because, Kind, Outcome, Period, Rule, Trigger
+from app.retention.subjects import Subject
 
+_Ids = Annotated[list[UUID], Field(max_length=1000)]
 _Count = Annotated[int, Field(ge=0, le=36_500)]
 
 
@@ -38,13 +41,15 @@ class Noted(BaseModel):
 
 
 class HoldCreate(BaseModel):
-    """What to hold: recordings by id, and a rule that later recordings are caught by too."""
+    """What to hold: recordings and screenshots by id, and a rule that catches later ones too."""
 
     matter: Text
     reason: LongText
-    recording_ids: Annotated[list[UUID], Field(max_length=1000)] = []
+    recording_ids: _Ids = []
+    screenshot_ids: _Ids = []
     client_id: UUID | None = None
     agent: Text | None = None
+    dispute_id: UUID | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     review_at: AwareDatetime | None = None
@@ -54,9 +59,13 @@ class HoldCreate(BaseModel):
         return holds.Wanted(
             matter=self.matter,
             reason=self.reason,
-            recording_ids=tuple(self.recording_ids),
+            named=(
+                *map(subjects.recording, self.recording_ids),
+                *map(subjects.screenshot, self.screenshot_ids),
+            ),
             client_id=self.client_id,
             agent=self.agent,
+            dispute_id=self.dispute_id,
             since=self.since,
             until=self.until,
             review_at=self.review_at,
@@ -78,6 +87,7 @@ class HoldRead(BaseModel):
     rule_agent: str | None
     rule_from: datetime | None
     rule_to: datetime | None
+    rule_dispute_id: UUID | None
     placed_by: UUID
     placed_at: datetime
     review_at: datetime
@@ -87,11 +97,16 @@ class HoldRead(BaseModel):
     released_at: datetime | None
     release_reason: str | None
     recording_ids: list[UUID] = []
+    screenshot_ids: list[UUID] = []
 
     @classmethod
-    def of(cls, row: LegalHold, items: list[UUID] | None = None) -> HoldRead:
-        told = {name: getattr(row, name) for name in cls.model_fields if name != "recording_ids"}
-        return cls(**told, recording_ids=items or [])
+    def of(cls, row: LegalHold, items: Sequence[Subject] = ()) -> HoldRead:
+        other = {"recording_ids", "screenshot_ids"}
+        return cls(
+            **{name: getattr(row, name) for name in cls.model_fields if name not in other},
+            recording_ids=[one.id for one in items if one.kind is Kind.RECORDING],
+            screenshot_ids=[one.id for one in items if one.kind is Kind.SCREENSHOT],
+        )
 
 
 class PeriodBody(BaseModel):
@@ -113,6 +128,7 @@ class RuleCreate(BaseModel):
     min_is_law: bool = False
     action: Action = Action.ERASE
     basis: LongText
+    kinds: Annotated[list[Kind], Field(min_length=1)] = [Kind.RECORDING]
     flags: list[Flag] = []
     client_id: UUID | None = None
 
@@ -126,6 +142,7 @@ class RuleCreate(BaseModel):
             min_is_law=self.min_is_law,
             action=self.action,
             basis=self.basis,
+            kinds=tuple(dict.fromkeys(self.kinds)),
             flags=tuple(self.flags),
             client_id=self.client_id,
         )
@@ -143,6 +160,7 @@ class RuleRead(BaseModel):
     min_is_law: bool
     action: Action
     basis: str
+    kinds: list[Kind]
     flags: list[str]
     client_id: UUID | None
     state: Literal["offered", "proposed", "active", "retired"]
@@ -168,6 +186,7 @@ class RuleRead(BaseModel):
             min_is_law=rule.min_is_law,
             action=rule.action,
             basis=rule.basis,
+            kinds=[Kind(kind) for kind in rule.kinds],
             flags=list(rule.flags),
             client_id=rule.client_id,
             state="offered",
@@ -183,9 +202,10 @@ class Changed(BaseModel):
 
 
 class NoticeRead(BaseModel):
-    """That a recording is going to be erased."""
+    """That a recording or screenshot is going to be erased; `started_at` is when it was made."""
 
-    recording_id: UUID
+    recording_id: UUID | None
+    screenshot_id: UUID | None
     due_at: datetime
     announced_at: datetime
     rule_ids: list[UUID]
@@ -196,6 +216,7 @@ class NoticeRead(BaseModel):
     def of(cls, row: RetentionNotice) -> NoticeRead:
         return cls(
             recording_id=row.recording_id,
+            screenshot_id=row.screenshot_id,
             due_at=row.due_at,
             announced_at=row.announced_at,
             rule_ids=list(row.rule_ids),
@@ -203,9 +224,10 @@ class NoticeRead(BaseModel):
 
 
 class RetentionRead(BaseModel):
-    """Why a recording is kept, until when, and by what."""
+    """Why a recording or screenshot is kept, until when, and by what."""
 
-    recording_id: UUID
+    recording_id: UUID | None
+    screenshot_id: UUID | None
     outcome: Outcome
     because: Because
     until: datetime | None
@@ -224,7 +246,8 @@ class RetentionRead(BaseModel):
     @classmethod
     def of(cls, found: Explained) -> RetentionRead:
         return cls(
-            recording_id=found.recording.id,
+            recording_id=found.kept.id if isinstance(found.kept, Recording) else None,
+            screenshot_id=None if isinstance(found.kept, Recording) else found.kept.id,
             outcome=found.verdict.outcome,
             because=found.verdict.because,
             until=found.verdict.until,
@@ -237,20 +260,21 @@ class RetentionRead(BaseModel):
             rules=[rule.name for rule in found.rules],
             began=found.moments,
             announced=NoticeRead.of(found.notice) if found.notice else None,
-            restricted_at=found.recording.restricted_at,
-            erased_at=found.recording.erased_at,
+            restricted_at=found.kept.restricted_at,
+            erased_at=found.kept.erased_at,
         )
 
 
 class ConflictPage(BaseModel):
-    """Queue Q11: recordings that must be kept longer than they may be; `next` goes on."""
+    """Queue Q11: what must be kept longer than they may be; `next` goes on."""
 
     items: list[RetentionRead]
     next: UUID | None
 
 
 class RestrictionRead(BaseModel):
-    recording_id: UUID
+    recording_id: UUID | None
+    screenshot_id: UUID | None
     reason: str
     set_by: UUID
     set_at: datetime
@@ -269,6 +293,14 @@ class ErasureCreate(BaseModel):
     subject: Text | None = None
     identity_basis: LongText | None = None
 
+    def asked(self) -> Asked:
+        return Asked(
+            ground=self.ground,
+            reason=self.reason,
+            subject=self.subject,
+            identity_basis=self.identity_basis,
+        )
+
 
 class ErasureObjectRead(BaseModel):
     object_id: UUID
@@ -280,7 +312,8 @@ class ErasureObjectRead(BaseModel):
 
 class ErasureRead(BaseModel):
     id: UUID
-    recording_id: UUID
+    recording_id: UUID | None
+    screenshot_id: UUID | None
     state: ErasureState
     ground: Ground
     reason: str | None

@@ -15,8 +15,12 @@ from pathlib import Path
 from uuid import UUID
 
 from app.core.errors import Invalid
+from app.retention import subjects
+from app.retention.subjects import Subject
 
 VERSION = 1
+_OF_PICTURES = 2
+"""Lines of screenshots: a reader that knows only calls stops at them, instead of passing over."""
 
 
 class TombstonesUnreadable(Invalid):
@@ -27,25 +31,51 @@ class TombstonesUnreadable(Invalid):
     """
 
 
+@dataclass(frozen=True, slots=True)
+class CallMark:
+    """By what a device's repeat of a call is known."""
+
+    source_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureMark:
+    """By what a device's repeat of a screenshot is known."""
+
+    captured_at: datetime
+    sha256: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """What was erased, by ids alone: nothing in it tells of a person."""
+    """What was erased, by ids alone: nothing in it tells of a person.
+
+    By `known_by` a repeat of the same device is known, where a backup knows nothing of it.
+    """
 
     erasure_id: UUID
-    recording_id: UUID
+    subject: Subject
     device_id: UUID
-    source_call_id: str
+    known_by: CallMark | PictureMark
     objects: tuple[tuple[UUID, str], ...]
     at: datetime
 
     def line(self) -> str:
         """Return the line of the journal."""
+        mark: dict[str, str] = (
+            {"source_call_id": self.known_by.source_call_id}
+            if isinstance(self.known_by, CallMark)
+            else {
+                "captured_at": self.known_by.captured_at.isoformat(),
+                "sha256": self.known_by.sha256.hex(),
+            }
+        )
         told = {
-            "v": VERSION,
+            "v": VERSION if isinstance(self.known_by, CallMark) else _OF_PICTURES,
             "erasure_id": str(self.erasure_id),
-            "recording_id": str(self.recording_id),
+            **self.subject.told,
             "device_id": str(self.device_id),
-            "source_call_id": self.source_call_id,
+            **mark,
             "objects": [[str(object_id), store] for object_id, store in self.objects],
             "at": self.at.isoformat(),
         }
@@ -59,13 +89,21 @@ class Tombstone:
             ValueError, KeyError, TypeError: it is no whole line of a journal.
         """
         told = json.loads(line)
-        if told["v"] != VERSION:
+        if told["v"] not in {VERSION, _OF_PICTURES}:
             raise ValueError("It is of a later form.")
+        is_call = told["v"] == VERSION
         return cls(
             erasure_id=UUID(told["erasure_id"]),
-            recording_id=UUID(told["recording_id"]),
+            subject=subjects.recording(UUID(told["recording_id"]))
+            if is_call
+            else subjects.screenshot(UUID(told["screenshot_id"])),
             device_id=UUID(told["device_id"]),
-            source_call_id=str(told["source_call_id"]),
+            known_by=CallMark(str(told["source_call_id"]))
+            if is_call
+            else PictureMark(
+                captured_at=datetime.fromisoformat(told["captured_at"]),
+                sha256=bytes.fromhex(told["sha256"]),
+            ),
             objects=tuple((UUID(one), str(store)) for one, store in told["objects"]),
             at=datetime.fromisoformat(told["at"]),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from app.custody.ledger import Act, DetailCipher
 from app.fixity import checks, locks
 from app.identity.actor import Actor
 from app.retention import tombstones
-from app.retention.tombstones import Tombstone
+from app.retention.tombstones import CallMark, Tombstone
 from app.settings import Settings
 from app.system import backup
 from app.system.backup import DUMP, FORM, MANIFEST, OBJECTS
@@ -84,6 +84,37 @@ class Restored:
     erased_again: int
     checked: int
     failed: int
+
+
+_EVENT = text(
+    """
+    INSERT INTO events (id, kind, origin, occurred_at, subject, agents, created_at, updated_at)
+    SELECT :event, 'call', 'made', :at, '-', '{}', :at, :at FROM devices WHERE id = :device
+    RETURNING id
+    """
+)
+_CALL = text(
+    """
+    INSERT INTO recordings (id, device_id, source_call_id, started_at, direction, capture,
+        event_id, linked_by, received_at, erased_at)
+    VALUES (:id, :device, :call, :at, 'inbound', 'import', :event, 'created', :at, :at)
+    """
+)
+# A picture has an object; this one never was, and no key opens it.
+_OBJECT = text(
+    """
+    INSERT INTO sealed_objects (object_id, size_bytes, sha256, crc32, stored_at)
+    VALUES (:object, 0, :sha256, 0, :at)
+    """
+)
+_PICTURE = text(
+    """
+    INSERT INTO screenshots (id, device_id, captured_at, event_id, linked_by, object_id, sha256,
+        media_type, width, height, received_at, erased_at)
+    VALUES (:id, :device, :captured, :event, 'created', :object, :sha256,
+        'image/png', 1, 1, :at, :at)
+    """
+)
 
 
 def restore(settings: Settings, folder: Path, *, nothing_was_erased: bool = False) -> Restored:
@@ -228,9 +259,7 @@ def _erase_again(settings: Settings, urls: Urls, stones: list[Tombstone]) -> int
         for stone in stones:
             with database.transaction() as session:
                 count += _bury_again(session, stone)
-            for object_id, name in stone.objects:
-                for key in _keys_of(object_id):
-                    _delete(stores[name], key)
+            delete_again(database, stores, stone)
         with database.transaction() as session:
             # Another store has confirmed nothing yet.
             session.execute(
@@ -248,24 +277,55 @@ def _erase_again(settings: Settings, urls: Urls, stones: list[Tombstone]) -> int
     return count
 
 
-def _delete(store: Store, key: str) -> None:
+def delete_again(database: Database, stores: Mapping[str, Store], stone: Tombstone) -> None:
+    """Delete the bytes that a tombstone names; note those that a lock of the store keeps."""
+    for object_id, name in stone.objects:
+        deleted = [_is_deleted(stores[name], key) for key in _keys_of(object_id)]
+        if not all(deleted):
+            with database.transaction() as session:
+                _note_left(session, stone, object_id, name)
+
+
+def _is_deleted(store: Store, key: str) -> bool:
     """Delete what came back; bytes that a lock of the store keeps have no key any more."""
     try:
         store.delete(key)
     except StoreRefused as exc:
         _log.warning("restore.locked", key=key, error=str(exc))
+        return False
+    return True
+
+
+def _note_left(session: Session, stone: Tombstone, object_id: UUID, store: str) -> None:
+    """Note bytes that a lock keeps; they are deleted by the daily look after it has ended."""
+    session.execute(
+        text(
+            "INSERT INTO left_bytes (object_id, store, erasure_id, noted_at)"
+            " VALUES (:id, :store, :erasure, :at) ON CONFLICT DO NOTHING"
+        ),
+        {
+            "id": object_id,
+            "store": store,
+            "erasure": stone.erasure_id,
+            "at": SystemClock().now(),
+        },
+    )
 
 
 def _bury_again(session: Session, stone: Tombstone) -> bool:
-    """Erase a recording that came back; leave a tombstone where it had never come."""
+    """Erase what came back; leave a tombstone where it had never come."""
     found = session.execute(
-        text("SELECT erased_at FROM recordings WHERE id = :id"), {"id": stone.recording_id}
+        text(
+            "SELECT erased_at FROM recordings WHERE id = :id"
+            " UNION ALL SELECT erased_at FROM screenshots WHERE id = :id"
+        ),
+        {"id": stone.subject.id},
     ).one_or_none()
     if found is None:
         _set_stone(session, stone)
         return False
     session.execute(
-        text("SELECT destroy_recording(:id, :at)"), {"id": stone.recording_id, "at": stone.at}
+        text("SELECT destroy_object(:id, :at)"), {"id": stone.subject.id, "at": stone.at}
     )
     session.execute(
         text("UPDATE sealed_objects SET wrapped_key = NULL WHERE object_id = ANY(:ids)"),
@@ -278,38 +338,29 @@ def _bury_again(session: Session, stone: Tombstone) -> bool:
         "objects": len(stone.objects),
         "again": True,
     }
-    about = ("recording", stone.recording_id)
     at = SystemClock().now()
-    ledger.append(session, _ACTOR, Act.ERASURE_EXECUTED, about, at=at, facts=facts)
+    ledger.append(session, _ACTOR, Act.ERASURE_EXECUTED, stone.subject.about, at=at, facts=facts)
     return True
 
 
 def _set_stone(session: Session, stone: Tombstone) -> None:
-    """Let a sender that offers the call again be told that it was erased.
+    """Let a sender that offers the call or picture again be told that it was erased.
 
     A device that the backup does not know cannot send, so of its calls nothing need be noted.
     """
     session.execute(text("SELECT set_config('audiatur.erasing', 'on', true)"))
-    session.execute(
-        text(
-            """
-            WITH made AS (
-                INSERT INTO events (id, kind, origin, occurred_at, subject, agents, created_at,
-                    updated_at)
-                SELECT :event, 'call', 'made', :at, '-', '{}', :at, :at
-                FROM devices WHERE id = :device RETURNING id
-            )
-            INSERT INTO recordings (id, device_id, source_call_id, started_at, direction, capture,
-                event_id, linked_by, received_at, erased_at)
-            SELECT :id, :device, :call, :at, 'inbound', 'import', made.id, 'created', :at, :at
-            FROM made
-            """
-        ),
-        {
-            "event": new_id(),
-            "id": stone.recording_id,
-            "device": stone.device_id,
-            "call": stone.source_call_id,
-            "at": stone.at,
-        },
-    )
+    told = {
+        "event": new_id(),
+        "id": stone.subject.id,
+        "device": stone.device_id,
+        "at": stone.at,
+    }
+    if session.scalar(_EVENT, told) is None:
+        return
+    if isinstance(stone.known_by, CallMark):
+        session.execute(_CALL, told | {"call": stone.known_by.source_call_id})
+        return
+    mark = stone.known_by
+    told |= {"object": new_id(), "captured": mark.captured_at, "sha256": mark.sha256}
+    session.execute(_OBJECT, told)
+    session.execute(_PICTURE, told)

@@ -115,12 +115,14 @@ def _sounds_as_before(live: Live, again: Live, recording_id: str, legs: list[str
 def test_what_was_erased_does_not_come_back(live: Live, cluster: Cluster) -> None:
     sent = filled(live)
     erased = UUID(sent[0]["id"])
+    shot = live.send(*_SHOT, name="screen.png", path="/v1/screenshots")
+    checks.check_due(live.tools)
     with new_database(cluster) as urls:
         info = {"detail_cipher": live.tools.cipher}
         database = Database(urls.web, role=APP_ROLE, info=info)
         tools = dataclasses.replace(live.tools, database=database)
-        done = rebuilding.rebuild(tools, ACTOR, erased={erased})
-        assert (done.recordings, done.erased) == (2, 1)
+        done = rebuilding.rebuild(tools, ACTOR, erased={erased, UUID(shot.json()["id"])})
+        assert (done.recordings, done.screenshots, done.erased) == (2, 0, 2)
         database.close()
 
 

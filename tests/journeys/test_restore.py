@@ -24,6 +24,7 @@ from tests.journeys.test_serve import _until
 from tests.live import metadata
 
 ROOT = Path(__file__).parents[2]
+PICTURE = (ROOT / "scripts" / "demo_company" / "screenshots" / "screenshot_1c.png").read_bytes()
 COMMAND = [sys.executable, "-m", "app.cli"]
 
 
@@ -104,6 +105,16 @@ def _send(url: str, key: str, call: str) -> httpx.Response:
     )
 
 
+def _show(url: str, key: str, minute: int) -> httpx.Response:
+    told = {"captured_at": f"2026-11-20T10:{minute:02}:00+03:00", "agent": "106"}
+    return httpx.post(
+        f"{url}/v1/screenshots",
+        headers={"Authorization": f"Bearer {key}"},
+        files=[("metadata", (None, json.dumps(told))), ("file", ("s.png", PICTURE))],
+        timeout=60,
+    )
+
+
 def _call(url: str, key: str, method: str, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON.
     headers = {"Authorization": f"Bearer {key}"}
     answer = httpx.request(
@@ -124,6 +135,7 @@ class Story:
     erased: str
     kept: str
     late: str
+    shot: str
 
 
 @pytest.fixture(scope="module")
@@ -137,11 +149,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
             for role in ("legal", "reviewer")
         }
         ids = {call: _send(url, device, call).json()["id"] for call in ("c1", "c2")}
+        shots = [_show(url, device, minute).json()["id"] for minute in (1, 2)]
         place.cli("backup", str(folder / "backup"))
-        # Came and went after the backup: it knows nothing of the call.
+        # Came and went after the backup: it knows nothing of the call and the picture.
         ids["c3"] = _send(url, device, "c3").json()["id"]
-        for call in ("c1", "c3"):
-            path = f"/recordings/{ids[call]}/erasures"
+        shots.append(_show(url, device, 3).json()["id"])
+        gone = [f"recordings/{ids[call]}" for call in ("c1", "c3")]
+        gone += [f"screenshots/{shots[0]}", f"screenshots/{shots[2]}"]
+        for one in gone:
+            path = f"/{one}/erasures"
             wish = {"ground": "request", "reason": "Просит."}
             asked = _call(url, people["reviewer"], "POST", path, **wish)
             _call(url, people["legal"], "POST", f"/erasures/{asked['id']}/approve")
@@ -167,13 +183,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         erased=ids["c1"],
         kept=ids["c2"],
         late=ids["c3"],
+        shot=shots[0],
     )
 
 
 def test_an_older_backup_brings_nothing_back_that_was_erased(story: Story, tmp_path: Path) -> None:
     place = Place(data=tmp_path / "data", keys=story.place.keys)
     said = place.cli("restore", str(story.backup))
-    assert "1 recordings were erased again" in said
+    assert "2 recordings and screenshots were erased again" in said
     keys = "SELECT wrapped_key IS NULL FROM legs JOIN sealed_objects USING (object_id)"
     keys += " WHERE recording_id = %s"
     assert place.rows(keys, story.erased) == [(True,)]
@@ -184,7 +201,18 @@ def test_an_older_backup_brings_nothing_back_that_was_erased(story: Story, tmp_p
     ((object_id,),) = place.rows(wanted, story.erased)
     assert not list((place.data / "archive").rglob(object_id.hex))
     assert list((story.backup / "archive").rglob(object_id.hex))
+    picture = "SELECT object_id, wrapped_key IS NULL, agent FROM screenshots"
+    picture += " JOIN sealed_objects USING (object_id) WHERE id = %s"
+    ((shown, is_destroyed, agent),) = place.rows(picture, story.shot)
+    assert (is_destroyed, agent) == (True, None)
+    assert not list((place.data / "archive").rglob(shown.hex))
+    assert list((story.backup / "archive").rglob(shown.hex))
     with place.served() as url:
+        assert [_show(url, story.device, minute).status_code for minute in (1, 2, 3)] == [
+            410,
+            200,
+            410,
+        ]
         assert _send(url, story.device, "c1").status_code == 410
         assert _send(url, story.device, "c2").status_code == 200
         assert _send(url, story.device, "c3").status_code == 410

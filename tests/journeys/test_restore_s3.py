@@ -112,7 +112,7 @@ def test_what_was_erased_since_stays_erased_and_the_rest_plays(
     buckets = Buckets.new(s3_server, has_lock=True)
     place = Place(data=tmp_path / "data", keys=drill.place.keys, more=buckets.settings)
     said = place.cli("restore", str(drill.backup))
-    assert "1 recordings were erased again" in said
+    assert "1 recordings and screenshots were erased again" in said
     assert "0 are damaged or missing" in said
     assert not buckets.names() & drill.hidden
     assert buckets.names() >= copied - drill.hidden

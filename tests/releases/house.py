@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx
 from fastapi import FastAPI
 from PIL import Image
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.clients.models import Client, Event
 from app.consent import review
@@ -117,24 +117,44 @@ class House:
         heard_inside: bool = False,
     ) -> Recording:
         """Return a recording of a client, cleared but for the approvals where it was `agreed`."""
-        at = self.clock.now()
-        manager, reviewer = self.people["manager"], self.people["reviewer"]
         with self.making() as make:
             client = make.client()
-            contact = make.contact(client)
-            make.contract(client)
             recording = make.recording(
                 client=client, body=body, duration_ms=duration_ms, agent=agent
             )
-            session = make.session
             ledger.append(
-                session,
+                make.session,
                 Actor.system("tests"),
                 Act.RECORDING_INGESTED,
                 ("recording", recording.id),
-                at=at,
+                at=self.clock.now(),
                 content=hashlib.sha256(body or wav()).digest(),
             )
+        self.clear(
+            recording, agreed=agreed, agreed_from_ms=agreed_from_ms, heard_inside=heard_inside
+        )
+        return recording
+
+    def clear(
+        self,
+        recording: Recording,
+        *,
+        agreed: bool = True,
+        agreed_from_ms: int = 0,
+        heard_inside: bool = False,
+    ) -> None:
+        """Bring all evidence that a release needs of a recording."""
+        at = self.clock.now()
+        manager, reviewer = self.people["manager"], self.people["reviewer"]
+        with self.making() as make:
+            session = make.session
+            client = session.scalars(
+                select(Client)
+                .join(Event, Event.client_id == Client.id)
+                .where(Event.id == recording.event_id)
+            ).one()
+            contact = make.contact(client)
+            make.contract(client)
             self.contact_id = contact.id
             review.verify_contact(
                 session,
@@ -165,7 +185,6 @@ class House:
             for proposal in proposals:
                 row = review.propose(session, manager, recording.id, proposal, at=at)
                 review.decide(session, reviewer, row.id, Verdict.VERIFY, reason="Слышно.", at=at)
-        return recording
 
     def screenshot(
         self, recording: Recording, *, with_ground: bool = True, size: tuple[int, int] = (60, 40)

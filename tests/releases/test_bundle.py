@@ -21,22 +21,28 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # not by name.
+from sqlalchemy import select
 
 from app.clients.models import Client
 from app.core.db import Database
+from app.custody.ledger import DetailCipher
 from app.custody.signing import Purpose
 from app.custody.timestamps import Authorities
+from app.embedded.postgres import Cluster
+from app.fixity import notes, rebuilding
+from app.identity.actor import Actor
 from app.public.main import PublicTools
+from app.recordings.models import InspectionState, Leg, Recording
 from app.releases import bundle, bundles, jobs
 from app.verifier import verify
 from app.verifier.verify import Result, Trusted
 from storage.errors import ObjectMissing
 from storage.sealed import SealedStore
-from tests.conftest import Urls
+from tests.conftest import DETAIL_KEY, Urls, new_database
 from tests.custody.authority import serving
 from tests.factories import wav
 from tests.public.conftest import served
-from tests.releases.house import House
+from tests.releases.house import House, opened
 
 ROOT = Path(__file__).parents[2]
 
@@ -423,3 +429,45 @@ def test_the_page_in_a_browser_finds_it_valid(house: House, whole: Path) -> None
         found = page.locator("#problems li").all_inner_texts()
         assert (page.locator("#result").inner_text(), found) == ("VALID", [])
         chromium.close()
+
+
+def test_a_bundle_of_an_archive_that_was_rebuilt_is_valid_with_warnings(
+    house: House, cluster: Cluster, tmp_path: Path
+) -> None:
+    """The log was lost with its database: the story begins anew, and both verifiers say so."""
+    recording = house.recording(wav(3.0))
+    with house.database.transaction() as session:
+        leg = session.scalars(select(Leg).where(Leg.recording_id == recording.id)).one()
+    notes.write(house, leg.object_id)
+    with new_database(cluster) as urls:
+        info = {"detail_cipher": DetailCipher(DETAIL_KEY)}
+        database = Database(urls.web, role="audiatur_app", info=info)
+        again = House(
+            database=database,
+            clock=house.clock,
+            archive=house.archive,
+            release=house.release,
+            spool=tmp_path / "again",
+        )
+        again.staff()
+        assert rebuilding.rebuild(again, Actor.system("tests")).recordings == 1
+        with database.transaction() as session:
+            back = session.get_one(Recording, recording.id)
+            # What the inspection, which is asked for anew, will find.
+            back.duration_ms, back.inspection_state = 3000, InspectionState.DONE
+        again.clear(back)
+        with opened(again):
+            release = again.approve(again.ask(recording.id).json()["id"]).json()["release"]
+            bundle_file = made(again, release, tmp_path)
+            fingerprint = key_of(again)
+            (key,) = again.log.ring.keys.public(Purpose.BUNDLE)
+        assert again.acts(recording.id)[0] == "recording.rebuilt"
+        report = judged(bundle_file, fingerprint)
+        assert (report.result, report.problems) == (Result.VALID_WITH_WARNINGS, [])
+        assert any("begins with a rebuilding from the store" in one for one in report.warnings)
+        pem = tmp_path / "key.pem"
+        pem.write_text(key.pem)
+        script = str(ROOT / "scripts" / "verify-openssl")
+        said = subprocess.run([script, str(bundle_file), str(pem)], capture_output=True, text=True)  # noqa: S603, PLW1510 - our own script; its status is the result.
+        assert (said.returncode, said.stdout.splitlines()[-1]) == (1, "VALID_WITH_WARNINGS")
+        database.close()

@@ -6,20 +6,28 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from app.core.clock import SetClock
 from app.core.db import Database
 from app.core.ids import new_id
 from app.public.main import PublicTools
 from app.recordings.models import Recording
 from app.releases import jobs
+from app.retention import erasures, holds, purge, tombstones
+from app.retention import subjects as retained
+from app.retention.models import Erasure, Ground
+from app.settings import Settings
 from app.verifier.verify import Result
+from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.public.conftest import served
@@ -266,3 +274,84 @@ def test_a_bundle_of_a_screenshot_alone_is_valid(
     release = house.ask_in_dispute(alone).json()
     house.approve(release["id"])
     assert judged(made(house, release, tmp_path), key_of(house)).result == Result.VALID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purging:
+    """What destroying is given."""
+
+    settings: Settings
+    database: Database
+    archive: SealedStore
+    release: SealedStore
+    clock: SetClock
+
+
+def test_a_restriction_closes_its_link_and_lets_no_other_be_asked_for(
+    house: House, shown: Shown
+) -> None:
+    release, _ = shown.granted()
+    assert is_open(house, release["id"])
+    subject = retained.screenshot(shown.shot_id)
+    at = house.clock.now()
+    with house.database.transaction() as session:
+        holds.restrict(session, house.people["legal"], subject, reason="Спорно.", at=at)
+    assert not is_open(house, release["id"])
+    refused = shown.asked()
+    assert refused.status_code == 409
+    (one,) = [r for r in refused.json()["recordings"] if r["recording_id"] == str(shown.shot_id)]
+    assert one["outcome"] == "DENY"
+    assert "R_RESTRICTED" in one["reasons"]
+    with house.database.transaction() as session:
+        holds.lift(session, house.people["approver"], subject, reason="Решено.", at=at)
+    assert is_open(house, release["id"])
+
+
+def test_an_erasure_takes_its_copies_links_and_bundles_with_it(
+    house: House, shown: Shown, tmp_path: Path
+) -> None:
+    release, _ = shown.granted()
+    made(house, release, tmp_path)
+    zone, at = ZoneInfo("Europe/Moscow"), house.clock.now()
+    tools = Purging(
+        settings=Settings(data=house.spool, _env_file=None),  # type: ignore[call-arg]
+        database=house.database,
+        archive=house.archive,
+        release=house.release,
+        clock=house.clock,
+    )
+    subject = retained.screenshot(shown.shot_id)
+    wish = erasures.Asked(ground=Ground.REQUEST, reason="Просит.")
+    with house.database.transaction() as session:
+        row = erasures.request(session, house.people["reviewer"], subject, wish, zone=zone, at=at)
+        erasures.approve(session, house.people["legal"], row.id, zone=zone, at=at)
+        erasure_id = row.id
+    assert purge.destroy_keys(tools, erasure_id)
+    assert purge.delete_bytes(tools, erasure_id) is None
+    assert not is_open(house, release["id"])
+    with house.database.transaction() as session:
+        gone = session.execute(
+            text(
+                "SELECT i.object_id FROM release_items i WHERE i.screenshot_id = :id"
+                " AND i.wrapped_key IS NULL UNION ALL SELECT b.object_id FROM release_bundles b"
+                " WHERE b.state = 'destroyed' AND b.wrapped_key IS NULL"
+            ),
+            {"id": shown.shot_id},
+        ).scalars()
+        objects = list(gone)
+        kept = session.scalar(
+            text("SELECT wrapped_key FROM release_items WHERE recording_id IS NOT NULL")
+        )
+        live = session.scalar(text("SELECT count(*) FROM share_links WHERE revoked_at IS NULL"))
+    assert len(objects) == 2
+    assert not any(house.release.has(one) for one in objects)
+    assert kept is not None, "the recording beside it is erased by its own erasure alone"
+    assert live == 0
+    (stone,) = tombstones.read(tools.settings.tombstones_path)
+    assert {(one, "release") for one in objects} < set(stone.objects)
+    purge.check(tools, erasure_id)
+    with house.database.transaction() as session:
+        assert session.get_one(Erasure, erasure_id).verified_at is not None
+    jobs.handle_reconsider(house.worker(), screenshot_id=str(shown.shot_id))
+    seen = house.call("manager", "GET", f"/v1/releases/{release['id']}").json()
+    assert seen["state"] == "revoked"

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import SetClock
 from app.core.ids import new_id
+from app.fixity import checks
+from app.fixity.repair import repair
+from app.identity.actor import Actor
 from app.releases.models import BundleState, ReleaseBundle
 from app.retention import jobs, purge
 from app.retention.tombstones import read
@@ -56,6 +59,26 @@ def test_an_agreed_erasure_destroys_keys_bytes_salts_and_persons(keeping: Keepin
     )
     assert acts[0] == ("recording.ingested",)
     assert ("erasure.executed",) in acts
+
+
+def test_a_copy_that_was_made_anew_takes_the_damaged_one_with_it(keeping: Keeping) -> None:
+    tools = keeping.live.tools
+    sent = keeping.sent()
+    copies = "SELECT playable_object_id, peaks_object_id FROM legs WHERE recording_id = :id"
+    ((playable, peaks),) = keeping.rows(copies, id=UUID(sent))
+    (file,) = (tools.settings.data / "archive").rglob(playable.hex)
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    checks.check_all(tools)
+    assert repair(tools, Actor.system("tests"), UUID(sent)).made_anew == ("mixed",)
+    keeping.live.work()
+    ((now, _),) = keeping.rows(copies, id=UUID(sent))
+    assert now not in {None, playable}
+    told = keeping.erased(sent)
+    assert {str(playable), str(peaks), str(now)} <= {one["object_id"] for one in told["objects"]}
+    assert keeping.rows(KEYS, objects=[playable, peaks, now]) == [(0,)]
+    assert not any(tools.archive.has(one) for one in (playable, peaks, now))
+    purge.check(tools, UUID(told["id"]))
+    assert keeping.get(f"/erasures/{told['id']}").json()["state"] == "verified"
 
 
 def test_the_sender_is_told_that_it_is_gone(keeping: Keeping) -> None:
@@ -239,7 +262,7 @@ def test_killed_anywhere_it_goes_on(keeping: Keeping, where: str) -> None:
     purge.check(tools, erasure_id)
     assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "verified"
     stones = list(read(tools.settings.tombstones_path))
-    assert [str(stone.recording_id) for stone in stones] == [sent]
+    assert [str(stone.subject.id) for stone in stones] == [sent]
 
 
 def test_a_hold_that_comes_first_voids_the_tombstone(keeping: Keeping) -> None:

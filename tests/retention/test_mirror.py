@@ -12,15 +12,20 @@ from uuid import UUID
 
 import pytest
 from botocore.exceptions import ClientError
+from sqlalchemy.exc import ProgrammingError
 
+from app.core.db import Database
 from app.fixity import checks, locks
 from app.inspection.sandbox import Sandbox
 from app.retention import jobs, purge
+from app.retention.tombstones import read
+from app.system import restore
 from storage.ports import LockMode
 from storage.s3 import S3Store
 from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.live import live_archive
+from tests.retention import test_screenshots as screenshots
 from tests.retention.conftest import Keeping
 from tests.s3_server import S3Server, running_s3_server
 
@@ -157,6 +162,31 @@ def test_a_rule_holds_what_comes_in(bucket: Bucket) -> None:
     assert [bucket.held(one) for one in (early, other, late)] == [[False] * 2] * 3
 
 
+def test_a_screenshot_is_held_in_the_store_as_a_recording_is(bucket: Bucket) -> None:
+    keeping, archive = bucket.keeping, bucket.keeping.live.tools.archive
+    shot = screenshots.sent(keeping)
+    ((original,),) = keeping.rows(screenshots.OBJECT, id=UUID(shot))
+    named = keeping.hold(screenshot_ids=[shot])
+    ruled = keeping.hold(agent="106")
+    bucket.work()
+    assert archive.lock_state(original).is_held
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bucket.steal(original)
+    late = screenshots.sent(keeping, "2026-11-20T11:00:00+03:00")
+    ((newer,),) = keeping.rows(screenshots.OBJECT, id=UUID(late))
+    checks.check_due(keeping.live.tools)  # Reads back what came in, minutes later.
+    bucket.work()
+    assert archive.lock_state(newer).is_held
+    bucket.release(named)
+    assert archive.lock_state(original).is_held
+    bucket.release(ruled)
+    assert not archive.lock_state(original).is_held
+    assert not archive.lock_state(newer).is_held
+    told = screenshots.erased(keeping, shot)
+    assert all(one["deleted_at"] for one in told["objects"])
+    assert bucket.versions(original) == []
+
+
 def test_what_no_job_told_the_store_is_told_by_the_daily_look(bucket: Bucket) -> None:
     keeping = bucket.keeping
     sent = keeping.sent()
@@ -223,6 +253,35 @@ def test_an_erasure_waits_for_a_lock_that_nobody_lifts(bucket: Bucket) -> None:
     found = keeping.get(f"/erasures/{told['id']}").json()
     assert (found["state"], found["objects"][0]["note"]) == ("verified", None)
     assert all(one["deleted_at"] for one in found["objects"])
+
+
+def test_bytes_that_a_restore_leaves_to_a_lock_go_when_it_ends(
+    bucket: Bucket, own_database: Urls
+) -> None:
+    """A backup that only lists its objects finds them where they are, locked or not."""
+    keeping, tools = bucket.keeping, bucket.keeping.live.tools
+    sent = keeping.sent()
+    original, playable = bucket.evidence(sent)
+    until = datetime.now(UTC).replace(microsecond=0) + 8 * SECOND
+    tools.archive.lock(original, mode=LockMode.COMPLIANCE, until=until)
+    keeping.erased(sent)
+    (stone,) = read(tools.settings.tombstones_path)
+    assert {(original, "archive"), (playable, "archive")} <= set(stone.objects)
+    database = Database(own_database.owner, role=None, info={"detail_cipher": tools.cipher})
+    stores = {"archive": tools.archive._store, "release": tools.release._store}
+    restore.delete_again(database, stores, stone)
+    database.close()
+    left = "SELECT object_id, erasure_id, note, locked_until, deleted_at IS NULL FROM left_bytes"
+    assert keeping.rows(left) == [(original, stone.erasure_id, None, None, True)]
+    assert purge.delete_left(tools) == 0
+    locked = (original, stone.erasure_id, "ciphertext_locked_until", until, True)
+    assert keeping.rows(left) == [locked]
+    bucket.pass_time(until)
+    jobs.handle_daily(tools)
+    assert bucket.versions(original) == []
+    assert keeping.rows(left) == [(original, stone.erasure_id, None, None, False)]
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        keeping.rows("DELETE FROM left_bytes RETURNING object_id")
 
 
 def test_a_hidden_version_is_not_gone_and_a_deletion_hides_nothing(bucket: Bucket) -> None:

@@ -205,10 +205,14 @@ def test_what_nobody_has_reviewed_has_no_end() -> None:
 
 def test_a_rule_fits_flags_and_client() -> None:
     mine, other = UUID(int=1), UUID(int=2)
-    assert rule().fits(flag="unknown", client_id=None)
-    assert rule(flags=("unknown",)).fits(flag="unknown", client_id=mine)
-    assert not rule(flags=("unknown",)).fits(flag="refused", client_id=mine)
-    assert not rule(client_id=mine).fits(flag="unknown", client_id=other)
+    assert rule().fits(kind="recording", flag="unknown", client_id=None)
+    assert rule(flags=("unknown",)).fits(kind="recording", flag="unknown", client_id=mine)
+    assert not rule(flags=("unknown",)).fits(kind="recording", flag="refused", client_id=mine)
+    assert not rule(client_id=mine).fits(kind="recording", flag="unknown", client_id=other)
+    shots = rule(kinds=("screenshot",))
+    assert shots.fits(kind="screenshot", flag=None, client_id=mine)
+    assert not shots.fits(kind="recording", flag="unknown", client_id=mine)
+    assert not rule().fits(kind="screenshot", flag=None, client_id=mine)
 
 
 some_bounds = st.builds(

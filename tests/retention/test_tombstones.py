@@ -8,15 +8,24 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.retention.tombstones import Tombstone, TombstonesUnreadable, bury, read, void
+from app.retention import subjects
+from app.retention.tombstones import (
+    CallMark,
+    PictureMark,
+    Tombstone,
+    TombstonesUnreadable,
+    bury,
+    read,
+    void,
+)
 
 
 def stone(**told: object) -> Tombstone:
     values: dict[str, object] = {
         "erasure_id": uuid4(),
-        "recording_id": uuid4(),
+        "subject": subjects.recording(uuid4()),
         "device_id": uuid4(),
-        "source_call_id": "звонок 1",
+        "known_by": CallMark("звонок 1"),
         "objects": ((UUID(int=1), "archive"), (UUID(int=2), "release")),
         "at": datetime(2026, 11, 21, tzinfo=UTC),
     }
@@ -26,7 +35,8 @@ def stone(**told: object) -> Tombstone:
 def test_what_was_buried_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "tombstones.jsonl"
     assert list(read(path)) == []
-    one, other = stone(), stone()
+    mark = PictureMark(captured_at=datetime(2026, 11, 20, 7, 5, tzinfo=UTC), sha256=bytes(32))
+    one, other = stone(), stone(subject=subjects.screenshot(uuid4()), known_by=mark)
     for each in (one, other, one):
         bury(path, each)
     assert list(read(path)) == [one, other]
