@@ -473,7 +473,7 @@ def check_fixity() -> None:
 @click.option(
     "--erased",
     type=click.File(),
-    help="Ids of recordings that were erased, a line for each; nothing of them comes back.",
+    help="Ids of what was erased, a line for each; nothing of it comes back.",
 )
 def rebuild_index(erased: IO[str] | None) -> None:
     """Restore an empty database's recordings from the notes in the store and the master key."""

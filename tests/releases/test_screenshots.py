@@ -314,7 +314,7 @@ def test_an_erasure_takes_its_copies_links_and_bundles_with_it(
     made(house, release, tmp_path)
     zone, at = ZoneInfo("Europe/Moscow"), house.clock.now()
     tools = Purging(
-        settings=Settings(data=house.spool, _env_file=None),  # type: ignore[call-arg]
+        settings=Settings(data=house.spool, _env_file=None),
         database=house.database,
         archive=house.archive,
         release=house.release,

@@ -172,7 +172,7 @@ def test_what_would_be_erased_is_shown_beforehand_and_nothing_changes(keeping: K
         with tools.database.transaction() as session:
             found = list(foresee(session, zone=tools.settings.zone, by=by))
         return {
-            str(one.recording_id): (one.outcome, one.because, one.rules, len(one.held))
+            str(one.subject.id): (one.outcome, one.because, one.rules, len(one.held))
             for one in found
         }
 
