@@ -33,6 +33,7 @@ from app.recordings import service as recordings
 from app.recordings.models import Direction, InspectionState, Party, Recording
 from app.recordings.schemas import NoticesRead, ProofRead
 from app.retention import keeping
+from app.retention import subjects as keeping_of
 from app.web import acts, edge, lookups, places
 from app.web.edge import Form
 from app.web.pages.recordings import DIRECTIONS
@@ -279,7 +280,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     may_dispute = Permission.DISPUTE_WRITE in actor.permissions and found.erased_at is None
     keeps = None
     if Permission.RETENTION_READ in actor.permissions:
-        keeps = keeping.explain(session, recording_id, zone=words.zone, at=at)
+        keeps = keeping.explain(session, keeping_of.recording(recording_id), zone=words.zone, at=at)
     page = RecordingPage(
         title=client.name if client else words.phone(found.outside_number),
         id=found.id,
