@@ -74,6 +74,17 @@ def client_by_external_id(session: Session, external_id: str) -> Client | None:
     return session.scalar(select(Client).where(Client.external_id == external_id))
 
 
+def names(session: Session, actor: Actor, *, limit: int = 1000) -> Sequence[tuple[str, str]]:
+    """Return the clients that `actor` may know of, by name: what others call them, and the name."""
+    rows = session.execute(
+        select(Client.external_id, Client.name)
+        .where(visible_to(actor))
+        .order_by(Client.name, Client.id)
+        .limit(limit)
+    )
+    return [(external_id, name) for external_id, name in rows]
+
+
 def contacts_of(session: Session, client_id: UUID) -> Sequence[Contact]:
     """Return all contacts of a client, those who left included, with their phones."""
     return session.scalars(

@@ -35,7 +35,7 @@ class Release(Base):
     """Recordings asked for, or handed over, to one contact of a client for one purpose.
 
     `sender_name`, `sender_person` and `client_name` are what the recipient's page shows, as they
-    were when the release was asked for.
+    were when the release was asked for. `end_note` is why a person ended it, in his words.
     """
 
     __tablename__ = "releases"
@@ -76,6 +76,7 @@ class Release(Base):
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     end_reason: Mapped[str | None]
+    end_note: Mapped[str | None]
 
     wishes: Mapped[list[ReleaseWish]] = relationship(lazy="raise", order_by="ReleaseWish.position")
     items: Mapped[list[ReleaseItem]] = relationship(lazy="raise", order_by="ReleaseItem.position")

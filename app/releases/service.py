@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,6 +20,7 @@ from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes import service as disputes
+from app.disputes.models import Exhibit
 from app.disputes.redactions import Area, Redaction, read_all
 from app.disputes.service import Clip, person
 from app.identity import service as identity
@@ -133,9 +134,13 @@ def seen(session: Session, actor: Actor, release_id: ReleaseId, *, lock: bool = 
 
 
 def parts_of_dispute(
-    session: Session, dispute_id: DisputeId, *, without_screenshots: bool = False
+    session: Session,
+    dispute_id: DisputeId,
+    *,
+    without_screenshots: bool = False,
+    only: Collection[UUID] | None = None,
 ) -> tuple[Part, ...]:
-    """Return what the exhibits of a dispute show, each once.
+    """Return what the exhibits of a dispute show, each once; with `only`, those of these ids.
 
     Raises:
         ScreenshotTwice: two exhibits show the same screenshot with other areas black.
@@ -143,21 +148,43 @@ def parts_of_dispute(
     """
     found: dict[Part, None] = {}
     for exhibit in queries.exhibits(session, dispute_id):
-        if exhibit.recording_id is None:
-            if exhibit.screenshot_id is not None and not without_screenshots:
-                areas = tuple(map(Area.read, exhibit.areas))
-                found[Part(subject=Subject("screenshot", exhibit.screenshot_id, areas))] = None
+        if only is not None and exhibit.id not in only:
             continue
-        is_whole = exhibit.from_ms == 0 and exhibit.to_ms is None
-        part = Part(
-            subject=Subject("recording", exhibit.recording_id),
-            segment=None if is_whole else Segment(from_ms=exhibit.from_ms, to_ms=exhibit.to_ms),
-            redactions=read_all(exhibit.redactions),
-        )
-        found[part] = None
+        if exhibit.recording_id is not None or not without_screenshots:
+            found[part_of(exhibit)] = None
     if not found:
         raise NothingAsked
     return tuple(found)
+
+
+def part_of(exhibit: Exhibit) -> Part:
+    """Return what is asked for where an exhibit is handed over."""
+    if exhibit.recording_id is None:
+        if exhibit.screenshot_id is None:
+            raise TypeError("An exhibit shows a recording or a screenshot.")
+        areas = tuple(map(Area.read, exhibit.areas))
+        return Part(subject=Subject("screenshot", exhibit.screenshot_id, areas))
+    is_whole = exhibit.from_ms == 0 and exhibit.to_ms is None
+    return Part(
+        subject=Subject("recording", exhibit.recording_id),
+        segment=None if is_whole else Segment(from_ms=exhibit.from_ms, to_ms=exhibit.to_ms),
+        redactions=read_all(exhibit.redactions),
+    )
+
+
+def weigh(
+    session: Session, requester: UUID, wanted: Wanted, *, at: datetime
+) -> list[tuple[Part, Decision]]:
+    """Return what the rules would say of each part if it were asked for now; nothing is written."""
+    return [
+        (part, _first_decision(session, part, wanted, requester=requester, at=at)[2])
+        for part in wanted.parts
+    ]
+
+
+def can_be_asked(decision: Decision) -> bool:
+    """Say whether a part may be asked for: nothing lacks but what people can still add."""
+    return _can_wait(decision)
 
 
 def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datetime) -> Release:
@@ -375,8 +402,10 @@ def permit_again(session: Session, release: Release, item: ReleaseItem, *, at: d
     return grant_permit(decision)
 
 
-def revoke(session: Session, actor: Actor, release_id: ReleaseId, *, at: datetime) -> Release:
-    """End a release at once; one that was not granted yet ends as denied.
+def revoke(
+    session: Session, actor: Actor, release_id: ReleaseId, *, note: str | None = None, at: datetime
+) -> Release:
+    """End a release at once; one that was not granted yet ends as denied. `note` says why.
 
     Raises:
         ReleaseNotFound: there is none.
@@ -385,6 +414,7 @@ def revoke(session: Session, actor: Actor, release_id: ReleaseId, *, at: datetim
     release = seen(session, actor, release_id, lock=True)
     if release.state not in {ReleaseState.REQUESTED, ReleaseState.GRANTED}:
         raise ReleaseEnded(state=release.state)
+    release.end_note = note
     _end(session, actor, release, EndReason.PERSON, at=at)
     return release
 
@@ -689,6 +719,7 @@ def _end(
         ("release", release.id),
         at=at,
         facts={"reason": reason, "was_granted": was_granted},
+        detail={"note": release.end_note} if release.end_note else None,
     )
     if was_granted:
         enqueue(session, Job(task="releases.destroy", args={"release_id": str(release.id)}))

@@ -333,6 +333,10 @@ class Fields:
         """Return everything that was chosen under one name."""
         return self._fields.get(name, [])
 
+    def first(self) -> dict[str, str]:
+        """Return what was entered by field, of several the first."""
+        return {name: values[0] for name, values in self._fields.items() if values}
+
     def id(self, name: str) -> UUID:
         """Return an id.
 

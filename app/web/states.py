@@ -50,7 +50,27 @@ STATES: Final[dict[str, dict[str, State]]] = {
     },
     "dispute": {
         "open": State(N_("open"), "●", "open"),
+        "calling_back": State(N_("calling back"), "☎", "open"),
+        "checking": State(N_("checking"), "◌", "open"),
+        "waiting_for_client": State(N_("waiting for the client"), "…", "half"),
+        "with_specialist": State(N_("with a specialist"), "◐", "half"),
+        "decided": State(N_("decided"), "§", "good"),
+        "handed_over": State(N_("handed over"), "→", "good"),
+        "answered": State(N_("answered"), "✓", "good"),
         "closed": State(N_("closed"), "✓", "still"),
+        "reopened": State(N_("reopened"), "↻", "open"),
+    },
+    "step": {
+        "todo": State(N_("to do"), "○", "open"),
+        "done": State(N_("done"), "✓", "good"),
+        "skipped": State(N_("skipped"), "–", "still"),
+    },
+    "document_request": {
+        "asked": State(N_("asked"), "…", "half"),
+        "received": State(N_("received, to be checked"), "!", "open"),
+        "valid": State(N_("valid"), "✓", "good"),
+        "asked_again": State(N_("asked again"), "↻", "half"),
+        "given_up": State(N_("given up"), "–", "still"),
     },
     "mark": {
         "norm": State(N_("written in the law"), "§", "good"),
