@@ -49,6 +49,7 @@ class Act(StrEnum):
     MARK_REMOVED = "mark.removed"
     ACCESS_DENIED = "access.denied"
     UPLOAD_REFUSED = "upload.refused"
+    UPLOAD_RECEIVED = "upload.received"
     CLIENT_CHANGED = "client.changed"
     CONTRACT_CHANGED = "contract.changed"
     EVENT_CHANGED = "event.changed"

@@ -21,6 +21,7 @@ from app.disputes.rules import (
     StatementKind,
     StepKind,
     StepState,
+    UploadState,
     Urgency,
     WorkRole,
 )
@@ -253,7 +254,7 @@ class DocumentRequest(Base):
     """What the client was asked for, by when, and what we say of what came.
 
     `token_digest` is that of the link by which the client uploads, which ends at
-    `token_expires_at`. `words` are our check's.
+    `token_expires_at`. `words` are our check's. `changed_by` is nobody where the client did it.
     """
 
     __tablename__ = "dispute_requests"
@@ -278,19 +279,64 @@ class DocumentRequest(Base):
     token_expires_at: Mapped[datetime | None]
     asked_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     asked_at: Mapped[datetime]
-    changed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     changed_at: Mapped[datetime]
 
 
 class RequestedDocument(Base):
-    """A document that came for a request. Inserted only."""
+    """A document that came for a request; by its link where nobody noted it. Inserted only."""
 
     __tablename__ = "dispute_request_documents"
 
     request_id: Mapped[UUID] = mapped_column(ForeignKey("dispute_requests.id"), primary_key=True)
     document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id"), primary_key=True)
-    noted_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    noted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     at: Mapped[datetime]
+
+
+class ClientUpload(Base):
+    """What a client sent by a request's link: a file, or words. Inserted by the database alone.
+
+    Until a job has taken it over, a file lies in the release store under `wrapped_key`, which is
+    destroyed then; the file becomes a document, or is refused for `reason`.
+    """
+
+    __tablename__ = "dispute_uploads"
+    __table_args__ = (
+        CheckConstraint(one_of("state", UploadState), name="state"),
+        CheckConstraint(
+            "(state = 'waiting') = (settled_at IS NULL) "
+            "AND (state = 'refused') = (reason IS NOT NULL) "
+            "AND (document_id IS NOT NULL) = (state = 'kept' AND words IS NULL)",
+            name="settled",
+        ),
+        CheckConstraint(
+            "CASE WHEN words IS NULL THEN num_nonnulls(object_id, size_bytes, sha256) = 3 "
+            "AND (wrapped_key IS NOT NULL) = (state = 'waiting') "
+            "ELSE num_nonnulls(object_id, wrapped_key, size_bytes, sha256, file_name) = 0 END",
+            name="what",
+        ),
+        CheckConstraint(
+            "size_bytes > 0 AND octet_length(sha256) = 32 AND octet_length(wrapped_key) <= 512 "
+            "AND length(words) <= 20000",
+            name="size",
+        ),
+        Index("ix_dispute_uploads_request", "request_id", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    request_id: Mapped[UUID] = mapped_column(ForeignKey("dispute_requests.id"))
+    words: Mapped[str | None]
+    file_name: Mapped[str | None]
+    object_id: Mapped[UUID | None] = mapped_column(unique=True)
+    wrapped_key: Mapped[bytes | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[bytes | None]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id"))
+    at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
 
 
 class WorkRate(Base):

@@ -29,6 +29,7 @@ from app.clients.models import Client, Contract, ContractClause, Event
 from app.core.ids import new_id
 from app.core.paging import Cursor
 from app.disputes.models import (
+    ClientUpload,
     Dispute,
     DisputeConduct,
     DisputeHistory,
@@ -338,6 +339,28 @@ def documents_of(session: Session, request_ids: Iterable[UUID]) -> dict[UUID, li
     ):
         found.setdefault(row.request_id, []).append(row.document_id)
     return found
+
+
+def uploads_of(session: Session, request_ids: Iterable[UUID]) -> dict[UUID, list[ClientUpload]]:
+    """Return what clients sent by the links of requests, in the order that it came in."""
+    found: dict[UUID, list[ClientUpload]] = {}
+    for row in session.scalars(
+        select(ClientUpload)
+        .where(ClientUpload.request_id.in_(list(request_ids)))
+        .order_by(ClientUpload.at, ClientUpload.id)
+    ):
+        found.setdefault(row.request_id, []).append(row)
+    return found
+
+
+def upload_locked(session: Session, upload_id: UUID) -> ClientUpload | None:
+    """Return an upload of a client, locked until the transaction is over."""
+    return session.scalars(
+        select(ClientUpload)
+        .where(ClientUpload.id == upload_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
 
 
 def request_of_token(session: Session, digest: bytes) -> tuple[DocumentRequest, str] | None:

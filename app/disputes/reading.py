@@ -13,6 +13,7 @@ from app.core.ids import DisputeId
 from app.disputes import hours, queries, service, settling
 from app.disputes.hours import Line
 from app.disputes.models import (
+    ClientUpload,
     Dispute,
     DisputeConduct,
     DisputeHours,
@@ -40,6 +41,7 @@ class Whole:
     steps: Sequence[DisputeStep]
     requests: Sequence[DocumentRequest]
     documents: Mapping[UUID, Sequence[UUID]]
+    uploads: Mapping[UUID, Sequence[ClientUpload]]
     conducts: Sequence[DisputeConduct]
     moves: Sequence[DisputeMove]
     hours: Sequence[DisputeHours]
@@ -91,6 +93,7 @@ def whole(session: Session, actor: Actor, dispute_id: DisputeId) -> Whole:
         steps=steps,
         requests=requests,
         documents=queries.documents_of(session, [r.id for r in requests]),
+        uploads=queries.uploads_of(session, [r.id for r in requests]),
         conducts=conducts,
         moves=moves,
         hours=worked,

@@ -290,7 +290,10 @@ def read(whole: Whole) -> DisputeRead:
         exhibits=[_exhibit(e) for e in whole.exhibits],
         statements=[StatementRead.of(s) for s in whole.statements],
         steps=[StepRead.of(s) for s in whole.steps],
-        requests=[request_read(r, whole.documents.get(r.id, ())) for r in whole.requests],
+        requests=[
+            request_read(r, whole.documents.get(r.id, ()), whole.uploads.get(r.id, ()))
+            for r in whole.requests
+        ],
         conducts=[conduct_read(c) for c in whole.conducts],
         moves=[move_read(m) for m in whole.moves],
         cost=cost_read(whole.hours),

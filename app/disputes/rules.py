@@ -188,6 +188,14 @@ WAITING = frozenset({RequestState.ASKED, RequestState.ASKED_AGAIN})
 """In these the client owes us something, and its link takes files."""
 
 
+class UploadState(StrEnum):
+    """How far what a client sent by a link has come."""
+
+    WAITING = "waiting"
+    KEPT = "kept"
+    REFUSED = "refused"
+
+
 class StatementKind(StrEnum):
     """What is written down of a dispute in somebody's words."""
 

@@ -272,9 +272,9 @@ def _documents(client_id: UUID) -> Select[Any]:
             literal(str(Happened.DOCUMENT)),
             Target.DOCUMENT,
             Document.title,
-            _one(User.full_name),
+            _one(func.coalesce(User.full_name, "")),
         )
-        .join(User, User.id == Document.uploaded_by)
+        .outerjoin(User, User.id == Document.uploaded_by)
         .where(Document.client_id == client_id)
     )
 

@@ -470,4 +470,8 @@ def _state(
 
 
 def _request(session: Session, row: DocumentRequest) -> RequestRead:
-    return request_read(row, queries.documents_of(session, [row.id]).get(row.id, ()))
+    return request_read(
+        row,
+        queries.documents_of(session, [row.id]).get(row.id, ()),
+        queries.uploads_of(session, [row.id]).get(row.id, ()),
+    )

@@ -14,6 +14,7 @@ from app.core.text import ExternalId, LongText, Text
 from app.disputes import hours, rules
 from app.disputes.hours import Line, Worked
 from app.disputes.models import (
+    ClientUpload,
     DisputeConduct,
     DisputeHours,
     DisputeMove,
@@ -31,6 +32,7 @@ from app.disputes.rules import (
     StatementKind,
     StepKind,
     StepState,
+    UploadState,
     Urgency,
     WorkRole,
 )
@@ -315,8 +317,27 @@ class LinkTold(_Told):
     days: Annotated[int, Field(ge=1, le=90)] = 14
 
 
+class UploadRead(BaseModel):
+    """What the client sent by the link: `words`, or a file that became a document or was refused.
+
+    `reason` is the slug of a refusal.
+    """
+
+    id: UUID
+    words: str | None
+    file_name: str | None
+    size_bytes: int | None
+    state: UploadState
+    reason: str | None
+    document_id: UUID | None
+    at: AwareDatetime
+
+
 class RequestRead(BaseModel):
-    """A request; `link_until` is when the link for uploading ends, null where there is none."""
+    """A request; `link_until` is when the link for uploading ends, null where there is none.
+
+    `changed_by` is null where the client sent something by the link.
+    """
 
     id: UUID
     asked: str
@@ -326,9 +347,10 @@ class RequestRead(BaseModel):
     words: str | None
     link_until: AwareDatetime | None
     document_ids: list[UUID]
+    uploads: list[UploadRead]
     asked_by: UUID
     asked_at: AwareDatetime
-    changed_by: UUID
+    changed_by: UUID | None
     changed_at: AwareDatetime
 
 
@@ -439,7 +461,9 @@ class HistoryPage(BaseModel):
     next_after: int | None
 
 
-def request_read(row: DocumentRequest, document_ids: Sequence[UUID]) -> RequestRead:
+def request_read(
+    row: DocumentRequest, document_ids: Sequence[UUID], uploads: Sequence[ClientUpload]
+) -> RequestRead:
     """Return a request as it crosses the wire, without its token."""
     return RequestRead(
         id=row.id,
@@ -450,6 +474,10 @@ def request_read(row: DocumentRequest, document_ids: Sequence[UUID]) -> RequestR
         words=row.words,
         link_until=row.token_expires_at,
         document_ids=list(document_ids),
+        uploads=[
+            UploadRead.model_validate({n: getattr(one, n) for n in UploadRead.model_fields})
+            for one in uploads
+        ],
         asked_by=row.asked_by,
         asked_at=row.asked_at,
         changed_by=row.changed_by,

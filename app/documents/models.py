@@ -40,7 +40,8 @@ class DocumentRole(StrEnum):
 class Document(Base):
     """A paper as it was uploaded, and what it is of. Inserted only.
 
-    `examined` names what was looked for, `oddities` what of it was found.
+    `examined` names what was looked for, `oddities` what of it was found. `uploaded_by` is nobody
+    where a client sent it by a link.
     """
 
     __tablename__ = "documents"
@@ -48,6 +49,12 @@ class Document(Base):
         CheckConstraint(one_of("kind", DocumentKind), name="kind"),
         CheckConstraint(one_of("role", DocumentRole), name="role"),
         Index("uq_documents_upload", "uploaded_by", "upload_id", unique=True),
+        Index(
+            "uq_documents_of_nobody",
+            "upload_id",
+            unique=True,
+            postgresql_where="uploaded_by IS NULL",
+        ),
         Index("ix_documents_sha256", "sha256"),
     )
 
@@ -69,7 +76,7 @@ class Document(Base):
     contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"), index=True)
     agent: Mapped[str | None] = mapped_column(AgentRef, index=True)
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
-    uploaded_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    uploaded_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     uploaded_at: Mapped[datetime]
 
 

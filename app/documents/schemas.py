@@ -52,7 +52,7 @@ class DocumentRead(BaseModel):
     contact_id: UUID | None
     agent: str | None
     recording_id: UUID | None
-    uploaded_by: UUID
+    uploaded_by: UUID | None
     uploaded_at: AwareDatetime
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The application of the public links: seven routes, plain pages, no script."""
+"""The application of the public links: plain pages, no script; and of document requests."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ from app.core.errors import Unavailable
 from app.core.ranges import ByteRange, RangeUnsatisfiable
 from app.core.sound import BreakableResponse
 from app.public import wording
+from app.public.asking import AskingSite, add_requests
 from app.public.door import CutOff, Door
+from app.public.intake import IDLE_SECONDS, Intake
 from app.public.links import LinkEnded, Links, OpenItem, View
 from app.public.pages import Pages
+from app.public.requests import Requests
 from app.releases.tokens import ShareToken
 from storage.errors import StoreError
 from storage.sealed import SealedReader, SealedStore
@@ -74,6 +77,7 @@ class PublicTools:
     """All that the process of the public links is given.
 
     `is_secure` says that recipients reach it by https, whatever the proxy in front speaks to it.
+    A form that stops coming for `idle_seconds` is given up.
     """
 
     database: Database
@@ -81,6 +85,7 @@ class PublicTools:
     clock: Clock
     office_zone: ZoneInfo = field(default=OFFICE_ZONE)
     is_secure: bool = False
+    idle_seconds: float = IDLE_SECONDS
 
 
 class _Guarded:
@@ -250,6 +255,15 @@ def create_public_app(tools: PublicTools) -> FastAPI:
     app.add_middleware(_Guarded)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     _add_pages(app, site)
+    requests = Requests(tools.database)
+    add_requests(
+        app,
+        AskingSite(
+            requests=requests,
+            intake=Intake(requests=requests, store=tools.release, idle_seconds=tools.idle_seconds),
+            pages=site.pages,
+        ),
+    )
     _add_health(app, tools)
     _add_refusals(app, site)
     return app

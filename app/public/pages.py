@@ -11,6 +11,8 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.public.links import BundleFacts, Item, OpenLink, TakenOut
+from app.public.request_page import RequestPage, request_page
+from app.public.requests import OpenRequest
 from app.public.wording import Wording, clock_time
 from app.releases.tokens import ShareToken
 
@@ -113,6 +115,32 @@ class Pages:
             page = replace(page, bundle=_bundle(bundle, token, words))
         return self._render("listen.html" if is_heard else "link.html", language, page)
 
+    def request(
+        self,
+        found: OpenRequest,
+        token: ShareToken,
+        *,
+        language: str,
+        fault: str | None,
+        is_sent: bool,
+    ) -> str:
+        """Return the page of an open document request; with `is_sent` the one that thanks."""
+        page = request_page(found, token, self._wording[language], fault=fault)
+        return self._render("sent.html" if is_sent else "request.html", language, page)
+
+    def request_ended(self, language: str) -> str:
+        """Return the page for a request's link that takes nothing, or never was."""
+        say = self._wording[language].say
+        page = NoticePage(
+            language=language,
+            title=say("This link does not work any more"),
+            lead=say(
+                "Either its time is over, or the address was not copied completely. "
+                "If you still have something to send, ask the person who sent you the link."
+            ),
+        )
+        return self._render("notice.html", language, page)
+
     def ended(self, language: str) -> str:
         """Return the page for a link that has ended or never was."""
         say = self._wording[language].say
@@ -136,7 +164,9 @@ class Pages:
         )
         return self._render("notice.html", language, page)
 
-    def _render(self, template: str, language: str, page: LinkPage | NoticePage) -> str:
+    def _render(
+        self, template: str, language: str, page: LinkPage | RequestPage | NoticePage
+    ) -> str:
         return self._environments[language].get_template(template).render(page=page)
 
 

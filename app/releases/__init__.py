@@ -9,5 +9,5 @@ What must always hold, and is refused by the database whoever asks: no item with
 decision of this moment and an approval by another person; no link without items; no end put off.
 Whether a link is open is asked of `release_is_open` at every access, which answers from the consent
 state of that moment. The archive's process makes copies; the process that serves links reads only
-the release store and calls five functions of the database, nothing else.
+the release store and calls a few functions of the database, nothing else.
 """

@@ -11,6 +11,8 @@ from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
 from app.custody import checkpoints
 from app.disputes.jobs import handle_remind
+from app.disputes.taking import TASK as TAKE_OVER
+from app.disputes.taking import handle_take_over
 from app.feeds import jobs as feeds
 from app.feeds.days import RECONCILE
 from app.fixity import jobs as fixity
@@ -51,6 +53,7 @@ HANDLERS: dict[str, Handler] = {
     "releases.reconsider": handle_reconsider,
     "releases.destroy": handle_destroy,
     BUNDLE: handle_bundle,
+    TAKE_OVER: handle_take_over,
     PURGE: handle_purge,
     CHECK: handle_check,
     MIRROR: handle_mirror,

@@ -20,7 +20,15 @@ from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.public.conftest import Opened
 
-OURS = ("link_bundle", "link_bundle_page", "link_page", "link_open", "link_view")
+OURS = (
+    "ask_page",
+    "ask_take",
+    "link_bundle",
+    "link_bundle_page",
+    "link_page",
+    "link_open",
+    "link_view",
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,7 +61,7 @@ def test_no_table_can_be_read_or_written(
                 session.execute(text(statement))
 
 
-def test_of_our_functions_five_can_be_called(own_database: Urls) -> None:
+def test_of_our_functions_few_can_be_called(own_database: Urls) -> None:
     with psycopg.connect(own_database.owner) as owner:
         found = owner.execute(
             "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
@@ -70,6 +78,8 @@ def test_of_our_functions_five_can_be_called(own_database: Urls) -> None:
         "SELECT consent_blocked(gen_random_uuid(), 'dispute_client')",
         "SELECT release_is_open(gen_random_uuid())",
         "SELECT link_release('x')",
+        "SELECT ask_request('x')",
+        "SELECT * FROM ask_room(gen_random_uuid())",
         "SELECT release_may_approve(gen_random_uuid(), gen_random_uuid())",
         "CREATE TABLE mine (id int)",
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",

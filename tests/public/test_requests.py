@@ -1,0 +1,442 @@
+"""A client sends documents by the link of a request: the page, what is refused, the taking over."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from PIL import Image
+from sqlalchemy import exc, func, select, text
+
+from app.clients.models import Client
+from app.core.clock import SetClock
+from app.core.db import Database
+from app.core.ids import new_id
+from app.custody.models import CustodyEntry
+from app.disputes import asking, taking
+from app.disputes.models import ClientUpload, Dispute, DocumentRequest, RequestedDocument
+from app.documents.models import Document
+from app.inspection.sandbox import Sandbox
+from app.public import form
+from app.public.main import PublicTools
+from app.settings import Settings
+from storage.sealed import SealedRef, SealedStore
+from tests.conftest import Urls
+from tests.factories import Make
+from tests.papers import pdf
+from tests.public.conftest import served
+
+WEEK = timedelta(days=7)
+SEND = {"Sec-Fetch-Site": "same-origin"}
+
+
+def png(colour: str = "navy") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 6), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """What the job is given."""
+
+    settings: Settings
+    clock: SetClock
+    database: Database
+    archive: SealedStore
+    release: SealedStore
+    sandbox: Sandbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request with its open link, the browser of whoever holds it, and our side of it."""
+
+    browser: httpx.Client
+    worker: Worker
+    token: str
+    request_id: UUID
+    dispute_id: UUID
+    client_id: UUID
+
+    @property
+    def path(self) -> str:
+        return f"/r/{self.token}"
+
+    def send(self, *files: tuple[str, bytes], steps: str = "") -> httpx.Response:
+        parts = [("files", (name, body, "application/octet-stream")) for name, body in files]
+        empty = [("files", ("", b"", "application/octet-stream"))]  # As browsers send no choice.
+        return self.browser.post(
+            self.path, files=parts or empty, data={"steps": steps}, headers=SEND
+        )
+
+    def uploads(self) -> list[ClientUpload]:
+        with self.worker.database.transaction() as session:
+            found = session.scalars(select(ClientUpload).order_by(ClientUpload.at)).all()
+            session.expunge_all()
+            return list(found)
+
+    def take_over(self) -> None:
+        for one in self.uploads():
+            taking.handle_take_over(self.worker, str(one.id))
+
+    def request(self) -> DocumentRequest:
+        with self.worker.database.transaction() as session:
+            found = session.get_one(DocumentRequest, self.request_id)
+            session.expunge_all()
+            return found
+
+    def acts(self) -> list[str]:
+        with self.worker.database.transaction() as session:
+            return list(session.scalars(select(CustodyEntry.act).order_by(CustodyEntry.position)))
+
+    def objects(self) -> set[UUID]:
+        return set(self.worker.release.listed(datetime.now(UTC) + timedelta(hours=1)))
+
+    def jobs(self) -> list[str]:
+        with self.worker.database.transaction() as session:
+            return list(
+                session.scalars(
+                    text(
+                        "SELECT args ->> 'upload_id' FROM procrastinate_jobs "
+                        "WHERE task_name = 'disputes.take_over' ORDER BY id"
+                    )
+                )
+            )
+
+
+@pytest.fixture
+def asked(
+    browser: httpx.Client,
+    own_db: Database,
+    clock: SetClock,
+    store: SealedStore,
+    release_store: SealedStore,
+    tmp_path: Path,
+) -> Asked:
+    with own_db.transaction() as session:
+        make = Make(session, clock, store)
+        client: Client = make.client(name="ООО «Василёк»")
+        actor = make.manager
+        dispute = Dispute(
+            id=new_id(),
+            client_id=client.id,
+            subject="Не работает сеть",
+            opened_by=actor.id,
+            opened_at=clock.now(),
+        )
+        session.add(dispute)
+        session.flush()
+        row = asking.ask(
+            session,
+            actor,
+            dispute.id,
+            asked="Снимки экрана с ошибкой <b>и журнал</b>",
+            contact_id=None,
+            due_at=clock.now() + WEEK,
+            at=clock.now(),
+        )
+        _, token = asking.open_link(
+            session, actor, dispute.id, row.id, expires_at=clock.now() + WEEK, at=clock.now()
+        )
+        ids = row.id, dispute.id, client.id
+    return Asked(
+        browser=browser,
+        worker=Worker(
+            settings=Settings(data=tmp_path / "data"),
+            clock=clock,
+            database=own_db,
+            archive=store,
+            release=release_store,
+            sandbox=Sandbox.detect(),
+        ),
+        token=token,
+        request_id=ids[0],
+        dispute_id=ids[1],
+        client_id=ids[2],
+    )
+
+
+def test_the_page_says_what_is_asked_and_by_when(asked: Asked) -> None:
+    answer = asked.browser.get(asked.path)
+    assert answer.status_code == 200
+    assert "Снимки экрана с ошибкой &lt;b&gt;и журнал&lt;/b&gt;" in answer.text
+    assert "Василёк" in answer.text
+    assert "до 10 файлов, каждый до 20 МБ" in answer.text
+    english = asked.browser.get(asked.path, headers={"Accept-Language": "en"})
+    assert "Please send us documents" in english.text
+    assert "<script" not in answer.text + english.text
+    assert "content-security-policy" in answer.headers
+    assert asked.acts().count("upload.received") == 0
+
+
+def test_files_and_steps_are_taken_over_as_documents_of_the_client(asked: Asked) -> None:
+    picture, paper = png(), pdf()
+    answer = asked.send(("экран.png", picture), ("log.pdf", paper), steps="1. Открыл\r\n2. Упало")
+    assert answer.status_code == 303
+    thanks = asked.browser.get(answer.headers["location"])
+    assert "Спасибо" in thanks.text
+    assert "экран.png" in thanks.text
+    assert "проверяется" in thanks.text
+    sent = asked.uploads()
+    assert [one.state for one in sent] == ["waiting"] * 3
+    assert sorted(asked.jobs()) == sorted(str(one.id) for one in sent)
+    assert asked.objects() == {one.object_id for one in sent if one.object_id}
+    asked.take_over()
+    sent = asked.uploads()
+    assert [one.state for one in sent] == ["kept"] * 3
+    assert {one.words for one in sent} == {None, "1. Открыл\n2. Упало"}
+    assert asked.objects() == set()
+    assert {one.wrapped_key for one in sent} == {None}
+    with asked.worker.database.transaction() as session:
+        documents = session.scalars(select(Document).order_by(Document.kind)).all()
+        tied = session.scalars(select(RequestedDocument.document_id)).all()
+        assert [one.kind for one in documents] == ["pdf", "png"]
+        assert {one.client_id for one in documents} == {asked.client_id}
+        assert {one.uploaded_by for one in documents} == {None}
+        assert {one.id for one in documents} == set(tied)
+        for one, body in zip(documents, (paper, picture), strict=True):
+            key, size = session.execute(
+                text("SELECT wrapped_key, size_bytes FROM sealed_objects WHERE object_id = :id"),
+                {"id": one.object_id},
+            ).one()
+            ref = SealedRef(object_id=one.object_id, wrapped_key=bytes(key), size_bytes=size)
+            assert b"".join(asked.worker.archive.stream(ref)) == body
+    request = asked.request()
+    assert (request.state, request.changed_by) == ("received", None)
+    acts = asked.acts()
+    assert acts.count("upload.received") == 3
+    assert acts.count("document.kept") == 2
+    assert acts.count("dispute.request") == 5  # Asked, its link, and three that came.
+    assert "получено" in asked.browser.get(asked.path).text
+
+
+def test_a_taking_over_twice_keeps_once(asked: Asked) -> None:
+    asked.send(("a.png", png()))
+    for _ in range(2):
+        asked.take_over()
+    with asked.worker.database.transaction() as session:
+        assert session.scalar(select(func.count()).select_from(Document)) == 1
+    assert asked.acts().count("document.kept") == 1
+
+
+def test_what_was_broken_off_before_its_bytes_went_is_finished(asked: Asked) -> None:
+    class Dying:
+        """A store whose process is killed before it removes anything."""
+
+        def __init__(self, inner: SealedStore) -> None:
+            self._inner = inner
+
+        def stream(self, ref: SealedRef) -> Iterator[bytes]:
+            return self._inner.stream(ref)
+
+        def delete(self, object_id: UUID) -> None:
+            raise KeyboardInterrupt(object_id)
+
+    asked.send(("a.png", png()))
+    (one,) = asked.uploads()
+    dying = replace(asked.worker, release=Dying(asked.worker.release))  # type: ignore[arg-type]  # what the job needs of it
+    with suppress(KeyboardInterrupt):
+        taking.handle_take_over(dying, str(one.id))
+    assert len(asked.objects()) == 1
+    assert asked.uploads()[0].state == "kept"
+    asked.take_over()
+    assert asked.objects() == set()
+
+
+def test_the_same_sent_again_is_taken_once(asked: Asked) -> None:
+    for _ in range(2):
+        assert asked.send(("a.png", png()), steps="Шаг").status_code == 303
+    assert len(asked.uploads()) == 2
+    assert len(asked.objects()) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"MZ\x90\x00" + b"x" * 100, b"<script>alert(1)</script>", b"PK\x03\x04" + b"0" * 50, b"x"],
+)
+def test_another_kind_is_refused_and_nothing_stays(asked: Asked, body: bytes) -> None:
+    answer = asked.send(("good.png", png()), ("evil.png", body))
+    assert answer.status_code == 415
+    assert "Уберите этот файл" in answer.text
+    assert asked.uploads() == []
+    assert asked.objects() == set()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "shown"),
+    [
+        (
+            b"\x89PNG\r\n\x1a\n" + b"not a picture at all" * 9,
+            "not-a-document",
+            "не целое изображение",
+        ),
+        (pdf("/OpenAction << /S /JavaScript /JS (x) >>"), "active-content", "сам запускает"),
+    ],
+)
+def test_what_only_looks_right_is_refused_with_its_reason(
+    asked: Asked, body: bytes, reason: str, shown: str
+) -> None:
+    assert asked.send(("a.pdf", body)).status_code == 303
+    asked.take_over()
+    (one,) = asked.uploads()
+    assert (one.state, one.reason, one.wrapped_key) == ("refused", reason, None)
+    assert asked.objects() == set()
+    assert asked.request().state == "asked"
+    assert "upload.refused" in asked.acts()
+    assert shown in asked.browser.get(asked.path).text
+    assert list(asked.worker.archive.listed(datetime.now(UTC) + WEEK)) == []
+
+
+def test_a_file_too_large_is_refused(asked: Asked) -> None:
+    answer = asked.send(("big.png", png() + bytes(form.MAX_FILE_BYTES)))
+    assert answer.status_code == 413
+    assert "слишком большие" in answer.text
+    assert asked.uploads() == []
+    assert asked.objects() == set()
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read(asked: Asked) -> None:
+    url = asked.browser.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=20) as wire:
+        wire.sendall(_head(asked, length=form.MAX_BODY_BYTES + 1))
+        assert b" 413 " in wire.recv(4096).splitlines()[0]
+
+
+def test_too_many_files_are_refused(asked: Asked) -> None:
+    answer = asked.send(*((f"{n}.png", png()) for n in range(form.MAX_FILES + 1)))
+    assert answer.status_code == 413
+    assert asked.uploads() == []
+
+
+def test_nothing_sent_is_said(asked: Asked) -> None:
+    answer = asked.send()
+    assert answer.status_code == 400
+    assert "Ничего не выбрано" in answer.text
+
+
+def test_a_form_that_drips_is_given_up_and_keeps_nothing(
+    public_database: Database, release_store: SealedStore, clock: SetClock, asked: Asked
+) -> None:
+    tools = PublicTools(
+        database=public_database, release=release_store, clock=clock, idle_seconds=0.3
+    )
+    with served(tools) as address:
+        url = httpx.URL(address)
+        with socket.create_connection((url.host, url.port or 80), timeout=20) as wire:
+            wire.sendall(_head(asked, length=5000))
+            wire.sendall(
+                b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+                + png()
+            )
+            assert b" 408 " in wire.recv(4096).splitlines()[0]
+    assert asked.uploads() == []
+    assert asked.objects() == set()
+
+
+def test_a_day_takes_no_more_than_its_room(asked: Asked, own_database: Urls) -> None:
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute(
+            "INSERT INTO dispute_uploads (id, request_id, object_id, wrapped_key, size_bytes, "
+            "sha256, state, at) SELECT gen_random_uuid(), %s, gen_random_uuid(), 'k', 10, "
+            "sha256(n::text::bytea), 'waiting', now() FROM generate_series(1, 39) n",
+            (asked.request_id,),
+        )
+    assert asked.send(("a.png", png("red")), ("b.png", png("blue"))).status_code == 429
+    assert len(asked.uploads()) == 39
+    assert asked.objects() == set()
+    assert asked.send(("a.png", png("red"))).status_code == 303
+    page = asked.browser.get(asked.path)
+    assert "за сутки" in page.text
+    assert 'type="file"' not in page.text
+
+
+def test_all_links_that_take_nothing_look_the_same(asked: Asked, own_database: Urls) -> None:
+    unknown = asked.browser.get(f"/r/{'x' * 43}")
+    assert unknown.status_code == 410
+    malformed = asked.browser.get("/r/1")
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute("UPDATE dispute_requests SET token_expires_at = now()")
+    ended = [
+        asked.browser.get(asked.path),
+        asked.browser.get(f"{asked.path}/sent"),
+        asked.send(("a.png", png())),
+        asked.browser.post(f"/r/{'x' * 43}", files={"files": ("a.png", png())}, headers=SEND),
+    ]
+    assert {(one.status_code, one.text) for one in [unknown, malformed, *ended]} == {
+        (410, unknown.text)
+    }
+    assert "Василёк" not in unknown.text
+    assert asked.objects() == set()
+
+
+def test_a_form_from_another_site_sends_nothing(asked: Asked) -> None:
+    answer = asked.browser.post(
+        asked.path,
+        files={"files": ("a.png", png())},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith(f"{asked.path}?")
+    assert asked.uploads() == []
+
+
+def test_a_released_copy_is_nobodys_upload(
+    public_database: Database, asked: Asked, own_db: Database, opened: Callable[[], object]
+) -> None:
+    opened()
+    with own_db.transaction() as session:
+        object_id = session.scalars(text("SELECT object_id FROM release_items")).one()
+    told = (
+        f'{{"words": "", "files": [{{"object_id": "{object_id}", "wrapped_key": "00", '
+        f'"size_bytes": 1, "sha256": "{"00" * 32}"}}]}}'
+    )
+    with (
+        pytest.raises(exc.DBAPIError, match="no upload"),
+        public_database.transaction() as session,
+    ):
+        session.execute(
+            text("SELECT ask_take(sha256(CAST(:token AS bytea)), CAST(:told AS jsonb))"),
+            {"token": asked.token.encode(), "told": told},
+        )
+
+
+def test_an_upload_is_settled_once_and_stays(asked: Asked, own_database: Urls) -> None:
+    asked.send(("a.png", png()))
+    asked.take_over()
+    for statement in (
+        "UPDATE dispute_uploads SET state = 'waiting', settled_at = NULL",
+        "UPDATE dispute_uploads SET state = 'refused', reason = 'x', document_id = NULL",
+        "DELETE FROM dispute_uploads",
+        "TRUNCATE dispute_uploads CASCADE",
+    ):
+        with psycopg.connect(own_database.owner) as owner, pytest.raises(psycopg.Error):
+            owner.execute(statement)
+
+
+def test_lost_bytes_are_refused_and_can_be_sent_again(asked: Asked) -> None:
+    asked.send(("a.png", png()))
+    (one,) = asked.uploads()
+    assert one.object_id is not None
+    asked.worker.release.delete(one.object_id)
+    asked.take_over()
+    assert asked.uploads()[0].reason == "other-than-sent"
+    asked.send(("a.png", png()))
+    asked.take_over()
+    assert [one.state for one in asked.uploads()] == ["refused", "kept"]
+
+
+def _head(asked: Asked, *, length: int) -> bytes:
+    return (
+        f"POST {asked.path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
