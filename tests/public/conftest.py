@@ -16,13 +16,19 @@ import uvicorn
 
 from app.core.clock import SetClock
 from app.core.db import Database
+from app.core.ids import new_id
 from app.core.server import PUBLIC_CONNECTIONS, config_of
+from app.disputes import asking
+from app.disputes.models import Dispute
+from app.inspection.sandbox import Sandbox
 from app.public.main import PublicTools, create_public_app
+from app.settings import Settings
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.factories import Make
+from tests.public.requesting import WEEK, Asked, Worker
 from tests.releases.world import World
 
 Opened = Callable[..., World]
@@ -92,3 +98,55 @@ def opened(
         return world
 
     return commit
+
+
+@pytest.fixture
+def asked(
+    browser: httpx.Client,
+    own_db: Database,
+    clock: SetClock,
+    store: SealedStore,
+    release_store: SealedStore,
+    tmp_path: Path,
+) -> Asked:
+    with own_db.transaction() as session:
+        make = Make(session, clock, store)
+        client = make.client(name="ООО «Василёк»")
+        actor = make.manager
+        dispute = Dispute(
+            id=new_id(),
+            client_id=client.id,
+            subject="Не работает сеть",
+            opened_by=actor.id,
+            opened_at=clock.now(),
+        )
+        session.add(dispute)
+        session.flush()
+        row = asking.ask(
+            session,
+            actor,
+            dispute.id,
+            asked="Снимки экрана с ошибкой <b>и журнал</b>",
+            contact_id=None,
+            due_at=clock.now() + WEEK,
+            at=clock.now(),
+        )
+        _, token = asking.open_link(
+            session, actor, dispute.id, row.id, expires_at=clock.now() + WEEK, at=clock.now()
+        )
+        ids = row.id, dispute.id, client.id
+    return Asked(
+        browser=browser,
+        worker=Worker(
+            settings=Settings(data=tmp_path / "data"),
+            clock=clock,
+            database=own_db,
+            archive=store,
+            release=release_store,
+            sandbox=Sandbox.detect(),
+        ),
+        token=token,
+        request_id=ids[0],
+        dispute_id=ids[1],
+        client_id=ids[2],
+    )

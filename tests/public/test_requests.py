@@ -2,168 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
 import psycopg
 import pytest
-from PIL import Image
 from sqlalchemy import exc, func, select, text
 
-from app.clients.models import Client
 from app.core.clock import SetClock
 from app.core.db import Database
-from app.core.ids import new_id
-from app.custody.models import CustodyEntry
-from app.disputes import asking, taking
-from app.disputes.models import ClientUpload, Dispute, DocumentRequest, RequestedDocument
+from app.disputes import taking
+from app.disputes.models import RequestedDocument
 from app.documents.models import Document
-from app.inspection.sandbox import Sandbox
 from app.public import form
 from app.public.main import PublicTools
-from app.settings import Settings
 from storage.sealed import SealedRef, SealedStore
 from tests.conftest import Urls
-from tests.factories import Make
 from tests.papers import pdf
 from tests.public.conftest import served
-
-WEEK = timedelta(days=7)
-SEND = {"Sec-Fetch-Site": "same-origin"}
-
-
-def png(colour: str = "navy") -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (8, 6), colour).save(out, "PNG")
-    return out.getvalue()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worker:
-    """What the job is given."""
-
-    settings: Settings
-    clock: SetClock
-    database: Database
-    archive: SealedStore
-    release: SealedStore
-    sandbox: Sandbox
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A request with its open link, the browser of whoever holds it, and our side of it."""
-
-    browser: httpx.Client
-    worker: Worker
-    token: str
-    request_id: UUID
-    dispute_id: UUID
-    client_id: UUID
-
-    @property
-    def path(self) -> str:
-        return f"/r/{self.token}"
-
-    def send(self, *files: tuple[str, bytes], steps: str = "") -> httpx.Response:
-        parts = [("files", (name, body, "application/octet-stream")) for name, body in files]
-        empty = [("files", ("", b"", "application/octet-stream"))]  # As browsers send no choice.
-        return self.browser.post(
-            self.path, files=parts or empty, data={"steps": steps}, headers=SEND
-        )
-
-    def uploads(self) -> list[ClientUpload]:
-        with self.worker.database.transaction() as session:
-            found = session.scalars(select(ClientUpload).order_by(ClientUpload.at)).all()
-            session.expunge_all()
-            return list(found)
-
-    def take_over(self) -> None:
-        for one in self.uploads():
-            taking.handle_take_over(self.worker, str(one.id))
-
-    def request(self) -> DocumentRequest:
-        with self.worker.database.transaction() as session:
-            found = session.get_one(DocumentRequest, self.request_id)
-            session.expunge_all()
-            return found
-
-    def acts(self) -> list[str]:
-        with self.worker.database.transaction() as session:
-            return list(session.scalars(select(CustodyEntry.act).order_by(CustodyEntry.position)))
-
-    def objects(self) -> set[UUID]:
-        return set(self.worker.release.listed(datetime.now(UTC) + timedelta(hours=1)))
-
-    def jobs(self) -> list[str]:
-        with self.worker.database.transaction() as session:
-            return list(
-                session.scalars(
-                    text(
-                        "SELECT args ->> 'upload_id' FROM procrastinate_jobs "
-                        "WHERE task_name = 'disputes.take_over' ORDER BY id"
-                    )
-                )
-            )
-
-
-@pytest.fixture
-def asked(
-    browser: httpx.Client,
-    own_db: Database,
-    clock: SetClock,
-    store: SealedStore,
-    release_store: SealedStore,
-    tmp_path: Path,
-) -> Asked:
-    with own_db.transaction() as session:
-        make = Make(session, clock, store)
-        client: Client = make.client(name="ООО «Василёк»")
-        actor = make.manager
-        dispute = Dispute(
-            id=new_id(),
-            client_id=client.id,
-            subject="Не работает сеть",
-            opened_by=actor.id,
-            opened_at=clock.now(),
-        )
-        session.add(dispute)
-        session.flush()
-        row = asking.ask(
-            session,
-            actor,
-            dispute.id,
-            asked="Снимки экрана с ошибкой <b>и журнал</b>",
-            contact_id=None,
-            due_at=clock.now() + WEEK,
-            at=clock.now(),
-        )
-        _, token = asking.open_link(
-            session, actor, dispute.id, row.id, expires_at=clock.now() + WEEK, at=clock.now()
-        )
-        ids = row.id, dispute.id, client.id
-    return Asked(
-        browser=browser,
-        worker=Worker(
-            settings=Settings(data=tmp_path / "data"),
-            clock=clock,
-            database=own_db,
-            archive=store,
-            release=release_store,
-            sandbox=Sandbox.detect(),
-        ),
-        token=token,
-        request_id=ids[0],
-        dispute_id=ids[1],
-        client_id=ids[2],
-    )
+from tests.public.requesting import SEND, WEEK, Asked, png
 
 
 def test_the_page_says_what_is_asked_and_by_when(asked: Asked) -> None:

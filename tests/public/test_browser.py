@@ -1,0 +1,77 @@
+"""The pages of the links as a telephone shows them, by the rules of axe, without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.public.requesting import Asked, png
+from tests.review.conftest import CHROMIUM, IS_CI
+from tests.web.looking import AXE, SIZES, violations
+
+WIDTH, HEIGHT = SIZES["phone"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists() or not AXE.exists():
+        if IS_CI:
+            pytest.fail("Chromium or axe-core is missing: run scripts/setup.")
+        pytest.skip("Chromium or axe-core is missing.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[("ru-RU", "light"), ("en-GB", "dark")], ids=["ru-light", "en-dark"])
+def phone(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Give a page of a telephone. Its scripts run, so that axe can look; ours has none."""
+    locale, scheme = request.param
+    context = chromium.new_context(
+        locale=locale, viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme
+    )
+    yield context.new_page()
+    context.close()
+
+
+def look(page: Page, shots: Path, name: str) -> list[str]:
+    """Return what is wrong with a page: by axe, or wider than the telephone."""
+    page.screenshot(path=shots / f"{name}.png", full_page=True)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    found = violations(page, AXE.read_text(encoding="utf-8"))
+    return [*found, *([f"{wide} px wide"] if wide > WIDTH else [])]
+
+
+def test_a_client_sends_from_a_telephone(asked: Asked, phone: Page, tmp_path: Path) -> None:
+    faults: list[str] = []
+    phone.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    phone.goto(f"{asked.browser.base_url}{asked.path}")
+    wrong = look(phone, tmp_path, "request")
+    phone.locator("#files").set_input_files(
+        [
+            {"name": "экран.png", "mimeType": "image/png", "buffer": png()},
+            {"name": "x.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"x" * 50},
+        ]
+    )
+    phone.locator("#steps").fill("1. Открыл отчёт\n2. Появилась ошибка")
+    assert faults == []
+    phone.locator("button").click()
+    phone.wait_for_url("**/sent**")
+    wrong += look(phone, tmp_path, "sent")
+    assert len(asked.uploads()) == 3
+    asked.take_over()
+    phone.goto(f"{asked.browser.base_url}{asked.path}")
+    assert phone.locator(".came li").count() == 3
+    assert phone.locator(".came .refused").count() == 1
+    wrong += look(phone, tmp_path, "came")
+    phone.locator("button").click()
+    assert phone.get_by_role("alert").is_visible()
+    wrong += look(phone, tmp_path, "fault")
+    assert wrong == []
