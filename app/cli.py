@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import UUID
 
 import click
@@ -40,6 +40,7 @@ from app.inspection.schemas import SearchRunRead
 from app.inspection.searches import Scope
 from app.recordings import jobs as recordings
 from app.releases import derive
+from app.retention import tombstones
 from app.settings import Settings
 from app.system import doctor as system
 from app.tools import Tools
@@ -472,12 +473,12 @@ def check_fixity() -> None:
 @audiatur.command("rebuild-index")
 @click.option(
     "--erased",
-    type=click.File(),
-    help="Ids of what was erased, a line for each; nothing of it comes back.",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The journal of erasures, or ids, a line for each; nothing of them comes back.",
 )
-def rebuild_index(erased: IO[str] | None) -> None:
+def rebuild_index(erased: Path | None) -> None:
     """Restore an empty database's recordings from the notes in the store and the master key."""
-    ids = {UUID(line.strip()) for line in erased or () if line.strip()}
+    ids = tombstones.ids_in(erased) if erased else set()
     with _tools() as tools:
         done = rebuilding.rebuild(tools, _ACTOR, erased=ids)
     click.echo(

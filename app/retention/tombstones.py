@@ -148,6 +148,21 @@ def read(path: Path) -> Iterator[Tombstone]:
     yield from stones.values()
 
 
+def ids_in(path: Path) -> set[UUID]:
+    """Return the ids of what was erased and of its objects: from a journal, or a list of ids.
+
+    Raises:
+        TombstonesUnreadable: a line of the journal is not whole.
+        ValueError: a line of the list is no id.
+    """
+    text = path.read_text(encoding="utf-8")
+    if not text.lstrip().startswith("{"):
+        return {UUID(line.strip()) for line in text.splitlines() if line.strip()}
+    stones = list(read(path))
+    named = {stone.subject.id for stone in stones}
+    return named | {object_id for stone in stones for object_id, _ in stone.objects}
+
+
 def _append(path: Path, line: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)

@@ -15,6 +15,7 @@ from app.retention.tombstones import (
     Tombstone,
     TombstonesUnreadable,
     bury,
+    ids_in,
     read,
     void,
 )
@@ -41,6 +42,20 @@ def test_what_was_buried_is_read_once(tmp_path: Path) -> None:
         bury(path, each)
     assert list(read(path)) == [one, other]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_journal_and_a_list_of_ids_name_what_was_erased(tmp_path: Path) -> None:
+    journal, listed = tmp_path / "tombstones.jsonl", tmp_path / "erased.txt"
+    one, other = stone(), stone(objects=((UUID(int=3), "archive"),))
+    for each in (one, other):
+        bury(journal, each)
+    void(journal, other.erasure_id)
+    assert ids_in(journal) == {one.subject.id, UUID(int=1), UUID(int=2)}
+    listed.write_text(f"{one.subject.id}\n\n{other.subject.id}\n")
+    assert ids_in(listed) == {one.subject.id, other.subject.id}
+    listed.write_text("nothing\n")
+    with pytest.raises(ValueError, match="badly formed"):
+        ids_in(listed)
 
 
 def test_a_void_stone_does_not_stand(tmp_path: Path) -> None:
