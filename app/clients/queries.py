@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, text, true, tuple_
@@ -111,6 +113,60 @@ def contracts_of(session: Session, client_id: UUID) -> Sequence[Contract]:
         .options(selectinload(Contract.clauses))
         .order_by(Contract.valid_from, Contract.number)
     ).all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedEvents:
+    """What a list of events is narrowed to; None is no condition."""
+
+    client: str | None = None
+    kind: EventKind | None = None
+    agent: str | None = None
+    is_open: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def events(
+    session: Session, actor: Actor, wanted: WantedEvents, *, after: Cursor | None, limit: int
+) -> Sequence[tuple[Event, Client | None]]:
+    """Return events that `actor` may see, the newest first, each with its client."""
+    query = (
+        select(Event, Client)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(or_(Event.client_id.is_(None), visible_to(actor)), *_narrowed(wanted))
+    )
+    if after is not None:
+        query = query.where(tuple_(Event.occurred_at, Event.id) < (after.at, after.id))
+    rows = session.execute(query.order_by(Event.occurred_at.desc(), Event.id.desc()).limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _narrowed(wanted: WantedEvents) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.client is not None:
+        found.append(Client.external_id == wanted.client)
+    if wanted.kind is not None:
+        found.append(Event.kind == wanted.kind)
+    if wanted.agent is not None:
+        found.append(Event.agents.contains([wanted.agent]))
+    if wanted.is_open is not None:
+        found.append(Event.closed_at.is_(None) if wanted.is_open else Event.closed_at.is_not(None))
+    if wanted.since is not None:
+        found.append(Event.occurred_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(Event.occurred_at < wanted.until)
+    return found
+
+
+def event(session: Session, actor: Actor, event_id: UUID) -> tuple[Event, Client | None] | None:
+    """Return an event and its client, if there is one that `actor` may see."""
+    row = session.execute(
+        select(Event, Client)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(Event.id == event_id, or_(Event.client_id.is_(None), visible_to(actor)))
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def newest_events(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, func, select, text, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, select, text, true, tuple_
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.clients import queries as clients
@@ -151,6 +151,80 @@ def counted(
         .group_by(Event.client_id)
     )
     return {client_id: (count, last) for client_id, count, last in rows if client_id}
+
+
+def of_event(session: Session, actor: Actor, event_id: UUID) -> Sequence[Recording]:
+    """Return the recordings of an event that `actor` may see, in their order."""
+    return session.scalars(
+        select(Recording)
+        .where(Recording.event_id == event_id, Recording.erased_at.is_(None), visible_to(actor))
+        .order_by(Recording.started_at, Recording.id)
+    ).all()
+
+
+def screenshots_of_event(session: Session, event_id: UUID) -> Sequence[Screenshot]:
+    """Return the screenshots of an event, in their order."""
+    return session.scalars(
+        select(Screenshot)
+        .where(Screenshot.event_id == event_id, Screenshot.erased_at.is_(None))
+        .order_by(Screenshot.captured_at, Screenshot.id)
+    ).all()
+
+
+def links_to(session: Session, actor: Actor, event_id: UUID) -> Sequence[LinkChange]:
+    """Return how recordings that `actor` may see were tied to an event, the oldest first."""
+    return session.scalars(
+        select(LinkChange)
+        .join(Recording, Recording.id == LinkChange.recording_id)
+        .where(LinkChange.event_id == event_id, visible_to(actor))
+        .order_by(LinkChange.at, LinkChange.id)
+    ).all()
+
+
+def _untied() -> ColumnElement[bool]:
+    return and_(Event.client_id.is_(None), Recording.erased_at.is_(None))
+
+
+def untied_count(session: Session, actor: Actor) -> int:
+    """Return how many recordings have an event without a client."""
+    return session.scalars(
+        select(func.count())
+        .select_from(Recording)
+        .join(Event, Event.id == Recording.event_id)
+        .where(_untied(), visible_to(actor))
+    ).one()
+
+
+def untied(
+    session: Session,
+    actor: Actor,
+    *,
+    is_made: bool,
+    after: Cursor | None,
+    limit: int,
+) -> Sequence[tuple[Recording, Event, Client | None]]:
+    """Return recordings to be tied by a person, the newest first.
+
+    Those of no known client; or `is_made`, those whose event the archive made for a known client.
+    """
+    made = and_(
+        Event.origin == EventOrigin.MADE,
+        Event.client_id.is_not(None),
+        Recording.linked_by == LinkedBy.CREATED,
+        Recording.erased_at.is_(None),
+    )
+    query = (
+        select(Recording, Event, Client)
+        .join(Event, Event.id == Recording.event_id)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(made if is_made else _untied(), visible_to(actor))
+    )
+    if after is not None:
+        query = query.where(tuple_(Recording.started_at, Recording.id) < (after.at, after.id))
+    rows = session.execute(
+        query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def near(

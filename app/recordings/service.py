@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clients import queries as clients
-from app.clients.models import Contact, ContactPhone, Event
-from app.clients.service import EventNotFound
+from app.clients.models import Client, Contact, ContactPhone, Event
+from app.clients.schemas import ClientWrite, ContactWrite
+from app.clients.service import EventNotFound, upsert_client
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
@@ -29,6 +30,14 @@ class RecordingNotFound(NotFound):
 
 class EventHasNoClient(Conflict):
     """The event waits for its client itself; tie to one whose client is known."""
+
+
+class NumberMissing(Conflict):
+    """The call has no number to know anybody by."""
+
+
+class NumberKnown(Conflict):
+    """The number is known as somebody's already; tie the call to one of his events."""
 
 
 def find(session: Session, actor: Actor, recording_id: UUID) -> Recording:
@@ -61,6 +70,36 @@ def relink(
         raise EventHasNoClient
     _tie(session, actor, found, wanted, linked_by=LinkedBy.MANUAL, at=at, reason=reason)
     return found
+
+
+def make_client(  # noqa: PLR0913 - who calls, and what is said of him.
+    session: Session,
+    actor: Actor,
+    recording_id: UUID,
+    *,
+    firm: str,
+    contact: str,
+    region: str,
+    at: datetime,
+) -> Client:
+    """Make a client and its contact of an unknown number; its calls that waited are taken at once.
+
+    Raises:
+        RecordingNotFound: there is none that `actor` may see.
+        NumberMissing: the call has no number to know anybody by.
+        NumberKnown: the number is somebody's already.
+    """
+    found = find(session, actor, recording_id)
+    number = found.outside_number
+    if number is None:
+        raise NumberMissing
+    clients.lock_name(session, "number", number)
+    if session.scalar(select(ContactPhone.number).where(ContactPhone.number == number).limit(1)):
+        raise NumberKnown
+    told = ClientWrite(name=firm, contacts=[ContactWrite(name=contact, phones=[number])])
+    client, _ = upsert_client(session, actor, f"audiatur-{new_id()}", told, region=region, at=at)
+    adopt_by_client(session, client.id, at=at)
+    return client
 
 
 def adopt_by_event(session: Session, event_id: UUID, *, window: timedelta, at: datetime) -> int:

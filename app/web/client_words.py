@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.disputes.timeline import Happened
+from app.recordings.suggesting import Reason
 from app.web.words import N_, Words
 
 _HAPPENED: Final = {
@@ -76,6 +77,37 @@ _RECIPIENTS: Final = {
     "data_subject": N_("the person who is heard"),
     "public": N_("the public"),
 }
+
+
+ORIGINS: Final = {
+    "sent": N_("told by another system"),
+    "awaited": N_("named by a recording, not told of yet"),
+    "made": N_("made here for a call"),
+    "triage": N_("made here for a call of an unknown number"),
+}
+
+LINKED: Final = {
+    "sender": N_("the sender named the event"),
+    "number": N_("by the number, to the nearest event"),
+    "created": N_("by the number; the event was made here"),
+    "triage": N_("the number is unknown"),
+    "adopted": N_("the event came later and took it"),
+    "manual": N_("by hand"),
+}
+
+WHY: Final = {
+    Reason.CLIENT: N_("the same client"),
+    Reason.NUMBER: N_("the number of this client"),
+    Reason.EARLIER: N_("an earlier call of this number was tied to this client"),
+    Reason.NAME: N_("the name of the caller"),
+    Reason.AGENT: N_("the same employee"),
+    Reason.TIME: N_("near in time"),
+}
+
+
+def kind(code: str, words: Words) -> str:
+    """Return the word of a kind of event."""
+    return words.gettext(_HAPPENED[Happened(code)])
 
 
 def happened(kind: Happened, words: Words) -> str:

@@ -1,0 +1,437 @@
+"""Events: the list, one with its recordings, and triage: recordings that a person must tie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Final, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from app.clients import queries
+from app.clients.models import Client, Event, EventKind
+from app.clients.queries import WantedEvents
+from app.clients.service import EventNotFound
+from app.core.deps import ClockDep, SessionDep
+from app.core.paging import Cursor
+from app.disputes import queries as disputes
+from app.identity.actor import Actor
+from app.identity.guard import Requires
+from app.identity.permissions import Permission
+from app.recordings import queries as recordings
+from app.recordings import service, suggesting
+from app.recordings.models import LinkChange, Recording, Screenshot
+from app.recordings.suggesting import Suggestion
+from app.web import client_words as said
+from app.web import edge
+from app.web.asked import EMPTY, Listed
+from app.web.asked import Words as Said
+from app.web.edge import Form
+from app.web.sections import Place, Section
+from app.web.words import N_, Words
+
+_LISTED: Final = 50
+_DESK: Final = 20
+_FEWEST_WORDS: Final = 3
+_MOST_REASON: Final = 1000
+_MOST_NAME: Final = 500
+
+CanRead = Annotated[Actor, Depends(Requires(Permission.CLIENT_READ))]
+CanRelink = Annotated[Actor, Depends(Requires(Permission.RECORDING_RELINK))]
+
+
+def waiting(session: Session, actor: Actor, at: datetime) -> int:
+    """Count the recordings of no known client, for whoever may tie them."""
+    del at
+    if Permission.RECORDING_RELINK not in actor.permissions:
+        return 0
+    return recordings.untied_count(session, actor)
+
+
+SECTION = Section(
+    place=Place.EVENTS,
+    path="/events",
+    label=N_("Events"),
+    permission=Permission.CLIENT_READ,
+    waiting=waiting,
+)
+router = edge.page_router()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An event in the list."""
+
+    event: Event
+    client: Client | None
+    kind: str
+    agents: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """Events, the newest first."""
+
+    title: str
+    rows: tuple[Row, ...]
+    kinds: tuple[tuple[str, str], ...]
+    states: tuple[tuple[str, str], ...]
+    asked: EventsAsked
+    is_narrowed: bool
+    base: str
+    next_cursor: str | None
+    is_first: bool
+    untied: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """How a recording was tied to the event."""
+
+    link: LinkChange
+    how: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """All of an event."""
+
+    title: str
+    event: Event
+    client: Client | None
+    kind: str
+    origin: str
+    agents: str
+    calls: tuple[Recording, ...]
+    names: Mapping[str, str]
+    shots: tuple[Screenshot, ...]
+    ties: tuple[Tie, ...]
+    may_relink: bool
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    wrong_recording: str = ""
+    told: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """A suggestion in words."""
+
+    suggestion: Suggestion
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A recording that a person must tie, and what it may belong to."""
+
+    recording: Recording
+    event: Event
+    client: Client | None
+    agent: str
+    guesses: tuple[Guess, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriagePage:
+    """Recordings that a person must tie, the newest first."""
+
+    title: str
+    show: str
+    rows: tuple[Waiting, ...]
+    untied: int
+    may_relink: bool
+    base: str
+    next_cursor: str | None
+    is_first: bool
+    wrong: str = ""
+    wrong_recording: UUID | None = None
+
+
+class EventsAsked(Listed):
+    """What the list is narrowed to."""
+
+    kind: Annotated[EventKind | None, EMPTY] = None
+    client: Said = None
+    agent: Said = None
+    state: Annotated[Literal["open", "closed"] | None, EMPTY] = None
+
+
+class TriageAsked(Listed):
+    """Which recordings: of no known client, or of events that the archive made."""
+
+    show: Literal["unknown", "made"] = "unknown"
+
+
+# --- pages ---------------------------------------------------------------------------------------
+
+
+@router.get("/events")
+def list_events(
+    call: Request, actor: CanRead, session: SessionDep, asked: Annotated[EventsAsked, Query()]
+) -> Response:
+    """List events, the newest first."""
+    words = edge.words_of(call, actor, session)
+    after = Cursor.decode(asked.cursor) if asked.cursor else None
+    wanted = WantedEvents(
+        client=asked.client,
+        kind=asked.kind,
+        agent=asked.agent,
+        is_open=None if asked.state is None else asked.state == "open",
+        since=asked.since(words.zone),
+        until=asked.until(words.zone),
+    )
+    found = queries.events(session, actor, wanted, after=after, limit=_LISTED + 1)
+    last = found[_LISTED - 1][0] if len(found) > _LISTED else None
+    named = _agents(session, [event for event, _ in found])
+    told = asked.model_dump(mode="json", by_alias=True, exclude={"cursor"}, exclude_none=True)
+    page = ListPage(
+        title=words.gettext("Events"),
+        rows=tuple(
+            Row(
+                event=event,
+                client=client,
+                kind=said.kind(event.kind, words),
+                agents=_named(event.agents, named),
+            )
+            for event, client in found[:_LISTED]
+        ),
+        kinds=(
+            ("", words.gettext("everything")),
+            *((str(kind), said.kind(kind, words)) for kind in EventKind),
+        ),
+        states=(
+            ("", words.gettext("open and closed")),
+            ("open", words.gettext("open")),
+            ("closed", words.gettext("closed")),
+        ),
+        asked=asked,
+        is_narrowed=bool(told),
+        base=f"/events?{urlencode(told)}&" if told else "/events?",
+        next_cursor=Cursor(at=last.occurred_at, id=last.id).encode() if last else None,
+        is_first=after is None,
+        untied=recordings.untied_count(session, actor),
+    )
+    return edge.render(call, actor, session, "events/list.html", page, words=words)
+
+
+@router.get("/events/triage")
+def show_triage(
+    call: Request, actor: CanRead, session: SessionDep, asked: Annotated[TriageAsked, Query()]
+) -> Response:
+    """Show recordings that a person must tie, each with what it may belong to."""
+    return _triage(call, actor, session, asked)
+
+
+@router.get("/events/{event_id}")
+def show_event(call: Request, event_id: UUID, actor: CanRead, session: SessionDep) -> Response:
+    """Show an event with its recordings, screenshots and how they were tied."""
+    return _event(call, actor, session, event_id)
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+
+@router.post("/events/{event_id}/relink")
+def relink(
+    call: Request,
+    event_id: UUID,
+    form: Form,
+    actor: CanRelink,
+    session: SessionDep,
+    *,
+    clock: ClockDep,
+) -> Response:
+    """Tie a recording of this event to another."""
+    words = edge.words_of(call, actor, session)
+    told = {name: form.get(name) for name in ("event", "reason")}
+    wrong = {}
+    if not _FEWEST_WORDS <= len(told["reason"]) <= _MOST_REASON:
+        wrong["reason"] = words.gettext("Say in some words why.")
+    target = queries.event_by_external_id(session, told["event"])
+    if target is None or not queries.is_seen(session, actor, target.client_id):
+        wrong["event"] = words.gettext("There is no event of this number.")
+    elif target.client_id is None:
+        wrong["event"] = words.gettext("That event has no client yet itself.")
+    recording_id = form.id("recording")
+    if wrong:
+        return _event(
+            call, actor, session, event_id, wrong=wrong, recording=recording_id, told=told
+        )
+    service.relink(session, actor, recording_id, **told, at=clock.now())
+    return edge.see(f"/events/{target.id if target else event_id}")
+
+
+@router.post("/events/triage/{untied_id}/link")
+def link(
+    call: Request,
+    untied_id: UUID,
+    form: Form,
+    actor: CanRelink,
+    session: SessionDep,
+    *,
+    clock: ClockDep,
+) -> Response:
+    """Tie a recording to the event that was suggested or named."""
+    words = edge.words_of(call, actor, session)
+    event = queries.event_by_external_id(session, form.get("event"))
+    wrong = ""
+    if event is None or not queries.is_seen(session, actor, event.client_id):
+        wrong = words.gettext("There is no event of this number.")
+    elif event.client_id is None:
+        wrong = words.gettext("That event has no client yet itself.")
+    if wrong:
+        return _triage(call, actor, session, _shown(form.get("show")), wrong, untied_id)
+    reason = form.get("reason")[:_MOST_REASON] or words.gettext("Tied in triage.")
+    service.relink(
+        session, actor, untied_id, event=form.get("event"), reason=reason, at=clock.now()
+    )
+    return edge.see("/events/triage", {"show": _shown(form.get("show")).show})
+
+
+@router.post("/events/triage/{untied_id}/client")
+def make_client(
+    call: Request,
+    untied_id: UUID,
+    form: Form,
+    actor: CanRelink,
+    session: SessionDep,
+    *,
+    clock: ClockDep,
+) -> Response:
+    """Make a client and its contact of an unknown number; all its calls are tied at once."""
+    actor.must(Permission.CLIENT_WRITE)
+    words = edge.words_of(call, actor, session)
+    firm, contact = form.get("firm"), form.get("contact")
+    if not (1 <= len(firm) <= _MOST_NAME and 1 <= len(contact) <= _MOST_NAME):
+        wrong = words.gettext("Name the firm and the person.")
+        return _triage(call, actor, session, TriageAsked(), wrong, untied_id)
+    made = service.make_client(
+        session,
+        actor,
+        untied_id,
+        firm=firm,
+        contact=contact,
+        region=words.region,
+        at=clock.now(),
+    )
+    return edge.see(f"/clients/{made.id}")
+
+
+# --- how they are shown --------------------------------------------------------------------------
+
+
+def _agents(session: Session, events: Sequence[Event]) -> dict[str, str]:
+    return disputes.agents(session, (one for event in events for one in event.agents))
+
+
+def _named(refs: Sequence[str], names: Mapping[str, str]) -> str:
+    return ", ".join(names.get(one.strip().casefold(), one) for one in refs)
+
+
+def _event(  # noqa: PLR0913 - what is wrong with the form stands beside its fields.
+    call: Request,
+    actor: Actor,
+    session: Session,
+    event_id: UUID,
+    *,
+    wrong: Mapping[str, str] | None = None,
+    recording: UUID | None = None,
+    told: Mapping[str, str] | None = None,
+) -> Response:
+    found = queries.event(session, actor, event_id)
+    if found is None:
+        raise EventNotFound
+    event, client = found
+    words = edge.words_of(call, actor, session)
+    calls = recordings.of_event(session, actor, event.id)
+    links = recordings.links_to(session, actor, event.id)
+    people = disputes.names(session, (one.user_id for one in links))
+    refs = [*event.agents, *(one.agent for one in calls)]
+    names = disputes.agents(session, refs)
+    page = EventPage(
+        title=event.subject,
+        event=event,
+        client=client,
+        kind=said.kind(event.kind, words),
+        origin=words.gettext(said.ORIGINS[event.origin]),
+        agents=_named(event.agents, names),
+        calls=tuple(calls),
+        names=names,
+        shots=tuple(recordings.screenshots_of_event(session, event.id)),
+        ties=tuple(
+            Tie(
+                link=one,
+                how=words.gettext(said.LINKED[one.linked_by]),
+                who=people.get(one.user_id, "") if one.user_id else "",
+            )
+            for one in links
+        ),
+        may_relink=Permission.RECORDING_RELINK in actor.permissions,
+        wrong=wrong or {},
+        wrong_recording=str(recording) if wrong and recording else "",
+        told=told or {},
+    )
+    status = 422 if wrong else 200
+    return edge.render(call, actor, session, "events/event.html", page, words=words, status=status)
+
+
+def _shown(show: str) -> TriageAsked:
+    return TriageAsked(show="made" if show == "made" else "unknown")
+
+
+def _triage(
+    call: Request,
+    actor: Actor,
+    session: Session,
+    asked: TriageAsked,
+    wrong: str = "",
+    recording: UUID | None = None,
+) -> Response:
+    words = edge.words_of(call, actor, session)
+    after = Cursor.decode(asked.cursor) if asked.cursor else None
+    found = recordings.untied(
+        session, actor, is_made=asked.show == "made", after=after, limit=_DESK + 1
+    )
+    last = found[_DESK - 1][0] if len(found) > _DESK else None
+    names = disputes.agents(session, (one.agent for one, _, _ in found))
+    page = TriagePage(
+        title=words.gettext("Triage"),
+        show=asked.show,
+        rows=tuple(
+            Waiting(
+                recording=one,
+                event=event,
+                client=client,
+                agent=names.get(one.agent or "", one.agent or ""),
+                guesses=tuple(
+                    _guess(guess, words)
+                    for guess in suggesting.suggestions(
+                        session, actor, one, client_id=client.id if client else None
+                    )
+                ),
+            )
+            for one, event, client in found[:_DESK]
+        ),
+        untied=recordings.untied_count(session, actor),
+        may_relink=Permission.RECORDING_RELINK in actor.permissions,
+        base=f"/events/triage?show={asked.show}&",
+        next_cursor=Cursor(at=last.started_at, id=last.id).encode() if last else None,
+        is_first=after is None,
+        wrong=wrong,
+        wrong_recording=recording,
+    )
+    status = 422 if wrong else 200
+    return edge.render(call, actor, session, "events/triage.html", page, words=words, status=status)
+
+
+def _guess(found: Suggestion, words: Words) -> Guess:
+    why = [words.gettext(said.WHY[one]) for one in found.reasons]
+    apart = words.since(found.distance + timedelta(seconds=59))
+    why.append(words.gettext("%(long)s apart") % {"long": apart})
+    return Guess(suggestion=found, kind=said.kind(found.event.kind, words), why=", ".join(why))
