@@ -344,13 +344,18 @@ class Figures:
         return sum(count for reason, count in self.gaps.items() if reason in ALARMS)
 
 
-def figures(session: Session, *, at: datetime) -> Figures:
-    """Return the open gaps by reason, and how the sources are."""
-    counted = session.execute(
+def open_gaps(session: Session) -> dict[str, int]:
+    """Return how many gaps are open, by reason."""
+    rows = session.execute(
         select(CallGap.reason, func.count())
         .where(CallGap.closed_at.is_(None))
         .group_by(CallGap.reason)
     )
+    return {row[0]: row[1] for row in rows}
+
+
+def figures(session: Session, *, at: datetime) -> Figures:
+    """Return the open gaps by reason, and how the sources are."""
     recent: Any = select(
         KnownCall.device_id,
         func.count().label("known"),
@@ -371,7 +376,7 @@ def figures(session: Session, *, at: datetime) -> Figures:
         .order_by(Device.name)
     )
     return Figures(
-        gaps={row[0]: row[1] for row in counted},
+        gaps=open_gaps(session),
         sources=[
             SourceFigures(
                 name=name,

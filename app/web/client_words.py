@@ -79,6 +79,12 @@ _RECIPIENTS: Final = {
 }
 
 
+GAPS: Final = {
+    "call": N_("a call without a recording"),
+    "recording": N_("a recording without a call"),
+    "count": N_("a counter that disagrees"),
+}
+
 ORIGINS: Final = {
     "sent": N_("told by another system"),
     "awaited": N_("named by a recording, not told of yet"),

@@ -22,16 +22,17 @@ class Place(IntEnum):
     RECORDINGS = 2
     CLIENTS = 3
     EVENTS = 4
-    DISPUTES = 5
-    REVIEW = 6
-    RELEASES = 7
-    REPORTS = 8
-    NOTICES = 9
-    RULES = 10
-    KEEPING = 11
-    PEOPLE = 12
-    SYSTEM = 13
-    HELP = 14
+    GAPS = 5
+    DISPUTES = 6
+    REVIEW = 7
+    RELEASES = 8
+    REPORTS = 9
+    NOTICES = 10
+    RULES = 11
+    KEEPING = 12
+    PEOPLE = 13
+    SYSTEM = 14
+    HELP = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

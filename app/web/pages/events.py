@@ -207,8 +207,8 @@ def list_events(
         ),
         states=(
             ("", words.gettext("open and closed")),
-            ("open", words.gettext("open")),
-            ("closed", words.gettext("closed")),
+            ("open", words.gettext("in work")),
+            ("closed", words.gettext("done with")),
         ),
         asked=asked,
         is_narrowed=bool(told),

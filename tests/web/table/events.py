@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from app.clients.models import EventOrigin
 from app.identity.permissions import Permission
 from app.recordings.models import LinkedBy, Recording
@@ -26,21 +24,13 @@ NUMBER = "+74950007701"
 
 def untied(make: Make, *, at: datetime, number: str | None = NUMBER) -> Recording:
     """Return a recording of an unknown number, as receiving leaves it behind."""
-    recording = make.recording(number=number, started_at=at)
+    recording = make.recording(number=number, started_at=at, outside=0)
+    make.party(recording, "cli", side="other")
     event = make.event(None, at=at, origin=EventOrigin.TRIAGE)
     event.external_id, event.subject = None, f"Звонок {number}"
     recording.event_id, recording.linked_by = event.id, LinkedBy.TRIAGE
     make.session.flush()
-    _forget(make.session, recording)
     return recording
-
-
-def _forget(session: Session, recording: Recording) -> None:
-    session.refresh(recording, ["parties"])
-    for party in recording.parties:
-        if party.side == "client":
-            party.side, party.client_id, party.number = "other", None, recording.outside_number
-    session.flush()
 
 
 def fill(house: House) -> dict[str, str]:
