@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, text, true, tuple_
+from sqlalchemy import ColumnElement, any_, func, literal, or_, select, text, true, tuple_
 from sqlalchemy.orm import Session, selectinload
 
 from app.clients.models import Client, Contact, ContactPhone, Contract, Event, EventKind
@@ -149,7 +149,7 @@ def _narrowed(wanted: WantedEvents) -> list[ColumnElement[bool]]:
     if wanted.kind is not None:
         found.append(Event.kind == wanted.kind)
     if wanted.agent is not None:
-        found.append(Event.agents.contains([wanted.agent]))
+        found.append(literal(wanted.agent) == any_(Event.agents))
     if wanted.is_open is not None:
         found.append(Event.closed_at.is_(None) if wanted.is_open else Event.closed_at.is_not(None))
     if wanted.since is not None:
