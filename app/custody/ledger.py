@@ -111,6 +111,7 @@ class Act(StrEnum):
     RELEASE_APPROVED = "release.approved"
     RELEASE_GRANTED = "release.granted"
     RELEASE_ACCESSED = "release.accessed"
+    RELEASE_ANSWERED = "release.answered"
     RELEASE_REVOKED = "release.revoked"
     BUNDLE_CREATED = "bundle.created"
     HOLD_PLACED = "hold.placed"

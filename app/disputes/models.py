@@ -174,6 +174,7 @@ class DisputeStatement(Base):
 
     `value` is the chosen word of a verdict, an answer or an outcome. `said_by` is who complained or
     answered, or the specialist; `person_id` is he where he works here. `agent` is who is praised.
+    An answer that nobody noted came by the link of `release_id`, as its `answer_id`.
     """
 
     __tablename__ = "dispute_statements"
@@ -192,6 +193,11 @@ class DisputeStatement(Base):
             "num_nonnulls(contract_id, clause_ref, quote) "
             "= CASE WHEN kind = 'basis' THEN 3 ELSE 0 END",
             name="basis",
+        ),
+        CheckConstraint(
+            "num_nonnulls(release_id, answer_id) = CASE WHEN noted_by IS NULL THEN 2 ELSE 0 END "
+            "AND (noted_by IS NOT NULL OR kind = 'answer')",
+            name="by_link",
         ),
         CheckConstraint("num_nonnulls(amount_minor, currency) IN (0, 2)", name="amount"),
         CheckConstraint("amount_minor >= 0 AND currency ~ '^[A-Z]{3}$'", name="money"),
@@ -217,7 +223,9 @@ class DisputeStatement(Base):
     amount_minor: Mapped[int | None] = mapped_column(BigInteger)
     currency: Mapped[str | None]
     replaces: Mapped[UUID | None] = mapped_column(ForeignKey("dispute_statements.id"), unique=True)
-    noted_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    release_id: Mapped[UUID | None]
+    answer_id: Mapped[UUID | None] = mapped_column(unique=True)
+    noted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     at: Mapped[datetime]
 
 

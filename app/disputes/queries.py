@@ -341,6 +341,13 @@ def documents_of(session: Session, request_ids: Iterable[UUID]) -> dict[UUID, li
     return found
 
 
+def statement_of_answer(session: Session, answer_id: UUID) -> UUID | None:
+    """Return the statement that an answer by a link became."""
+    return session.scalars(
+        select(DisputeStatement.id).where(DisputeStatement.answer_id == answer_id)
+    ).one_or_none()
+
+
 def uploads_of(session: Session, request_ids: Iterable[UUID]) -> dict[UUID, list[ClientUpload]]:
     """Return what clients sent by the links of requests, in the order that it came in."""
     found: dict[UUID, list[ClientUpload]] = {}

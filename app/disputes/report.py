@@ -161,7 +161,7 @@ def _said(one: DisputeStatement, whole: Whole, reader: Reader) -> Said:
         head.append(f"{wording.say('clause', lang)} {one.clause_ref}: {one.quote}")
     if one.amount_minor is not None and one.currency is not None:
         head.append(reader.money(one.amount_minor, one.currency))
-    noter = whole.people.get(one.noted_by, "")
+    noter = whole.people.get(one.noted_by, "") if one.noted_by else ""
     by = [
         one.said_by or whole.agents.get(one.agent or "") or one.agent or noter,
         wording.say(Channel(one.channel), lang) if one.channel else "",

@@ -112,6 +112,63 @@ def state(
     return row
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSaid:
+    """What a recipient answered on the page of a release's link."""
+
+    answer_id: UUID
+    release_id: UUID
+    contact_id: UUID
+    kind: AnswerKind
+    words: str
+    name: str
+    said_at: datetime
+
+
+def answer_by_link(session: Session, dispute_id: UUID, said: LinkSaid, *, at: datetime) -> None:
+    """Write down, once, what a recipient answered; nobody of the house noted it.
+
+    Raises:
+        DisputeNotFound, DisputeClosed: there is no such open dispute.
+    """
+    dispute = service.locked(session, dispute_id)
+    if queries.statement_of_answer(session, said.answer_id) is not None:
+        return
+    contact = session.get(Contact, said.contact_id)
+    is_ours = contact is not None and contact.client_id == dispute.client_id
+    row = DisputeStatement(
+        id=new_id(),
+        dispute_id=dispute.id,
+        kind=StatementKind.ANSWER,
+        words=said.words,
+        value=said.kind,
+        said_by=said.name,
+        said_at=said.said_at,
+        channel=Channel.PORTAL,
+        contact_id=said.contact_id if is_ours else None,
+        release_id=said.release_id,
+        answer_id=said.answer_id,
+        at=at,
+    )
+    session.add(row)
+    session.flush()
+    ledger.append(
+        session,
+        Actor.system(f"recipient of release {said.release_id}"),
+        Act.DISPUTE_STATED,
+        ("dispute", dispute.id),
+        at=at,
+        facts={
+            "statement_id": str(row.id),
+            "kind": row.kind,
+            "value": row.value,
+            "release_id": str(said.release_id),
+            "answer_id": str(said.answer_id),
+        },
+        detail=_detail(row),
+    )
+
+
 def _must_be_of_it(session: Session, actor: Actor, dispute: Dispute, told: Told) -> None:
     if told.contact_id is not None:
         contact = session.get(Contact, told.contact_id)

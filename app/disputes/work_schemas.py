@@ -161,7 +161,10 @@ class Lesson(_Told):
 
 
 class StatementRead(BaseModel):
-    """A statement; `noted_by` wrote it down."""
+    """A statement; `noted_by` wrote it down.
+
+    Where nobody did, the recipient of `release_id` answered so on the page of his link.
+    """
 
     id: UUID
     kind: StatementKind
@@ -181,7 +184,8 @@ class StatementRead(BaseModel):
     amount_minor: int | None
     currency: str | None
     replaces: UUID | None
-    noted_by: UUID
+    release_id: UUID | None
+    noted_by: UUID | None
     at: AwareDatetime
 
     @classmethod

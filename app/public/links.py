@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ _OPEN = "SELECT * FROM link_open(%(token)s::bytea, %(item)s::uuid, %(view)s::byt
 _BUNDLE_PAGE = "SELECT link_bundle_page(%(token)s::bytea)"
 _BUNDLE = "SELECT * FROM link_bundle(%(token)s::bytea, %(view)s::bytea)"
 _VIEW = "SELECT link_view(%(token)s::bytea, %(view)s::bytea)"
+_ANSWERED = "SELECT link_answered(%(token)s::bytea)"
+_ANSWER = "SELECT link_answer(%(token)s::bytea, %(view)s::bytea, %(told)s::jsonb)"
 _READY = "SELECT link_page(''::bytea, NULL)"
 
 
@@ -46,6 +50,10 @@ class View:
 
     def digest(self) -> bytes:
         return hashlib.sha256(self.secret.encode()).digest()
+
+    def form_token(self) -> str:
+        """Return what a form of this view's page carries: it tells nothing of the secret."""
+        return hmac.new(self.secret.encode(), b"form", "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +103,16 @@ class BundleFacts:
 
     size_bytes: int
     key_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the recipient said on the page; `heard` comes without words and name."""
+
+    kind: str
+    words: str | None
+    name: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +217,38 @@ class Links:
             ref=SealedRef(object_id=object_id, wrapped_key=wrapped_key, size_bytes=size_bytes),
             sha256=sha256,
         )
+
+    def answers(self, token: ShareToken) -> tuple[Answer, ...]:
+        """Return what was said on the page of an open link.
+
+        Raises:
+            NoAnswer, DatabaseAway: nobody can say.
+        """
+        row = self._ask(_ANSWERED, {"token": token.digest()})
+        return tuple(
+            Answer(
+                kind=one["kind"],
+                words=one["words"],
+                name=one["name"],
+                at=datetime.fromisoformat(one["at"]),
+            )
+            for one in (row and row[0]) or ()
+        )
+
+    def answer(self, token: ShareToken, view: View, told: Mapping[str, str]) -> bool:
+        """Write down what the recipient says; return False where he had said it before.
+
+        Raises:
+            LinkEnded: the link is not open, or this view is not one of it.
+            NoAnswer, DatabaseAway: nobody can say.
+        """
+        row = self._ask(
+            _ANSWER,
+            {"token": token.digest(), "view": view.digest(), "told": json.dumps(dict(told))},
+        )
+        if row is None or row[0] is None:
+            raise LinkEnded
+        return bool(row[0])
 
     def check(self) -> None:
         """Ask something that has no answer.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final
@@ -28,7 +31,8 @@ from app.core.db import Database
 from app.core.errors import Unavailable
 from app.core.ranges import ByteRange, RangeUnsatisfiable
 from app.core.sound import BreakableResponse
-from app.public import wording
+from app.public import answering, wording
+from app.public.answering import AnswerForm, Fields
 from app.public.asking import AskingSite, add_requests
 from app.public.door import CutOff, Door
 from app.public.intake import IDLE_SECONDS, Intake
@@ -116,11 +120,21 @@ class _Site:
     zone: ZoneInfo
     is_secure: bool
 
-    def page(self, call: Request, token: str, lang: str | None, *, is_heard: bool) -> Response:
+    def page(
+        self,
+        call: Request,
+        token: str,
+        lang: str | None,
+        *,
+        is_heard: bool,
+        fault: str | None = None,
+        said: Fields | None = None,
+    ) -> Response:
         """Return the page of a link, or the one for all that are not open."""
         language = _language(call, lang)
         parsed = _token(token)
-        found = self.links.page(parsed, self._view_of(call, parsed))
+        view = self._view_of(call, parsed)
+        found = self.links.page(parsed, view)
         if is_heard and not found.is_opened:
             return _see(f"/s/{parsed.secret}", language)
         return HTMLResponse(
@@ -131,7 +145,14 @@ class _Site:
                 at=self.clock.now(),
                 bundle=self.links.bundle_facts(parsed),
                 is_heard=is_heard,
+                form=AnswerForm(
+                    token=view.form_token() if view else "",
+                    answers=self.links.answers(parsed),
+                    fault=fault,
+                    said=said,
+                ),
             ),
+            400 if fault else 200,
             headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"},
         )
 
@@ -153,6 +174,27 @@ class _Site:
             samesite="lax",
         )
         return answer
+
+    async def answer(self, call: Request, token: str, lang: str | None) -> Response:
+        """Write down what the recipient says, once, and show it; or show what is missing."""
+        parsed = _token(token)
+        view = self._view_of(call, parsed)
+        if view is None or call.headers.get("sec-fetch-site", "same-origin") not in {
+            "same-origin",
+            "none",
+        }:
+            return _see(f"/s/{parsed.secret}", _language(call, lang))
+        fields = await answering.read(call)
+        if not hmac.compare_digest(fields.form, view.form_token()):
+            return _see(f"/s/{parsed.secret}/listen", _language(call, lang))
+        fault = answering.fault_of(fields)
+        if fault is not None:
+            return await asyncio.to_thread(
+                partial(self.page, call, token, lang, is_heard=True, fault=fault, said=fields)
+            )
+        is_new = await asyncio.to_thread(self.links.answer, parsed, view, fields.told())
+        _log.info("link.answered", kind=fields.kind, is_new=is_new)
+        return _see(f"/s/{parsed.secret}/listen", _language(call, lang), "#answer")
 
     def copy(self, call: Request, token: str, item_id: str, *, kind: str) -> Response:
         """Return a sound or a picture, or the part of it that the player asks for."""
@@ -282,6 +324,10 @@ def _add_pages(app: FastAPI, site: _Site) -> None:
     def open_link(call: Request, token: str, lang: Language = None) -> Response:
         return site.open(call, token, lang)
 
+    @app.post("/s/{token}/answer")
+    async def answer(call: Request, token: str, lang: Language = None) -> Response:
+        return await site.answer(call, token, lang)
+
     @app.api_route("/s/{token}/audio/{item_id}", methods=_READ)
     def audio(call: Request, token: str, item_id: str) -> Response:
         return site.copy(call, token, item_id, kind="audio")
@@ -348,5 +394,5 @@ def _cookie(token: ShareToken, *, is_secure: bool) -> str:
     return f"{prefix}view-{token.digest().hex()[:16]}"
 
 
-def _see(path: str, language: str) -> RedirectResponse:
-    return RedirectResponse(f"{path}?lang={language}", 303)
+def _see(path: str, language: str, place: str = "") -> RedirectResponse:
+    return RedirectResponse(f"{path}?lang={language}{place}", 303)

@@ -10,6 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.public.answering import AnswerForm, AnswerPart, part
 from app.public.links import BundleFacts, Item, OpenLink, TakenOut
 from app.public.request_page import RequestPage, request_page
 from app.public.requests import OpenRequest
@@ -67,6 +68,7 @@ class LinkPage:
     button: str
     written: str
     bundle: BundlePart | None = None
+    answer: AnswerPart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,7 @@ class Pages:
             )
             self._environments[language] = environment
 
-    def link(
+    def link(  # noqa: PLR0913 - what a page is made of.
         self,
         found: OpenLink,
         token: ShareToken,
@@ -106,11 +108,13 @@ class Pages:
         language: str,
         at: datetime,
         bundle: BundleFacts | None,
+        form: AnswerForm,
         is_heard: bool,
     ) -> str:
         """Return the page of an open link; with `is_heard` the one that plays."""
         words = self._wording[language]
         page = _link_page(found, token, words, at=at)
+        page = replace(page, answer=part(form, f"/s/{token.secret}", words))
         if bundle is not None:
             page = replace(page, bundle=_bundle(bundle, token, words))
         return self._render("listen.html" if is_heard else "link.html", language, page)

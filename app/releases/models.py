@@ -246,6 +246,34 @@ class ShareLink(Base):
     passphrase_hash: Mapped[str | None]
 
 
+class LinkAnswer(Base):
+    """What the holder of a link said on its page: that he heard it, or his answer with his name.
+
+    Written by the database's function alone, once of each, and never changed.
+    """
+
+    __tablename__ = "link_answers"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('heard', 'acknowledged', 'disputes', 'took_measures')", name="kind"
+        ),
+        CheckConstraint(
+            "num_nonnulls(words, name) = CASE WHEN kind = 'heard' THEN 0 ELSE 2 END", name="said"
+        ),
+        CheckConstraint("length(words) <= 10000 AND length(name) <= 200", name="length"),
+        Index("uq_link_answers_once", "link_id", text("(kind = 'heard')"), unique=True),
+        Index("ix_link_answers_release_id", "release_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    link_id: Mapped[UUID] = mapped_column(ForeignKey("share_links.id"))
+    release_id: Mapped[UUID] = mapped_column(ForeignKey("releases.id"))
+    kind: Mapped[str]
+    words: Mapped[str | None]
+    name: Mapped[str | None]
+    at: Mapped[datetime]
+
+
 class ShareView(Base):
     """One time that the holder of a link asked to listen; written by the database's function.
 

@@ -16,7 +16,13 @@ from app.clients.models import Contract
 from app.core.ids import DisputeId
 from app.core.paging import Cursor
 from app.disputes import queries, reading, rules, timeline, wording
-from app.disputes.models import DisputeStatement, DisputeStep, DocumentRequest, Exhibit
+from app.disputes.models import (
+    ClientUpload,
+    DisputeStatement,
+    DisputeStep,
+    DocumentRequest,
+    Exhibit,
+)
 from app.disputes.reading import Whole
 from app.disputes.rules import (
     REQUEST_MOVES,
@@ -32,6 +38,7 @@ from app.disputes.rules import (
     StatementKind,
     StepKind,
     StepState,
+    UploadState,
     WorkRole,
 )
 from app.disputes.timeline import Happened, Line, Target
@@ -52,6 +59,17 @@ _NEEDS: Final = {
     Need.VERDICT: N_("a verdict"),
     Need.ANSWER: N_("the client's answer"),
     Need.OUTCOME: N_("an outcome"),
+}
+_UPLOADS: Final = {
+    UploadState.WAITING: N_("is being checked"),
+    UploadState.KEPT: N_("kept"),
+}
+_REFUSED: Final = {
+    "not-a-document": N_("refused: no picture or PDF, whatever its name"),
+    "active-content": N_("refused: a PDF that would run or send something by itself"),
+    "too-many-pixels": N_("refused: the picture has too many pixels"),
+    "empty-file": N_("refused: the file is empty"),
+    "other-than-sent": N_("refused: the bytes did not come as they were sent"),
 }
 _LEADS_TO: Final = {
     Target.RECORDING: "/recordings/{id}",
@@ -171,6 +189,7 @@ class RequestRow:
     contact: str
     link_until: datetime | None
     documents: tuple[str, ...]
+    uploads: tuple[tuple[str, str], ...]
     is_waiting: bool
     may_be_received: bool
     judgements: Options
@@ -455,7 +474,9 @@ class _Seen:
             amount=self._money({one.currency: one.amount_minor})
             if one.currency and one.amount_minor is not None
             else "",
-            noted_by=whole.people.get(one.noted_by, "—"),
+            noted_by=whole.people.get(one.noted_by, "—")
+            if one.noted_by
+            else self.words.gettext("nobody here: it came by the link"),
             link=f"/recordings/{one.recording_id}" if one.recording_id else "",
         )
 
@@ -582,6 +603,10 @@ class _Seen:
             if row.token_expires_at and row.token_expires_at > self.at and state in WAITING
             else None,
             documents=tuple(titles),
+            uploads=tuple(
+                (one.words or one.file_name or "—", self._upload(one))
+                for one in whole.uploads.get(row.id, ())
+            ),
             is_waiting=state in WAITING,
             may_be_received=RequestState.RECEIVED in following,
             judgements=tuple(
@@ -590,6 +615,13 @@ class _Seen:
                 if one in following and one is not RequestState.RECEIVED
             ),
         )
+
+    def _upload(self, one: ClientUpload) -> str:
+        """Return how far something has come that the client sent by the link."""
+        message = _UPLOADS.get(UploadState(one.state)) or _REFUSED.get(
+            one.reason or "", N_("refused: it is no whole picture or PDF")
+        )
+        return self.words.gettext(message)
 
     def _came(self, whole: Whole) -> Options:
         if Permission.DOCUMENT_READ not in self.actor.permissions:

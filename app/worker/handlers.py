@@ -25,6 +25,8 @@ from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES, SEARCH_JOINS
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, place_parties, sweep
 from app.recordings.service import REFRESH_FLAG
+from app.releases.answers import TASK as NOTE_ANSWER
+from app.releases.answers import handle_note_answer
 from app.releases.bundles import TASK as BUNDLE
 from app.releases.jobs import handle_bundle, handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
@@ -54,6 +56,7 @@ HANDLERS: dict[str, Handler] = {
     "releases.destroy": handle_destroy,
     BUNDLE: handle_bundle,
     TAKE_OVER: handle_take_over,
+    NOTE_ANSWER: handle_note_answer,
     PURGE: handle_purge,
     CHECK: handle_check,
     MIRROR: handle_mirror,

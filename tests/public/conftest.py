@@ -90,10 +90,17 @@ def opened(
 ) -> Opened:
     """Give a function that commits a granted release with an open link."""
 
-    def commit(link: Mapping[str, object] | None = None, body: bytes | None = None) -> World:
+    def commit(
+        link: Mapping[str, object] | None = None,
+        body: bytes | None = None,
+        *,
+        with_dispute: bool = False,
+    ) -> World:
         with own_db.transaction() as session:
             world = World.new(session, Make(session, clock, store), clock, release_store)
             world.body = body or world.body
+            if with_dispute:
+                world.dispute()
             world.open(link=link)
         return world
 

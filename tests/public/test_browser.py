@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.public.conftest import Opened
 from tests.public.requesting import Asked, png
 from tests.review.conftest import CHROMIUM, IS_CI
 from tests.web.looking import AXE, SIZES, violations
@@ -74,4 +76,27 @@ def test_a_client_sends_from_a_telephone(asked: Asked, phone: Page, tmp_path: Pa
     phone.locator("button").click()
     assert phone.get_by_role("alert").is_visible()
     wrong += look(phone, tmp_path, "fault")
+    assert wrong == []
+
+
+def test_a_director_answers_from_a_telephone(
+    browser: httpx.Client, opened: Opened, phone: Page, tmp_path: Path
+) -> None:
+    world = opened()
+    phone.goto(f"{browser.base_url}/s/{world.token.secret}")
+    wrong = look(phone, tmp_path, "link")
+    assert phone.locator("button").bounding_box()["y"] < HEIGHT  # One tap, without scrolling.
+    phone.locator("button").click()
+    phone.wait_for_url("**/listen**")
+    wrong += look(phone, tmp_path, "listen")
+    phone.locator("button.second").click()
+    phone.locator("button.second").wait_for(state="detached")
+    phone.locator("input[value=disputes]").check()
+    phone.locator("#words").fill("Это не наш коммутатор.")
+    phone.locator("#name").fill("П. Директор")
+    wrong += look(phone, tmp_path, "answering")
+    phone.locator("section.answer button").click()
+    phone.locator("#words").wait_for(state="detached")
+    assert phone.get_by_text("Это не наш коммутатор.").is_visible()
+    wrong += look(phone, tmp_path, "answered")
     assert wrong == []

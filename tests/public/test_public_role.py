@@ -23,6 +23,8 @@ from tests.public.conftest import Opened
 OURS = (
     "ask_page",
     "ask_take",
+    "link_answer",
+    "link_answered",
     "link_bundle",
     "link_bundle_page",
     "link_page",

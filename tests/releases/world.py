@@ -14,6 +14,7 @@ from app.clients.models import Client, Contact
 from app.consent.models import DecisionRow
 from app.core.clock import SetClock
 from app.core.ids import new_id
+from app.disputes.models import Dispute
 from app.identity.actor import Actor
 from app.recordings.models import Recording
 from app.releases.models import (
@@ -47,6 +48,7 @@ class World:
     token: ShareToken = field(default_factory=ShareToken.new)
     redactions: list[dict[str, object]] = field(default_factory=list)
     shot_id: UUID | None = None
+    dispute_id: UUID | None = None
     areas: list[dict[str, object]] = field(default_factory=list)
     body: bytes = field(default_factory=lambda: wav(3.0))
 
@@ -73,6 +75,20 @@ class World:
         self.shot_id = shot.id
         self.areas = [{"x": 1, "y": 2, "w": 3, "h": 4, "reason": "other"}]
 
+    def dispute(self) -> None:
+        """Let the wish be of a dispute with the client."""
+        self.dispute_id = new_id()
+        self.session.add(
+            Dispute(
+                id=self.dispute_id,
+                client_id=self.client.id,
+                subject="Не работает сеть",
+                opened_by=self.make.manager.id,
+                opened_at=self.clock.now(),
+            )
+        )
+        self.session.flush()
+
     @property
     def shown(self) -> dict[str, object]:
         if self.shot_id is not None:
@@ -83,6 +99,7 @@ class World:
         """Write the request with its one wish and the decision that asks for approval."""
         release = Release(
             id=self.release_id,
+            dispute_id=self.dispute_id,
             contact_id=self.contact.id,
             client_id=self.client.id,
             purpose="dispute_client",

@@ -93,7 +93,7 @@ def test_a_document_is_asked_for_and_the_link_is_shown_once(site: Site) -> None:
     assert sent(site, f"{path}/requests", asked="Фото чека")[0] == 303
     request = re.findall(r'id="request-([0-9a-f-]{36})"', site.get(path, Role.MANAGER).text)[0]
     status, _, shown = sent(site, f"{path}/requests/{request}/link?lang=en", days="3")
-    link = re.findall(r'value="(http[^"]+/u/[\w-]{43})"', shown)
+    link = re.findall(r'value="(http[^"]+/r/[\w-]{43})"', shown)
     assert (status, len(link)) == (200, 1)
     assert link[0] not in site.get(path, Role.MANAGER).text
     told = {"state": "given_up", "words": "Больше не ждём."}

@@ -387,7 +387,7 @@ def open_link(asked: AskedDep, request_id: UUID, actor: CanWrite) -> Response:
     page = LinkPage(
         title=words.gettext("A link for uploading"),
         what=row.asked,
-        url=f"{public}/u/{token}",
+        url=f"{public}/r/{token}",
         until=until,
         back=f"/disputes/{asked.dispute_id}#request-{request_id}",
     )
