@@ -1,14 +1,12 @@
 """Asking the client for documents: what exactly, by when, what came, and what we say of it.
 
-The link for uploading is told once and kept as a digest; the page behind it is served elsewhere,
-and asks `of_token`.
+The link for uploading is told once and kept as a digest. The page behind it is served by the
+process of the links, which asks functions of the database; what came is taken over by `taking`.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -23,17 +21,13 @@ from app.disputes.refusals import (
     DisputeContactUnknown,
     RequestCannot,
     RequestDocumentUnknown,
-    RequestLinkEnded,
-    RequestLinkUnknown,
     RequestNotFound,
 )
-from app.disputes.rules import REQUEST_MOVES, WAITING, RequestState, State
+from app.disputes.rules import REQUEST_MOVES, WAITING, RequestState
 from app.disputes.service import person
 from app.documents.models import Document
 from app.identity.actor import Actor
 from app.identity.secrets import digest, new_secret
-
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def ask(  # noqa: PLR0913 - a request has these parts; all but three are named.
@@ -151,25 +145,6 @@ def open_link(
     token = new_secret("")
     row.token_digest, row.token_expires_at = digest(token), expires_at
     return _changed(session, actor, row, at=at, link_until=expires_at.isoformat()), token
-
-
-def of_token(session: Session, token: str, *, at: datetime) -> DocumentRequest:
-    """Return the request that a link is of, while it takes files.
-
-    Raises:
-        RequestLinkUnknown: the token is nobody's.
-        RequestLinkEnded: its time is over, or nothing is waited for.
-    """
-    found = None
-    if _TOKEN.fullmatch(token):
-        found = queries.request_of_token(session, digest(token))
-    if found is None:
-        raise RequestLinkUnknown
-    row, state = found
-    is_over = row.token_expires_at is None or row.token_expires_at <= at
-    if is_over or row.state not in WAITING or state == State.CLOSED:
-        raise RequestLinkEnded
-    return row
 
 
 def _request(session: Session, dispute_id: UUID, request_id: UUID) -> DocumentRequest:

@@ -370,16 +370,6 @@ def upload_locked(session: Session, upload_id: UUID) -> ClientUpload | None:
     ).one_or_none()
 
 
-def request_of_token(session: Session, digest: bytes) -> tuple[DocumentRequest, str] | None:
-    """Return the request that a token's digest is of, and how its dispute stands."""
-    row = session.execute(
-        select(DocumentRequest, Dispute.state)
-        .join(Dispute, Dispute.id == DocumentRequest.dispute_id)
-        .where(DocumentRequest.token_digest == digest)
-    ).one_or_none()
-    return None if row is None else (row[0], row[1])
-
-
 def hours(session: Session, dispute_ids: Iterable[UUID]) -> Sequence[DisputeHours]:
     """Return the hours of disputes that none have replaced, by day."""
     newer = aliased(DisputeHours)

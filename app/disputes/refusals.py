@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class DisputeEventUnknown(NotFound):
@@ -91,14 +91,6 @@ class RequestCannot(Conflict):
 
 class RequestDocumentUnknown(NotFound):
     """The client has no such document."""
-
-
-class RequestLinkUnknown(NotFound):
-    """The link leads nowhere."""
-
-
-class RequestLinkEnded(Gone):
-    """The link has ended; ask us for another."""
 
 
 class HoursUnknown(NotFound):

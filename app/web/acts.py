@@ -44,6 +44,7 @@ ACTS: Final = {
     Act.RELEASE_APPROVED: N_("a release was approved"),
     Act.RELEASE_GRANTED: N_("released"),
     Act.RELEASE_ACCESSED: N_("opened by the recipient"),
+    Act.RELEASE_ANSWERED: N_("the recipient answered on the page of his link"),
     Act.RELEASE_REVOKED: N_("a release was taken back"),
     Act.HOLD_PLACED: N_("a legal hold was placed"),
     Act.HOLD_APPROVED: N_("a legal hold was approved"),

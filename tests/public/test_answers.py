@@ -60,7 +60,7 @@ def test_what_is_said_is_kept_shown_and_told(
     answer = say(browser, world, form=form, **ANSWER)
     assert answer.status_code == 303
     page = browser.get(answer.headers["location"].partition("#")[0]).text
-    assert "что прослушали запись" in page
+    assert "Вы подтвердили прослушивание" in page
     assert "Меры приняты" in page
     assert ANSWER["words"] in page
     assert "<textarea" not in page

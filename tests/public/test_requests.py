@@ -241,6 +241,32 @@ def test_all_links_that_take_nothing_look_the_same(asked: Asked, own_database: U
     assert asked.objects() == set()
 
 
+@pytest.mark.parametrize("change", ["judged", "given_up", "closed"])
+def test_what_is_judged_or_closed_takes_nothing_more(
+    asked: Asked, own_database: Urls, change: str
+) -> None:
+    asked.send(("a.png", png()))
+    asked.take_over()
+    assert asked.browser.get(asked.path).status_code == 200  # Something may have been forgotten.
+    with psycopg.connect(own_database.owner) as owner:
+        if change == "closed":
+            owner.execute("UPDATE disputes SET state = 'closed', closed_at = now()")
+        else:
+            state = "valid" if change == "judged" else "given_up"
+            owner.execute("UPDATE dispute_requests SET state = %s, words = 'x'", (state,))
+    assert asked.browser.get(asked.path).status_code == 410
+    assert asked.send(("b.png", png("red"))).status_code == 410
+
+
+def test_what_came_before_the_end_of_the_dispute_is_kept(asked: Asked, own_database: Urls) -> None:
+    asked.send(("a.png", png()))
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute("UPDATE disputes SET state = 'closed', closed_at = now()")
+    asked.take_over()
+    assert asked.uploads()[0].state == "kept"
+    assert asked.request().state == "asked"
+
+
 def test_a_form_from_another_site_sends_nothing(asked: Asked) -> None:
     answer = asked.browser.post(
         asked.path,
