@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from tests.public.conftest import Opened
 from tests.public.requesting import Asked, png
@@ -58,8 +58,10 @@ def test_a_client_sends_from_a_telephone(asked: Asked, phone: Page, tmp_path: Pa
     wrong = look(phone, tmp_path, "request")
     phone.locator("#files").set_input_files(
         [
-            {"name": "экран.png", "mimeType": "image/png", "buffer": png()},
-            {"name": "x.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"x" * 50},
+            FilePayload(name="экран.png", mimeType="image/png", buffer=png()),
+            FilePayload(
+                name="x.png", mimeType="image/png", buffer=b"\x89PNG\r\n\x1a\n" + b"x" * 50
+            ),
         ]
     )
     phone.locator("#steps").fill("1. Открыл отчёт\n2. Появилась ошибка")
@@ -85,7 +87,9 @@ def test_a_director_answers_from_a_telephone(
     world = opened()
     phone.goto(f"{browser.base_url}/s/{world.token.secret}")
     wrong = look(phone, tmp_path, "link")
-    assert phone.locator("button").bounding_box()["y"] < HEIGHT  # One tap, without scrolling.
+    box = phone.locator("button").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < HEIGHT  # One tap, without scrolling.
     phone.locator("button").click()
     phone.wait_for_url("**/listen**")
     wrong += look(phone, tmp_path, "listen")
