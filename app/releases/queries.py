@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -60,18 +60,40 @@ def is_seen(session: Session, actor: Actor, release_id: UUID) -> bool:
 
 
 def releases(
-    session: Session, actor: Actor, *, state: ReleaseState | None, after: Cursor | None, limit: int
+    session: Session,
+    actor: Actor,
+    *,
+    states: Collection[ReleaseState] | None,
+    q: str | None = None,
+    after: Cursor | None,
+    limit: int,
 ) -> Sequence[Release]:
-    """Return releases, the newest first."""
+    """Return releases, the newest first; `q` stands in the client's or the recipient's name."""
     statement = select(Release).where(visible_to(actor)).options(*_WHOLE)
-    if state is not None:
-        statement = statement.where(Release.state == state)
+    if states is not None:
+        statement = statement.where(Release.state.in_(states))
+    if q is not None:
+        statement = statement.join(Contact, Contact.id == Release.contact_id).where(
+            or_(
+                Release.client_name.icontains(q, autoescape=True),
+                Contact.name.icontains(q, autoescape=True),
+            )
+        )
     if after is not None:
         place = tuple_(Release.requested_at, Release.id)
         statement = statement.where(place < (after.at, after.id))
     return session.scalars(
         statement.order_by(Release.requested_at.desc(), Release.id.desc()).limit(limit)
     ).all()
+
+
+def count_requested(session: Session, actor: Actor) -> int:
+    """Return how many releases wait for an approval."""
+    return session.scalars(
+        select(func.count())
+        .select_from(Release)
+        .where(visible_to(actor), Release.state == ReleaseState.REQUESTED)
+    ).one()
 
 
 def contact(session: Session, contact_id: UUID) -> tuple[Contact, Client] | None:
@@ -153,6 +175,17 @@ def views(session: Session, release_id: UUID) -> int:
         .join(ShareLink, ShareLink.id == ShareView.link_id)
         .where(ShareLink.release_id == release_id)
     ).one()
+
+
+def views_of(session: Session, release_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return how often the links of each release were opened; of none opened, nothing."""
+    rows = session.execute(
+        select(ShareLink.release_id, func.count(ShareView.id))
+        .join(ShareView, ShareView.link_id == ShareLink.id)
+        .where(ShareLink.release_id.in_(release_ids))
+        .group_by(ShareLink.release_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def is_open(session: Session, release_id: UUID) -> bool:

@@ -222,7 +222,9 @@ def list_releases(
 ) -> ReleasePage:
     """List releases, the newest first."""
     after = Cursor.decode(cursor) if cursor else None
-    found = queries.releases(session, actor, state=state, after=after, limit=limit + 1)
+    found = queries.releases(
+        session, actor, states={state} if state else None, after=after, limit=limit + 1
+    )
     page = found[:limit]
     last = page[-1] if len(found) > limit else None
     return ReleasePage(

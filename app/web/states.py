@@ -79,6 +79,12 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "uncertain": State(N_("uncertain, for your lawyer"), "?", "bad"),
         "choice": State(N_("a choice of the product"), "•", "still"),
     },
+    "bundle": {
+        "pending": State(N_("being made"), "◌", "half"),
+        "ready": State(N_("ready"), "✓", "good"),
+        "failed": State(N_("could not be made"), "✕", "bad"),
+        "destroyed": State(N_("destroyed"), "–", "still"),
+    },
     "inspection": {
         "pending": State(N_("not looked into yet"), "◌", "half"),
         "done": State(N_("looked into"), "✓", "good"),
