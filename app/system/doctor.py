@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from app.core.clock import SystemClock
 from app.core.db import APP_ROLE, CONNECT_SECONDS, Database
@@ -23,6 +26,7 @@ from app.fixity import queries as fixity
 from app.inspection.sandbox import Sandbox, SandboxMissing, Strength
 from app.migrate import is_from_newer_code, revisions
 from app.settings import Settings
+from app.tools import Tools
 from app.wiring import (
     Urls,
     archive_store,
@@ -35,6 +39,7 @@ from app.wiring import (
 )
 from storage.errors import StoreError
 from storage.ports import Store
+from storage.sealed import SealedStore
 
 _CLOCK_TOLERANCE_SECONDS = 5
 _FREE_WARNING = 0.10
@@ -50,6 +55,10 @@ _LOG_STATE = """
             WHERE c.wants_stamp AND c.signed_at < now() - interval '1 day'
                 AND NOT EXISTS (SELECT FROM checkpoint_stamps s WHERE s.checkpoint_id = c.id))
 """
+_DURABLE: LiteralString = (
+    "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' "
+    "AND current_setting('synchronous_commit') <> 'off'"
+)
 _OVERDUE_SECONDS = 86_400
 _BUILT = Path(__file__).parents[1] / "web/static/built/meta.json"
 
@@ -95,6 +104,40 @@ def examine(settings: Settings) -> list[Finding]:
     findings += _guarded("audio tools", _audio)
     findings += _guarded("pages", _pages)
     return findings
+
+
+def examine_running(session: Session, tools: Tools) -> list[Finding]:
+    """Return what a running process finds of its parts, by what it has open anyway.
+
+    Nothing is started or written for it; what needs the owner of the database, or a trial of the
+    store, is left to `examine`.
+    """
+    settings = tools.settings
+    findings = list(_guarded("data folder", lambda: _data(settings)))
+    findings += _guarded("disk", lambda: _disk(settings.data))
+    findings += _guarded("durability", lambda: iter([_durability(is_durable=_durable(session))]))
+    findings += _guarded("archive store", lambda: _answers("archive store", tools.archive))
+    findings += _guarded("release store", lambda: _answers("release store", tools.release))
+    findings += [
+        _object_lock(settings, can_lock=tools.archive.can_lock),
+        _fixity_told(fixity.figures(session)),
+        *_calls_told(feeds.figures(session, at=tools.clock.now()), settings),
+        _key_backup(settings),
+        _stamps(tools.log.authorities.urls),
+        _log(*session.execute(text(_LOG_STATE)).one()),
+        *_audio_told(tools.sandbox),
+        *_pages(),
+    ]
+    return findings
+
+
+def _durable(session: Session) -> bool:
+    return bool(session.scalar(text(f"SELECT {_DURABLE}")))
+
+
+def _answers(part: str, store: SealedStore) -> Iterator[Finding]:
+    store.check()
+    yield Finding(part=part, level=Level.OK, found="it answers")
 
 
 def _guarded(part: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -161,10 +204,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     with database_urls(settings) as urls:
         with psycopg.connect(urls.owner, connect_timeout=CONNECT_SECONDS) as connection:
             version = connection.info.server_version
-            durable = connection.execute(
-                "SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') "
-                "= 'on' AND current_setting('synchronous_commit') <> 'off', now()"
-            ).fetchone()
+            durable = connection.execute(f"SELECT {_DURABLE}, now()").fetchone()
         if durable is None:
             return
         yield _postgres_version(version)
@@ -241,21 +281,24 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             part=f"{name} key", level=Level.OK, found=f"{path}, fingerprint {keys.fingerprint()}"
         )
+    yield _key_backup(settings)
+
+
+def _key_backup(settings: Settings) -> Finding:
     if settings.master_key_backed_up:
-        yield Finding(
+        return Finding(
             part="key backup", level=Level.OK, found="said to be kept apart from the data"
         )
-    else:
-        yield Finding(
-            part="key backup",
-            level=Level.WARN,
-            found="without the master keys no backup of the data can be read",
-            mend=(
-                f"copy {settings.archive_key_path}, {settings.release_key_path} and "
-                f"{settings.ledger_key_path} to a place apart from the data, then set "
-                "AUDIATUR_MASTER_KEY_BACKED_UP=true"
-            ),
-        )
+    return Finding(
+        part="key backup",
+        level=Level.WARN,
+        found="without the master keys no backup of the data can be read",
+        mend=(
+            f"copy {settings.archive_key_path}, {settings.release_key_path} and "
+            f"{settings.ledger_key_path} to a place apart from the data, then set "
+            "AUDIATUR_MASTER_KEY_BACKED_UP=true"
+        ),
+    )
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
@@ -266,19 +309,22 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     )
     bundle_key = ring.keys.public(Purpose.BUNDLE)[0].fingerprint
     yield Finding(part="bundle key", level=Level.OK, found=bundle_key)
-    urls = authorities(settings).urls
-    yield Finding(
-        part="time stamps",
-        level=Level.OK if urls else Level.WARN,
-        found=", ".join(urls) or "no authority witnesses the ledger",
-        mend="" if urls else "set AUDIATUR_TSA_URLS and AUDIATUR_TSA_ROOTS_FILE",
-    )
+    yield _stamps(authorities(settings).urls)
     with (
         database_urls(settings) as found,
         psycopg.connect(found.owner, connect_timeout=CONNECT_SECONDS) as connection,
     ):
         if connection.execute("SELECT to_regclass('ledger_progress')").fetchone() != (None,):
             yield _log(*(connection.execute(_LOG_STATE).fetchone() or (0, 0, 0)))
+
+
+def _stamps(urls: Sequence[str]) -> Finding:
+    return Finding(
+        part="time stamps",
+        level=Level.OK if urls else Level.WARN,
+        found=", ".join(urls) or "no authority witnesses the ledger",
+        mend="" if urls else "set AUDIATUR_TSA_URLS and AUDIATUR_TSA_ROOTS_FILE",
+    )
 
 
 def _log(size: int, waiting_seconds: float, pending: int) -> Finding:
@@ -306,20 +352,23 @@ def _store(part: str, store: Store) -> Iterator[Finding]:
 def _archive(settings: Settings) -> Iterator[Finding]:
     store = archive_store(settings)
     yield from _store("archive store", store)
+    yield _object_lock(settings, can_lock=store.can_lock)
+
+
+def _object_lock(settings: Settings, *, can_lock: bool) -> Finding:
     asked = settings.s3_object_lock
-    if store.can_lock and asked != "off":
+    if can_lock and asked != "off":
         found = f"worm=verified: {asked}, {settings.s3_object_lock_days} days, extended"
-        yield Finding(part="object lock", level=Level.OK, found=found)
-    elif store.can_lock:
+        return Finding(part="object lock", level=Level.OK, found=found)
+    if can_lock:
         found = "worm=verified, and switched off by AUDIATUR_S3_OBJECT_LOCK"
-        yield Finding(part="object lock", level=Level.OK, found=found)
-    else:
-        yield Finding(
-            part="object lock",
-            level=Level.WARN if settings.s3_bucket and asked != "off" else Level.OK,
-            found="worm=unsupported: the store would delete what it is told to delete",
-            mend="keep copies elsewhere, or use a bucket that was made with object lock",
-        )
+        return Finding(part="object lock", level=Level.OK, found=found)
+    return Finding(
+        part="object lock",
+        level=Level.WARN if settings.s3_bucket and asked != "off" else Level.OK,
+        found="worm=unsupported: the store would delete what it is told to delete",
+        mend="keep copies elsewhere, or use a bucket that was made with object lock",
+    )
 
 
 def _fixity(urls: Urls) -> Finding:
@@ -329,6 +378,10 @@ def _fixity(urls: Urls) -> Finding:
             found = fixity.figures(session)
     finally:
         database.close()
+    return _fixity_told(found)
+
+
+def _fixity_told(found: fixity.Figures) -> Finding:
     said = f"{found.damaged} objects damaged or missing, {found.lock_differences} locks differ"
     if found.damaged or found.lock_differences:
         return Finding(
@@ -352,6 +405,10 @@ def _calls(urls: Urls, settings: Settings) -> Iterator[Finding]:
             found = feeds.figures(session, at=SystemClock().now())
     finally:
         database.close()
+    yield from _calls_told(found, settings)
+
+
+def _calls_told(found: feeds.Figures, settings: Settings) -> Iterator[Finding]:
     silent = [
         f"{source.name} is silent for {source.silent_seconds / 3600:.0f} hours"
         for source in found.sources
@@ -386,6 +443,10 @@ def _audio() -> Iterator[Finding]:
             mend="apt-get install ffmpeg bubblewrap sox libsox-fmt-base",
         )
         return
+    yield from _audio_told(sandbox)
+
+
+def _audio_told(sandbox: Sandbox) -> Iterator[Finding]:
     if sandbox.strength is Strength.NAMESPACES:
         yield Finding(part="audio tools", level=Level.OK, found="ffmpeg in namespaces of its own")
     else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from app.core.db import Database
 
@@ -39,6 +42,12 @@ _FIGURES = {
         """,
     ),
 }
+
+
+def lag(session: Session) -> timedelta:
+    """Return the age of the oldest entry that the sequencer has not seen."""
+    _, query = _FIGURES["audiatur_ledger_lag_seconds"]
+    return timedelta(seconds=float(session.scalar(text(query)) or 0))
 
 
 class LogCollector:

@@ -72,6 +72,30 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "asked_again": State(N_("asked again"), "↻", "half"),
         "given_up": State(N_("given up"), "–", "still"),
     },
+    "level": {
+        "ok": State(N_("in order"), "✓", "good"),
+        "warn": State(N_("look at it"), "!", "half"),
+        "fail": State(N_("broken"), "✕", "bad"),
+    },
+    "entry": {
+        "success": State(N_("done"), "✓", "good"),
+        "denied": State(N_("refused"), "✕", "bad"),
+        "failed": State(N_("did not succeed"), "✕", "bad"),
+    },
+    "proof": {
+        "waiting": State(N_("has no number yet"), "◌", "half"),
+        "numbered": State(N_("numbered, not covered yet"), "◐", "half"),
+        "proved": State(N_("proved"), "✓", "good"),
+        "broken": State(N_("does not match"), "✕", "bad"),
+    },
+    "pack": {
+        "proposed": State(N_("proposed"), "◌", "half"),
+        "approved": State(N_("one person has agreed"), "◐", "half"),
+        "active": State(N_("in force"), "✓", "good"),
+        "superseded": State(N_("replaced by a later one"), "⌛", "still"),
+        "withdrawn": State(N_("withdrawn by who proposed it"), "✕", "still"),
+        "rejected": State(N_("rejected"), "✕", "bad"),
+    },
     "mark": {
         "norm": State(N_("written in the law"), "§", "good"),
         "firm": State(N_("firm"), "✓", "good"),
