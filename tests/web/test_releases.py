@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from app.identity import offices
 from tests.review.conftest import house
 from tests.review.house import House
 from tests.web.handing import agreed, disputed
@@ -168,3 +169,19 @@ def test_nothing_to_hand_over_leads_back_to_the_exhibits(house: House, manager: 
         "location"
     ]
     assert "There is nothing to hand over yet" in manager.get(f"{path}/hand-over").text
+
+
+def test_a_manager_of_another_office_finds_neither_dispute_nor_release(
+    house: House, manager: Browser
+) -> None:
+    path = f"/disputes/{disputed(house, agreed(house))}"
+    release = asked(manager, path)
+    with house.database.transaction() as session:
+        admin, at = house.people["admin"], house.clock.now()
+        offices.put(session, admin, None, name="Казань", jurisdiction="RU", zone=None, at=at)
+        offices.place(session, admin, "manager", ["Казань"], at=at)
+    house.clock.advance(timedelta(minutes=1))
+    for one in (path, f"{path}/history", f"{path}/hand-over", release):
+        assert manager.get(one).status_code == 404, one
+    assert release not in manager.get("/releases").text
+    assert "Обещали перезвонить" not in manager.get("/disputes").text
