@@ -26,7 +26,7 @@ from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, U
 from app.core.problems import status_of
 from app.identity import account
 from app.identity.actor import Actor, PermissionMissing, ProofNeeded, SecondFactorMissing
-from app.identity.authenticator import SESSION_COOKIE
+from app.identity.authenticator import SESSION_COOKIE, KeyMissing
 from app.web import frame as frames
 from app.web.frame import Counts, Frame
 from app.web.front import Front
@@ -393,8 +393,10 @@ async def _fields(call: Request) -> Fields:
 
 
 async def _form(call: Request) -> Fields:
-    fields = await _fields(call)
     cookie = call.cookies.get(SESSION_COOKIE, "")
+    if not cookie and "authorization" not in call.headers:
+        raise KeyMissing  # Who is not known is asked who he is before his form is looked at.
+    fields = await _fields(call)
     if not cookie or not is_form_token(fields.get("token"), cookie):
         raise FormStale
     return fields
