@@ -145,14 +145,20 @@ def apply(tools: LockTools, object_id: str) -> None:
         if is_kept and row.wanted_until and _is_before(found.until, row.wanted_until):
             mode = found.mode or LockMode(tools.settings.s3_object_lock.upper())
             tools.archive.lock(wanted, mode=mode, until=row.wanted_until)
-        if row.wants_hold != found.is_held or found.is_partly_held:
+        # A hold that was never seen as ours is not ours to lift.
+        is_ours = row.wants_hold or row.is_held
+        if is_ours and (row.wants_hold != found.is_held or found.is_partly_held):
             tools.archive.hold(wanted, is_held=row.wants_hold)
         found = tools.archive.lock_state(wanted)
     except ObjectMissing:
         _log.warning("lock.object_missing", object_id=object_id)
         return
+    at = tools.clock.now()
     with tools.database.transaction() as session:
-        _note(session.get_one(ObjectLock, wanted, with_for_update=True), found, tools.clock.now())
+        row = session.get_one(ObjectLock, wanted, with_for_update=True)
+        _note(row, found, at, is_ours=is_ours)
+        if not is_ours and (found.is_held or found.is_partly_held):
+            _differs(session, row, "hold_unknown", at=at)
 
 
 def _is_before(until: datetime | None, wanted: datetime) -> bool:
@@ -160,10 +166,10 @@ def _is_before(until: datetime | None, wanted: datetime) -> bool:
     return until is None or until + _SECOND <= wanted
 
 
-def _note(row: ObjectLock, found: LockState, at: datetime) -> None:
+def _note(row: ObjectLock, found: LockState, at: datetime, *, is_ours: bool) -> None:
     row.mode = found.mode.value if found.mode and found.until else None
     row.locked_until = found.until if row.mode else None
-    row.is_held = found.is_held
+    row.is_held = is_ours and found.is_held
     row.seen_at = at
 
 
@@ -225,11 +231,7 @@ def _reconcile_one(
     if found is None and is_erased:
         return False
     differs = difference(row, found, at=at)
-    is_news = differs is not None and differs != row.difference
-    row.difference = differs
-    if is_news:
-        row.differed_at = at
-        _tell(session, row, differs or "", at=at)
+    _differs(session, row, differs, at=at)
     days = timedelta(days=tools.settings.s3_object_lock_days)
     if not is_erased and row.wanted_until is not None and row.wanted_until < at + days / 2:
         row.wanted_until = at + days
@@ -237,6 +239,15 @@ def _reconcile_one(
         ask(session, row.object_id)
     session.flush()
     return differs is not None
+
+
+def _differs(session: Session, row: ObjectLock, differs: str | None, *, at: datetime) -> None:
+    """Keep how the store differs; what is new of that is told once."""
+    is_news = differs is not None and differs != row.difference
+    row.difference = differs
+    if is_news:
+        row.differed_at = at
+        _tell(session, row, differs or "", at=at)
 
 
 def _is_owed(row: ObjectLock, found: LockState | None) -> bool:

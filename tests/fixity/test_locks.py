@@ -170,6 +170,24 @@ def test_a_hold_that_nobody_here_wants_is_told_of_and_stays(
     assert locking.archive.lock_state(object_id).is_held
 
 
+def test_a_hold_on_what_the_rows_know_nothing_of_is_told_of_and_stays(
+    locking: Keeper, s3_server: S3Server
+) -> None:
+    """After the database was built anew from the store, no row says who wanted a hold."""
+    _, object_id = locking.recording()
+    s3_server.client().put_object_legal_hold(
+        Bucket=bucket_of(locking), Key=SealedStore.key_for(object_id), LegalHold={"Status": "ON"}
+    )
+    checks.check_due(locking)
+    work(locking)
+    assert locking.archive.lock_state(object_id).is_held
+    row = row_of(locking, object_id)
+    assert (row.is_held, row.difference) == (False, "hold_unknown")
+    locks.apply(locking, str(object_id))
+    assert locking.archive.lock_state(object_id).is_held
+    assert differences(locking) == ["hold_unknown"]
+
+
 def test_locks_of_what_is_kept_are_extended(locking: Keeper) -> None:
     _, object_id = locking.recording()
     checks.check_due(locking)
