@@ -21,6 +21,8 @@ from app.core.db import Database
 from app.core.errors import NotFound, Refusal
 from app.disputes import queries as disputes
 from app.disputes.service import DisputeClientUnknown, DisputeNotFound
+from app.documents import queries as documents
+from app.documents.door import DocumentNotFound
 from app.identity.actor import Actor
 from app.identity.guard import authenticator
 from app.recordings import queries as recordings
@@ -35,6 +37,7 @@ BY_PARAMETER: Final[dict[str, tuple[Look, type[NotFound]]]] = {
     "recording_id": (recordings.is_seen, RecordingNotFound),
     "dispute_id": (disputes.is_seen, DisputeNotFound),
     "exhibit_id": (disputes.is_exhibit_seen, DisputeNotFound),
+    "document_id": (documents.is_seen, DocumentNotFound),
     "release_id": (releases.is_seen, ReleaseNotFound),
     "client_id": (clients.is_seen, ClientNotFound),
 }

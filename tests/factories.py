@@ -187,6 +187,7 @@ class Make:
         role: str = "other",
         by: Actor | None = None,
         client: Client | None = None,
+        recording: Recording | None = None,
     ) -> Document:
         """Keep `body` as a document, as if it had been uploaded."""
         sealed = self.session.get_one(SealedRow, self.sealed(body))
@@ -202,6 +203,7 @@ class Make:
             examined=["header"],
             oddities=[],
             client_id=client.id if client else None,
+            recording_id=recording.id if recording else None,
             uploaded_by=(by or self.manager).id,
             uploaded_at=self.clock.now(),
         )

@@ -627,12 +627,14 @@ def untold_reminders(session: Session, *, limit: int) -> Sequence[DisputeReminde
     ).all()
 
 
-def reminders(session: Session, *, person_id: UUID | None, limit: int) -> Sequence[DisputeReminder]:
-    """Return the newest reminders of disputes that are not closed, of one person or of all."""
+def reminders(
+    session: Session, actor: Actor, *, person_id: UUID | None, limit: int
+) -> Sequence[DisputeReminder]:
+    """Return the newest reminders of open disputes that `actor` sees, of one person or of all."""
     query = (
         select(DisputeReminder)
         .join(Dispute, Dispute.id == DisputeReminder.dispute_id)
-        .where(Dispute.state != State.CLOSED)
+        .where(Dispute.state != State.CLOSED, visible_to(actor))
     )
     if person_id is not None:
         query = query.where(DisputeReminder.person_id == person_id)

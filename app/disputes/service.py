@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.clients import queries as clients
 from app.consent import screenshots
 from app.consent.models import Screening
 from app.consent.purposes import ScreeningResult
@@ -24,6 +25,7 @@ from app.disputes.refusals import DisputeEventUnknown, DisputePersonUnknown, Per
 from app.disputes.rules import CHECKLIST, State
 from app.identity.actor import Actor
 from app.identity.models import User
+from app.recordings import queries as recordings
 from app.recordings.models import Screenshot
 
 
@@ -143,11 +145,11 @@ def open_dispute(
     """Open a dispute with the client that other systems call `client`, and its checklist.
 
     Raises:
-        DisputeClientUnknown: nobody has told of this client.
+        DisputeClientUnknown: nobody has told of this client, or the actor does not see it.
         DisputePersonUnknown, DisputeEventUnknown, PeriodInvalid: the plan cannot be.
     """
     found = queries.client_named(session, client)
-    if found is None:
+    if found is None or not clients.is_seen(session, actor, found.id):
         raise DisputeClientUnknown(client=client)
     opener = person(actor)
     dispute = Dispute(
@@ -268,15 +270,17 @@ def add_exhibit(
     """Add a part of a recording, or a screenshot, to a dispute.
 
     Raises:
-        DisputeNotFound: there is no such dispute.
+        DisputeNotFound: there is no such dispute that `actor` may see.
         DisputeClosed: it takes no more exhibits.
-        ExhibitRecordingUnknown: there is no such recording, or it was erased.
-        ExhibitScreenshotUnknown: there is no such screenshot, or it was erased.
+        ExhibitRecordingUnknown: there is no such recording that he may see, or it was erased.
+        ExhibitScreenshotUnknown: there is no such screenshot that he may see, or it was erased.
         ExhibitBeyondEnd: the recording is shorter.
         RedactionOutside: a redaction is not within the part.
         ChannelMissing: a redaction is of a channel that there is not.
         AreaOutside: an area is not within the screenshot.
     """
+    if not queries.is_seen(session, actor, dispute_id):
+        raise DisputeNotFound
     dispute = locked(session, dispute_id)
     exhibit = Exhibit(
         id=new_id(),
@@ -285,7 +289,11 @@ def add_exhibit(
         note=shown.note,
         added_by=person(actor),
         at=at,
-        **(_clip(session, shown) if isinstance(shown, Clip) else _shot(session, shown)),
+        **(
+            _clip(session, actor, shown)
+            if isinstance(shown, Clip)
+            else _shot(session, actor, shown)
+        ),
     )
     session.add(exhibit)
     session.flush()
@@ -374,9 +382,9 @@ def screen(
     return row
 
 
-def _clip(session: Session, clip: Clip) -> dict[str, object]:
+def _clip(session: Session, actor: Actor, clip: Clip) -> dict[str, object]:
     recording = queries.recording(session, clip.recording_id)
-    if recording is None:
+    if recording is None or not recordings.is_seen(session, actor, recording.id):
         raise ExhibitRecordingUnknown
     if recording.duration_ms is not None and (
         clip.from_ms >= recording.duration_ms or (clip.to_ms or 0) > recording.duration_ms
@@ -412,9 +420,9 @@ def must_be_within(
             raise ChannelMissing(channels=channels)
 
 
-def _shot(session: Session, shot: Shot) -> dict[str, object]:
+def _shot(session: Session, actor: Actor, shot: Shot) -> dict[str, object]:
     screenshot = queries.screenshot(session, shot.screenshot_id)
-    if screenshot is None:
+    if screenshot is None or not recordings.is_screenshot_seen(session, actor, screenshot):
         raise ExhibitScreenshotUnknown
     must_lie_within(screenshot, shot.areas)
     return {

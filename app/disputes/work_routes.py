@@ -428,7 +428,7 @@ def list_reminders(
     limit: _Limit = DEFAULT_LIMIT,
 ) -> list[ReminderRead]:
     """List deadlines that are near or over, of open disputes: one's own, or all."""
-    found = queries.reminders(session, person_id=actor.id if mine else None, limit=limit)
+    found = queries.reminders(session, actor, person_id=actor.id if mine else None, limit=limit)
     return [
         ReminderRead.model_validate({n: getattr(row, n) for n in ReminderRead.model_fields})
         for row in found

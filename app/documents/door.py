@@ -46,11 +46,11 @@ def open_document(
     The caller commits before the first byte is read.
 
     Raises:
-        DocumentNotFound: there is none.
+        DocumentNotFound: there is none that `actor` may see.
         DocumentErased: its key was destroyed.
     """
     found = queries.document(session, document_id)
-    if found is None:
+    if found is None or not queries.is_seen(session, actor, document_id):
         raise DocumentNotFound
     document, sealed = found
     if sealed.wrapped_key is None:

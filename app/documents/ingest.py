@@ -248,12 +248,12 @@ def _known(session: Session, actor: Actor, told: DocumentTold) -> _Of:
     contact = session.get(Contact, told.contact_id) if told.contact_id else None
     unknown = [
         name
-        for name, asked, found in (
-            ("client", told.client, client),
-            ("contract_id", told.contract_id, contract),
-            ("contact_id", told.contact_id, contact),
+        for name, asked, whose in (
+            ("client", told.client, client.id if client else None),
+            ("contract_id", told.contract_id, contract.client_id if contract else None),
+            ("contact_id", told.contact_id, contact.client_id if contact else None),
         )
-        if asked is not None and found is None
+        if asked is not None and (whose is None or not clients.is_seen(session, actor, whose))
     ]
     if told.recording_id is not None:
         try:

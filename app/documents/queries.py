@@ -5,13 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session
 
+from app.clients import queries as clients
+from app.clients.models import Client
 from app.documents.models import Document
-from app.recordings.models import SealedRow
+from app.identity.actor import Actor
+from app.recordings import queries as recordings
+from app.recordings.models import Recording, SealedRow
 
 MOST_LISTED = 500
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition of the documents that `actor` may know of.
+
+    A manager, those of his offices' clients and their recordings, and those of no client.
+    """
+    if actor.offices is None:
+        return true()
+    own = select(Client.id).where(clients.visible_to(actor))
+    heard = select(Recording.id).where(recordings.visible_to(actor))
+    return or_(Document.client_id.is_(None), Document.client_id.in_(own)) & or_(
+        Document.recording_id.is_(None), Document.recording_id.in_(heard)
+    )
+
+
+def is_seen(session: Session, actor: Actor, document_id: UUID) -> bool:
+    """Say whether `actor` may know of a document."""
+    found = select(Document.id).where(Document.id == document_id, visible_to(actor))
+    return session.scalar(found) is not None
 
 
 def document(session: Session, document_id: UUID) -> tuple[Document, SealedRow] | None:
@@ -47,10 +71,14 @@ def by_sha256(session: Session, sha256: bytes) -> Document | None:
 
 
 def listed(
-    session: Session, *, client_id: UUID | None, recording_id: UUID | None
+    session: Session, actor: Actor, *, client_id: UUID | None, recording_id: UUID | None
 ) -> Sequence[tuple[Document, SealedRow]]:
-    """Return the newest documents, of a client or a recording where one is named."""
-    query = select(Document, SealedRow).join(SealedRow, SealedRow.object_id == Document.object_id)
+    """Return the newest documents that `actor` sees, of a client or a recording if named."""
+    query = (
+        select(Document, SealedRow)
+        .join(SealedRow, SealedRow.object_id == Document.object_id)
+        .where(visible_to(actor))
+    )
     if client_id is not None:
         query = query.where(Document.client_id == client_id)
     if recording_id is not None:

@@ -116,20 +116,20 @@ def list_documents(
     client_id = None
     if client is not None:
         found = clients.client_by_external_id(session, client)
-        if found is None:
+        if found is None or not clients.is_seen(session, actor, found.id):
             raise ClientNotFound
         client_id = found.id
     if recording_id is not None:
         recordings.find(session, actor, recording_id)
-    rows = queries.listed(session, client_id=client_id, recording_id=recording_id)
+    rows = queries.listed(session, actor, client_id=client_id, recording_id=recording_id)
     return DocumentList(items=[DocumentRead.of(row, sealed.size_bytes) for row, sealed in rows])
 
 
 @router.get("/{document_id}", responses=problems(*GUARDED, DocumentNotFound))
-def get_document(document_id: UUID, _: CanRead, session: SessionDep) -> DocumentRead:
+def get_document(document_id: UUID, actor: CanRead, session: SessionDep) -> DocumentRead:
     """Tell what is known of a document, but not what stands in it."""
     found = queries.document(session, document_id)
-    if found is None:
+    if found is None or not queries.is_seen(session, actor, document_id):
         raise DocumentNotFound
     return DocumentRead.of(found[0], found[1].size_bytes)
 

@@ -38,6 +38,8 @@ def change_password(
 ) -> str:
     """Give the actor another password and end his other log-ins; return the token of this one.
 
+    Where he has a second factor the password alone proves nothing anew: an older proof stays old.
+
     Raises:
         LoginRefused: the old one is wrong.
         LoginThrottled: too many wrong ones.
@@ -49,7 +51,8 @@ def change_password(
     with database.transaction() as session:
         user = session.get_one(User, actor.id)
         _set_password(session, actor, user, new, kept, at=at)
-        token = sessions.renew(session, actor, how="password", at=at)
+        alone = user.totp_since is None
+        token = sessions.renew(session, actor, how="password", at=at, proves=alone)
         but = actor.browser.session_id if actor.browser else None
         sessions.end_all(session, actor, user.id, at=at, but=but)
         return token

@@ -42,7 +42,6 @@ _ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdD
 _SECONDS: Final = 10
 _LEEWAY_SECONDS: Final = 60
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_SECOND_FACTORS: Final = frozenset({"mfa", "otp", "hwk", "swk", "fpt"})
 _LOGIN: Final = Actor.system("login")
 
 
@@ -164,10 +163,9 @@ def finish(
             )
     if user is None:
         raise SubjectUnknown
-    methods = claims.get("amr") or []
     return Known(
         user_id=user.id,
-        has_second=bool(_SECOND_FACTORS & set(methods)),
+        has_second=has_second(claims),
         onward=str(asked.facts["onward"]),
     )
 
@@ -272,11 +270,28 @@ def _claims(
         )
         claims.validate(now=int(at.timestamp()), leeway=_LEEWAY_SECONDS)
         said: dict[str, Any] = dict(claims)
-        return said | _user_info(metadata, given, subject=str(claims["sub"]))
+        return joined(said, _user_info(metadata, given, subject=str(claims["sub"])))
     except requests.RequestException as exc:
         raise ProviderAway from exc
     except (AuthlibBaseError, JoseError, KeyError, ValueError) as exc:
         raise ProviderRefused from exc
+
+
+def has_second(claims: Mapping[str, Any]) -> bool:
+    """Say whether the provider asked for more than one factor; it is `mfa` in a list that says so.
+
+    One method alone, be it a code or a key, may have been the only one. Source: RFC 8176, 2.
+    """
+    methods = claims.get("amr")
+    return isinstance(methods, list) and "mfa" in methods
+
+
+def joined(token: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said in the token and beside it; an address and its check from one place."""
+    pair = ("email", "email_verified")
+    if "email" in told:
+        return {name: token[name] for name in token if name not in pair} | dict(told)
+    return dict(token) | {name: told[name] for name in told if name not in pair}
 
 
 def _user_info(
@@ -299,7 +314,8 @@ def _metadata(provider: Provider) -> dict[str, Any]:
     told = dict(OpenIDProviderMetadata(_json(f"{base}/.well-known/openid-configuration")))
     if told.get("issuer") != provider.issuer:
         raise ProviderAway("It calls itself otherwise than the setting does.")
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+    must = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    for name in (*must, *(["userinfo_endpoint"] if told.get("userinfo_endpoint") else [])):
         if not is_safe(str(told.get(name, ""))):
             raise ProviderAway(f"Its {name} is not reached by https.")
     return told

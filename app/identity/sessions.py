@@ -85,24 +85,26 @@ def see(session: Session, key: bytes, *, at: datetime) -> None:
     )
 
 
-def renew(session: Session, actor: Actor, *, how: str, at: datetime) -> str:
-    """Return another token of the actor's own log-in, which counts as proved now.
+def renew(session: Session, actor: Actor, *, how: str, at: datetime, proves: bool = True) -> str:
+    """Return another token of the actor's own log-in, which counts as proved now if this `proves`.
 
     Raises:
         SessionNotFound: he does not act from a browser, or the log-in has ended.
     """
     secret = new_secret(SESSION_TOKEN)
+    told = {"proved_at": at} if proves else {}
     own = actor.browser.session_id if actor.browser else None
     renewed = session.scalar(
         update(WebSession)
         .where(WebSession.id == own, running(at))
-        .values(digest=digest(secret), proved_at=at, seen_at=at)
+        .values(digest=digest(secret), seen_at=at, **told)
         .returning(WebSession.id)
     )
     if renewed is None or actor.id is None:
         raise SessionNotFound
-    about = ("user", actor.id)
-    ledger.append(session, actor, Act.LOGIN_PROVED, about, at=at, facts={"how": how})
+    if proves:
+        about = ("user", actor.id)
+        ledger.append(session, actor, Act.LOGIN_PROVED, about, at=at, facts={"how": how})
     return secret
 
 

@@ -1,12 +1,13 @@
 """The way in of what a client sends: sealed into the release store, written down, then thanked.
 
 An object that no row names is nothing: its key is nowhere. A body that stops coming, or drips, ends
-by time; only a few come in at once.
+by time; only a few come in at once, and of those only two by one link.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -22,6 +23,7 @@ from storage.sealed import SealedDraft, SealedStore
 IDLE_SECONDS: Final = 30.0
 WHOLE_SECONDS: Final = 15 * 60.0
 AT_ONCE: Final = 8
+AT_ONCE_BY_ONE_LINK: Final = 2
 _BATCH_BYTES: Final = 256 * 1024
 
 
@@ -100,7 +102,7 @@ class Intake:
         self._store = store
         self._idle_seconds = idle_seconds
         self._whole_seconds = whole_seconds
-        self._inside = 0
+        self._inside: Counter[bytes] = Counter()
 
     async def take(
         self,
@@ -122,13 +124,15 @@ class Intake:
             not content_length.isdigit() or int(content_length) > MAX_BODY_BYTES
         ):
             raise FileTooLarge
-        if self._inside >= AT_ONCE:
+        link = token.digest()
+        if self._inside.total() >= AT_ONCE or self._inside[link] >= AT_ONCE_BY_ONE_LINK:
             raise Busy
-        self._inside += 1
+        self._inside[link] += 1
         try:
             return await self._take(token, pieces, content_type, max_bytes=found.bytes_left)
         finally:
-            self._inside -= 1
+            self._inside[link] -= 1
+            self._inside += Counter()  # Forgets who has none inside.
 
     async def _take(
         self,

@@ -185,7 +185,7 @@ def add(
         presence_by=PresenceBy.PERSON,
     )
     start = facts_of(party)
-    wanted = _wanted(session, start, told)
+    wanted = _wanted(session, actor, start, told)
     session.add(party)
     session.flush()
     recording.parties.append(party)
@@ -227,7 +227,7 @@ def alter(
     if party is None:
         raise PartyNotFound
     before = facts_of(party)
-    after = _wanted(session, before, told)
+    after = _wanted(session, actor, before, told)
     state = ChangeState.PROPOSED if needs_two(before, after) else ChangeState.APPLIED
     row = write_down(
         session,
@@ -262,7 +262,9 @@ def _mine(session: Session, actor: Actor, recording_id: UUID) -> Recording:
     return service.find(session, actor, recording_id)
 
 
-def _wanted(session: Session, before: dict[str, Any], told: PartyWrite) -> dict[str, Any]:
+def _wanted(
+    session: Session, actor: Actor, before: dict[str, Any], told: PartyWrite
+) -> dict[str, Any]:
     said = told.model_fields_set
     after = before | {
         name: getattr(told, name)
@@ -271,12 +273,17 @@ def _wanted(session: Session, before: dict[str, Any], told: PartyWrite) -> dict[
     }
     if "client" in said:
         client = clients.client_by_external_id(session, told.client) if told.client else None
-        if told.client and client is None:
+        is_seen = client is not None and clients.is_seen(session, actor, client.id)
+        if told.client and not is_seen:
             raise EntityUnknown(client=told.client)
         after |= {"client_id": str(client.id) if client else None, "contact_id": None}
     if "contact" in said:
         contact = session.get(Contact, told.contact) if told.contact else None
-        if told.contact and (contact is None or str(contact.client_id) != after["client_id"]):
+        if told.contact and (
+            contact is None
+            or str(contact.client_id) != after["client_id"]
+            or not clients.is_seen(session, actor, contact.client_id)
+        ):
             raise EntityUnknown(contact=str(told.contact))
         after |= {"contact_id": str(contact.id) if contact else None}
     if after["side"] == "own" and (after["client_id"] or after["contact_id"]):

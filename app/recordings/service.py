@@ -59,12 +59,12 @@ def relink(
 
     Raises:
         RecordingNotFound: there is none that `actor` may see.
-        EventNotFound: no event has this external id.
+        EventNotFound: no event that `actor` may see has this external id.
         EventHasNoClient: the event is itself awaited.
     """
     found = find(session, actor, recording_id)
     wanted = clients.event_by_external_id(session, event)
-    if wanted is None:
+    if wanted is None or not clients.is_seen(session, actor, wanted.client_id):
         raise EventNotFound
     if wanted.client_id is None:
         raise EventHasNoClient

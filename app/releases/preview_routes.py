@@ -36,7 +36,9 @@ from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.playback import asking, door
 from app.playback.door import PIECE_BYTES, CutOff
+from app.recordings import queries as received
 from app.recordings import service as recordings
+from app.recordings.models import Screenshot
 from app.recordings.service import RecordingNotFound
 from app.releases.copies import Copier
 from app.releases.making import Made, Maker
@@ -187,6 +189,9 @@ def _picture(asked: _Asked, maker: Maker) -> Response:
     _, screenshot_id = asked.about
     try:
         with asked.database.transaction() as session:
+            shown = session.get(Screenshot, screenshot_id)
+            if shown is None or not received.is_screenshot_seen(session, asked.actor, shown):
+                raise ReleaseScreenshotUnknown
             question = consent.question(
                 session, purpose=purpose, recipient_class=recipient, requested_by=asker
             )

@@ -626,7 +626,9 @@ class _Seen:
     def _came(self, whole: Whole) -> Options:
         if Permission.DOCUMENT_READ not in self.actor.permissions:
             return ()
-        found = documents.listed(self.session, client_id=whole.dispute.client_id, recording_id=None)
+        found = documents.listed(
+            self.session, self.actor, client_id=whole.dispute.client_id, recording_id=None
+        )
         return tuple(
             (str(one.id), f"{self.words.moment(one.uploaded_at)} · {one.title or '—'}")
             for one, _ in found

@@ -14,9 +14,11 @@ from app.core.clock import SetClock
 from app.core.db import Database
 from app.core.ids import new_id
 from app.custody.models import CustodyEntry
-from app.identity import login, passwords, queries, second_factor, service, sessions
+from app.identity import account, login, oidc, passwords, queries, second_factor, service, sessions
+from app.identity.actor import Actor, ProofNeeded
+from app.identity.actor import Browser as Through
 from app.identity.login import CodeAsked, CodeRefused, LoginRefused, LoginThrottled
-from app.identity.models import LoginAttempt, RecoveryCode, User
+from app.identity.models import LoginAttempt, RecoveryCode, User, WebSession
 from app.identity.permissions import Role
 from app.identity.secrets import digest
 from app.identity.sessions import Source
@@ -363,6 +365,59 @@ def test_v6_2_3_a_change_of_password_asks_for_the_old_one_and_ends_other_log_ins
     live.forget()
     assert [b.send("GET", "/v1/session").status_code for b in (here, there)] == [200, 401]
     assert [Browser(live).log_in("anna", p).status_code for p in (PASSWORD, new)] == [401, 204]
+
+
+@pytest.mark.parametrize("has_code", [True, False])
+def test_v7_5_3_a_change_of_password_proves_nothing_where_there_is_a_second_factor(
+    session: Session, database: Database, anna: User, clock: SetClock, *, has_code: bool
+) -> None:
+    code = _code(session, anna, clock)[0] if has_code else None
+    token = login.log_in(database, "anna", PASSWORD, code=code, at=clock.now())
+    row = session.scalars(select(WebSession).where(WebSession.digest == digest(token))).one()
+    clock.advance(timedelta(minutes=11))
+
+    def actor() -> Actor:
+        session.refresh(row)
+        through = Through(session_id=row.id, proved_at=row.proved_at)
+        return Actor.user(anna.id, Role.MANAGER, "anna", browser=through)
+
+    new = "another horse battery"
+    renewed = account.change_password(
+        database, actor(), old=PASSWORD, new=new, source=Source(), at=clock.now()
+    )
+    assert actor().browser is not None
+    assert row.digest == digest(renewed)
+    if has_code:
+        with pytest.raises(ProofNeeded):
+            actor().proved(at=clock.now())
+    else:
+        assert actor().proved(at=clock.now()) == "browser"
+
+
+@pytest.mark.parametrize(
+    ("methods", "has_second"),
+    [
+        (["pwd", "mfa"], True),
+        (["otp"], False),
+        (["hwk"], False),
+        ("mfa", False),
+        ("no mfa", False),
+        ({"mfa": 1}, False),
+        (None, False),
+    ],
+)
+def test_only_mfa_in_a_list_is_a_second_factor_of_the_provider(
+    methods: object, *, has_second: bool
+) -> None:
+    assert oidc.has_second({"amr": methods}) is has_second
+
+
+def test_an_address_and_its_check_are_of_one_place() -> None:
+    token = {"sub": "1", "email": "a@example.org", "email_verified": True}
+    assert oidc.joined(token, {"email": "b@example.org"}) == {"sub": "1", "email": "b@example.org"}
+    unchecked = {"sub": "1", "email": "a@example.org"}
+    told = {"email_verified": True, "preferred_username": "a"}
+    assert oidc.joined(unchecked, told) == unchecked | {"preferred_username": "a"}
 
 
 def test_v7_5_2_a_person_sees_and_ends_his_own_log_ins(live: Live) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,11 +17,16 @@ from sqlalchemy import exc, func, select, text
 
 from app.core.clock import SetClock
 from app.core.db import Database
+from app.core.errors import Refusal
 from app.disputes import taking
 from app.disputes.models import RequestedDocument
 from app.documents.models import Document
 from app.public import form
+from app.public.form import FormBroken
+from app.public.intake import Busy, Intake, SenderSlow
 from app.public.main import PublicTools
+from app.public.requests import Requests
+from app.releases.tokens import ShareToken
 from storage.sealed import SealedRef, SealedStore
 from tests.conftest import Urls
 from tests.papers import pdf
@@ -328,3 +334,44 @@ def _head(asked: Asked, *, length: int) -> bytes:
         f"POST {asked.path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n"
         f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
+
+
+def test_one_link_takes_two_forms_at_once_and_leaves_room_for_others(
+    asked: Asked, public_database: Database, release_store: SealedStore
+) -> None:
+    token = ShareToken.parse(asked.token)
+    assert token is not None
+    intake = Intake(requests=Requests(public_database), store=release_store)
+    found = asyncio.run(_two_that_stay_and_one_more(intake, token))
+    assert found == [Busy, SenderSlow, SenderSlow, FormBroken]
+
+
+async def _two_that_stay_and_one_more(intake: Intake, token: ShareToken) -> list[type[object]]:
+    """Return how a third form ends beside two, how the two do, and how one after them does."""
+    inside = [asyncio.Event(), asyncio.Event()]
+    may_end = asyncio.Event()
+
+    async def staying(came: asyncio.Event) -> AsyncIterator[bytes]:
+        came.set()
+        await may_end.wait()
+        raise TimeoutError
+        yield b""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        return
+        yield b""
+
+    async def take(pieces: AsyncIterator[bytes], content_type: str) -> type[object]:
+        try:
+            await intake.take(token, pieces, content_type=content_type, content_length=None)
+        except Refusal as exc:
+            return type(exc)
+        return int
+
+    kind = "multipart/form-data; boundary=x"
+    two = [asyncio.create_task(take(staying(came), kind)) for came in inside]
+    for came in inside:
+        await came.wait()
+    third = await take(nothing(), "text/plain")
+    may_end.set()
+    return [third, *[await one for one in two], await take(nothing(), "text/plain")]

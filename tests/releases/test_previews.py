@@ -19,6 +19,8 @@ from sqlalchemy import select
 from app.clients.models import Client, Event
 from app.core.ids import new_id
 from app.custody.models import CustodyEntry
+from app.identity.models import Office, UserOffice
+from app.identity.permissions import Role
 from app.inspection.sandbox import Sandbox
 from app.recordings.models import Recording, Screenshot
 from app.releases import derive, recipes
@@ -221,6 +223,27 @@ def test_a_screenshot_is_seen_with_its_areas_black_and_stays_where_somebody_says
     asked = house.call("manager", "POST", path, json=body | {"without_screenshots": True})
     assert asked.status_code == 201, asked.text
     assert len(asked.json()["items"]) == 1
+
+
+def test_a_screenshot_of_another_offices_client_is_not_previewed(house: House) -> None:
+    shot_id, _ = _shot(house)
+    dispute_id, _ = _exhibit(house, house.recording(CALL, heard_inside=True, duration_ms=4000))
+    path = f"/v1/disputes/{dispute_id}/exhibits"
+    added = house.call("manager", "POST", path, json={"screenshot_id": str(shot_id)}).json()["id"]
+    far = house.person("far", Role.MANAGER)
+    with house.making() as make:
+        office = Office(id=new_id(), name="far", created_at=house.clock.now())
+        make.session.add(office)
+        make.session.flush()
+        make.session.add(UserOffice(user_id=far.id, office_id=office.id))
+    assert _preview(house, added).status_code == 200
+    before = house.acts(shot_id)
+    refused = _preview(house, added, who="far")
+    assert (refused.status_code, refused.json()["type"]) == (
+        404,
+        "/problems/release-screenshot-unknown",
+    )
+    assert house.acts(shot_id) == before
 
 
 def test_a_clients_no_closes_his_screenshots_too(house: House) -> None:
