@@ -72,6 +72,8 @@ class KnownCall(Base):
         CheckConstraint(one_of("not_recorded", GapReason), name="not_recorded"),
         CheckConstraint("duration_ms >= 0 AND talk_ms >= 0", name="durations"),
         CheckConstraint("(recording_id IS NULL) = (matched_by IS NULL)", name="matched"),
+        Index("ix_known_calls_call", "call_id"),
+        Index("ix_known_calls_linked", "linked_id"),
         Index("uq_known_calls_call", "device_id", "call_id", unique=True),
         Index("ix_known_calls_started", "started_at"),
         Index("ix_known_calls_number", "outside_number", "started_at"),

@@ -38,6 +38,72 @@ PURGE = "retention.purge"
 CHECK = "retention.check"
 CHECK_AFTER = timedelta(minutes=1)
 _SYSTEM = Actor.system("retention")
+# What was told or written of what is erased, by the name under which it is missed.
+_WORDS = {
+    "event": text(
+        """
+        SELECT EXISTS (
+            SELECT FROM events e WHERE e.origin <> 'sent' AND e.subject <> '-' AND e.id IN (
+            SELECT r.event_id FROM recordings r WHERE r.id = :asked
+            UNION SELECT l.event_id FROM link_changes l WHERE l.recording_id = :asked))
+        """
+    ),
+    "call": text(
+        """
+        SELECT EXISTS (
+            SELECT FROM known_calls c JOIN recordings r ON r.id = :asked
+            WHERE (c.recording_id = r.id OR c.call_id = r.source_call_id
+                   OR c.linked_id = r.source_call_id)
+              AND is_call_of_erased(c.recording_id, c.call_id, c.linked_id, c.part_of)
+              AND (num_nonnulls(c.from_party, c.to_party, c.outside_number, c.line, c.agent) > 0
+                   OR EXISTS (SELECT FROM known_call_versions v
+                              WHERE v.known_call_id = c.id AND v.told <> '{}')))
+        """
+    ),
+    "told": text(
+        """
+        SELECT EXISTS (
+            SELECT FROM call_events e JOIN recordings r ON r.id = :asked
+            WHERE e.id IN (SELECT t.id FROM told_of(:asked) t)
+              AND is_call_of_erased(r.id, e.call_id, NULL, NULL)
+              AND e.received_at <= r.erased_at AND (e.number IS NOT NULL OR e.told <> '{}'))
+        """
+    ),
+    "told in the ledger": text(
+        """
+        SELECT EXISTS (
+            SELECT FROM custody_private p JOIN custody_entries e ON e.id = p.entry_id
+            WHERE e.at <= :at
+              AND ((e.object_kind = 'call_event'
+                    AND e.object_id IN (SELECT t.id FROM told_of(:asked) t))
+                   OR (e.object_kind = 'call_gap' AND e.object_id IN (
+                        SELECT g.id FROM call_gaps g
+                        LEFT JOIN known_calls c ON c.id = g.known_call_id
+                        WHERE :asked IN (g.recording_id, c.recording_id)))))
+        """
+    ),
+    "reason": text(
+        """
+        SELECT EXISTS (SELECT FROM link_changes l WHERE :asked IN (l.recording_id, l.screenshot_id)
+                       AND l.at <= :at AND l.reason IS NOT NULL)
+            OR EXISTS (SELECT FROM assertion_votes v JOIN assertions a ON a.id = v.assertion_id
+                       WHERE a.recording_id = :asked AND v.at <= :at AND v.reason IS NOT NULL)
+            OR EXISTS (SELECT FROM retention_reviews w
+                       WHERE :asked IN (w.recording_id, w.screenshot_id)
+                       AND w.at <= :at AND w.note <> '')
+            OR EXISTS (SELECT FROM restrictions k WHERE :asked IN (k.recording_id, k.screenshot_id)
+                       AND k.set_at <= :at AND k.reason <> '-')
+        """
+    ),
+    "basis": text(
+        """
+        SELECT EXISTS (
+            SELECT FROM consent_decisions d JOIN decision_bases b ON b.sha256 = d.inputs_digest
+            WHERE :asked IN (d.recording_id, d.screenshot_id) AND d.at <= :at
+              AND b.sha256 IN (SELECT o.sha256 FROM bases_of(:asked) o))
+        """
+    ),
+}
 
 
 class ErasureNotFound(NotFound):
@@ -278,6 +344,8 @@ def left_in_database(session: Session, subject: Subject) -> list[str]:
         "person": _has_person(session, found),
         "salt": session.scalar(select(exists(private))),
     }
+    told = {"asked": subject.id, "at": found.erased_at}
+    seen |= {name: session.scalar(query, told) for name, query in _WORDS.items()}
     return [name for name, is_there in seen.items() if is_there]
 
 

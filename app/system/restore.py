@@ -359,6 +359,7 @@ def _set_stone(session: Session, stone: Tombstone) -> None:
         return
     if isinstance(stone.known_by, CallMark):
         session.execute(_CALL, told | {"call": stone.known_by.source_call_id})
+        session.execute(text("SELECT forget_words_of(:id)"), {"id": stone.subject.id})
         return
     mark = stone.known_by
     told |= {"object": new_id(), "captured": mark.captured_at, "sha256": mark.sha256}

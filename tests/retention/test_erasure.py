@@ -15,7 +15,8 @@ from app.fixity import checks
 from app.fixity.repair import repair
 from app.identity.actor import Actor
 from app.releases.models import BundleState, ReleaseBundle
-from app.retention import jobs, purge
+from app.retention import erasures, jobs, purge, subjects
+from app.retention.models import Erasure
 from app.retention.tombstones import read
 from storage.errors import StoreRefused
 from tests.conftest import Urls
@@ -29,7 +30,11 @@ PERSONAL = (
     " (SELECT string_agg(concat_ws(' ', p.number, p.agent, p.contact_id), ' ') FROM parties p"
     "  WHERE p.recording_id = r.id),"
     " (SELECT string_agg(concat_ws(' ', l.file_name, l.idempotency_key), ' ') FROM legs l"
-    "  WHERE l.recording_id = r.id))) FROM recordings r WHERE r.id = :id"
+    "  WHERE l.recording_id = r.id),"
+    " (SELECT string_agg(nullif(e.subject, '-'), ' ') FROM events e WHERE e.origin <> 'sent'"
+    "  AND (e.id = r.event_id OR e.id IN (SELECT c.event_id FROM link_changes c"
+    "                                     WHERE c.recording_id = r.id)))))"
+    " FROM recordings r WHERE r.id = :id"
 )
 KEYS = (
     "SELECT count(*) FROM sealed_objects WHERE wrapped_key IS NOT NULL"
@@ -169,6 +174,126 @@ def test_the_check_is_independent_and_raises_the_alarm(keeping: Keeping) -> None
     keeping.as_owner("UPDATE recordings SET outside_number = NULL WHERE id = %s", sent)
     purge.check(tools, UUID(told["id"]))
     assert keeping.get(f"/erasures/{told['id']}").json()["state"] == "verified"
+
+
+def test_the_check_looks_for_the_words_of_events(keeping: Keeping) -> None:
+    told = keeping.erased(keeping.sent())
+    keeping.as_owner("UPDATE events SET subject = 'Звонок +74950008414' WHERE origin <> 'sent'")
+    purge.check(keeping.live.tools, UUID(told["id"]))
+    assert keeping.get(f"/erasures/{told['id']}").json()["alarm"] == "event"
+
+
+def _told_call(keeping: Keeping, name: str, **more: object) -> None:
+    call = {
+        "call_id": name,
+        "started_at": "2026-11-20T10:00:00+03:00",
+        "duration_ms": 65_000,
+        "talk_ms": 60_000,
+        "direction": "inbound",
+        "from": "+74950008414",
+        "to": "106",
+        "agent": "106",
+        "disposition": "answered",
+    } | more
+    answer = keeping.live.call("POST", "/v1/calls", who="pbx", json={"calls": [call]})
+    assert answer.status_code == 200, answer.text
+
+
+def _exchange(keeping: Keeping) -> None:
+    keeping.live.key("pbx")
+    keeping.as_owner("UPDATE devices SET is_exchange = true WHERE name = 'pbx'")
+
+
+CALLS = (
+    "SELECT c.call_id FROM known_calls c WHERE num_nonnulls(c.from_party, c.to_party,"
+    " c.outside_number, c.line, c.agent) > 0 OR EXISTS (SELECT FROM known_call_versions v"
+    " WHERE v.known_call_id = c.id AND v.told <> '{}') ORDER BY 1"
+)
+
+
+def test_records_of_the_call_go_with_it_and_stay_gone(keeping: Keeping) -> None:
+    _exchange(keeping)
+    sent = keeping.sent("c1")
+    _told_call(keeping, "c1")
+    _told_call(keeping, "leg", linked_id="c1")
+    _told_call(keeping, "other")
+    asked = keeping.ask(sent)
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    keeping.as_owner("UPDATE known_calls SET recording_id = NULL, matched_by = NULL")
+    purge.destroy_keys(keeping.live.tools, UUID(asked["id"]))
+    assert keeping.rows(CALLS) == [("other",)]
+    _told_call(keeping, "c1", duration_ms=66_000)  # Corrected.
+    _told_call(keeping, "late", linked_id="c1")
+    assert keeping.rows(CALLS) == [("other",)]
+    keeping.as_owner(
+        "UPDATE known_calls SET recording_id = %s, matched_by = 'number' WHERE call_id = 'other'",
+        sent,
+    )
+    assert keeping.rows(CALLS) == []
+    keeping.live.work()
+    purge.check(keeping.live.tools, UUID(asked["id"]))
+    assert keeping.get(f"/erasures/{asked['id']}").json()["alarm"] is None
+    keeping.as_owner("ALTER TABLE known_calls DISABLE TRIGGER known_calls_forget")
+    keeping.as_owner("UPDATE known_calls SET agent = '106' WHERE call_id = 'c1'")
+    keeping.as_owner("ALTER TABLE known_calls ENABLE TRIGGER known_calls_forget")
+    with keeping.live.tools.database.transaction() as session:
+        subject = subjects.of(session.get_one(Erasure, UUID(asked["id"])))
+        assert erasures.left_in_database(session, subject) == ["call"]
+
+
+def test_what_an_exchange_told_by_number_goes_with_it(keeping: Keeping) -> None:
+    _exchange(keeping)
+    sent = keeping.sent("c1")
+    event = {
+        "event_id": "e1",
+        "kind": "call_started",
+        "at": "2026-11-20T10:00:05+03:00",
+        "leg": None,
+        "number": "+74950008414",
+    }
+    body = {"call_id": "17322.42", "sent_at": "2026-11-20T10:00:06+03:00", "events": [event]}
+    told = keeping.live.call("POST", "/v1/call-events", who="pbx", json=body)
+    assert told.json()["kept"] == 1, told.text
+    keeping.erased(sent)
+    assert keeping.rows("SELECT number, told FROM call_events") == [(None, {})]
+    private = (
+        "SELECT count(*) FROM custody_private p JOIN custody_entries e ON e.id = p.entry_id"
+        " WHERE e.object_kind = 'call_event'"
+    )
+    assert keeping.rows(private) == [(0,)]
+
+
+def test_reasons_and_bases_of_decisions_go_with_it(keeping: Keeping) -> None:
+    sent = keeping.sent()
+    keeping.as_owner(
+        "INSERT INTO link_changes (id, recording_id, event_id, linked_by, at, reason)"
+        " SELECT gen_random_uuid(), id, event_id, linked_by, now(), 'Звонил Петров.'"
+        " FROM recordings WHERE id = %s",
+        sent,
+    )
+    keeping.as_owner(
+        "INSERT INTO retention_reviews (id, recording_id, reviewed_by, note, at)"
+        " SELECT gen_random_uuid(), %s, id, 'О Петрове.', now() FROM users LIMIT 1",
+        sent,
+    )
+    keeping.as_owner(
+        "INSERT INTO decision_bases (sha256, body) SELECT sha256(b), b"
+        " FROM unnest(ARRAY['of it'::bytea, 'of others'::bytea]) b"
+    )
+    keeping.as_owner(
+        "INSERT INTO consent_decisions (id, recording_id, recipient_class, purpose, from_ms,"
+        " outcome, reasons, inputs_digest, policy_sha256, stamp, at) SELECT gen_random_uuid(), %s,"
+        " 'public', 'x', 0, 'DENY', '[]', sha256('of it'::bytea), sha256(''::bytea), 'x', now()",
+        sent,
+    )
+    keeping.erased(sent)
+    reasons = (
+        "SELECT count(*) FROM link_changes WHERE reason IS NOT NULL"
+        " UNION ALL SELECT count(*) FROM retention_reviews WHERE note <> ''"
+    )
+    assert keeping.rows(reasons) == [(0,), (0,)]
+    bodies = "SELECT body FROM decision_bases WHERE body IN ('of it', 'of others')"
+    assert [bytes(body) for (body,) in keeping.rows(bodies)] == [b"of others"]
 
 
 def test_bytes_that_came_back_raise_the_alarm(keeping: Keeping) -> None:
