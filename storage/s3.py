@@ -13,6 +13,7 @@ import hashlib
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -53,6 +54,7 @@ _FIRST_PIECE_BYTES = 512 << 10
 _PIECE_BYTES = 4 << 20
 _IN_MEMORY_BYTES = 8 << 20
 _WAIT_FOR_TURN_SECONDS = 60.0
+_SETTLING_SECONDS = (0.1, 0.4)
 _READ_ATTEMPTS = 3
 _BLOCK_BYTES = 1 << 20
 
@@ -242,9 +244,20 @@ class S3Store:
             self._put(key, fd, size, replaces=replaces)
         else:
             self._put_parts(key, fd, size, replaces=replaces)
-        kept, _ = self._head(key)
+        kept = self._size_kept(key)
         if kept != size:
             raise ObjectDamaged(f"The S3 server kept {kept} of {size} bytes of {key}.")
+
+    def _size_kept(self, key: str) -> int:
+        """Return the size of what was just put; a server may need a moment to settle on a version.
+
+        Racing writers of one key in a bucket with versions leave radosgw without a current one.
+        """
+        for pause in _SETTLING_SECONDS:
+            with suppress(ObjectMissing):
+                return self._head(key)[0]
+            time.sleep(pause)
+        return self._head(key)[0]
 
     def _condition(self, *, replaces: bool) -> dict[str, Any]:
         return {"IfNoneMatch": "*"} if self._has_conditional_put and not replaces else {}
