@@ -10,7 +10,7 @@ from tests.web.conftest import Site
 def test_a_day_shows_what_is_known_and_missing_and_what_was_signed(site: Site) -> None:
     days = site.get("/reconciliation?lang=en", Role.AUDITOR).text
     row = days.partition('href="/reconciliation/2026-11-19"')[2].partition("</tr>")[0]
-    assert ">2</td>" in row
+    assert ">2</div></td>" in row
     assert "Unexplained" in row
     day = site.get("/reconciliation/2026-11-19?lang=en", Role.AUDITOR).text
     assert "The signed statement" in day
