@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg.rows import TupleRow
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
@@ -28,6 +30,12 @@ from storage.keys import MasterKeys
 from storage.sealed import SealedStore
 from tests.factories import Make
 from tests.live import Live, live_archive
+
+# How fast the machine draws examples says nothing about the code.
+hypothesis_settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("house")
 
 DETAIL_KEY = bytes(range(32))
 FIGURES = "figures: "

@@ -128,6 +128,8 @@ def test_sizes_shares_money_and_numbers_to_call(said: dict[str, words.Words]) ->
         ("en", "ru", "en"),
         ("xx", "en-GB,ru;q=0.5", "en"),
         (None, "de, ru;q=0.2, en;q=0.1", "ru"),
+        (None, "en;q=0.3,ru;q=0.8", "ru"),
+        (None, "fr", "ru"),
         (None, "en;q=0", "ru"),
         (None, "en;q=nonsense", "ru"),
         (None, None, "ru"),
