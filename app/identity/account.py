@@ -58,6 +58,11 @@ def change_password(
         return token
 
 
+def recovery_url(base: str, token: str) -> str:
+    """Return the address of the page on which a recovery link is used."""
+    return f"{base}/recovery/{token}"
+
+
 def mint_recovery_link(session: Session, actor: Actor, name: str, *, at: datetime) -> str:
     """Return the token of a link by which a person sets a new password; an earlier one is void.
 

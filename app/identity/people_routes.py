@@ -48,11 +48,6 @@ CanAdminDevices = Annotated[Actor, Depends(Requires(Permission.DEVICE_ADMIN))]
 GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 
 
-def recovery_url(base: str, token: str) -> str:
-    """Return the address of the page on which a recovery link is used."""
-    return f"{base}/recovery/{token}"
-
-
 @router.get("/users", responses=problems(*GUARDED))
 def list_users(_actor: CanAdminUsers, session: SessionDep, clock: ClockDep) -> UsersRead:
     """List everybody who works here, by name."""
@@ -141,7 +136,7 @@ def make_recovery_link(
 ) -> LinkRead:
     """Make a link by which a person sets a new password, good once and for a day."""
     token = account.mint_recovery_link(session, actor, name, at=clock.now())
-    return LinkRead(url=recovery_url(request.app.state.settings.base_url, token))
+    return LinkRead(url=account.recovery_url(request.app.state.settings.base_url, token))
 
 
 @router.post(

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from app.cli_ledger import receipt as receipt_commands
+from app.commands.ledger import receipt as receipt_commands
 from app.core.ids import new_id
 from app.custody import ledger, notes, tiles, tree
 from app.custody.checkpoints import checkpoint_now

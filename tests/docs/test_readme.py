@@ -104,7 +104,10 @@ def test_links_between_the_documents_resolve() -> None:
 
 def _commands(group: click.Group, before: str = "") -> set[str]:
     found = set()
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             found |= _commands(command, f"{before}{name} ")
         elif not command.hidden:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app import processes, settings
+from app import settings
+from app.processes import supervised
 from app.settings import SettingsInvalid
 from tests.journeys.deployment import run
 
@@ -95,7 +96,7 @@ def test_the_links_that_serve_starts_are_given_the_released_copies_alone(
     }
     Path(".env").write_text("\n".join(f"{name}={value}" for name, value in everything.items()))
     whole = _load(environment, everything)
-    found = _load(environment, processes._without_archive({}, whole))
+    found = _load(environment, supervised._without_archive({}, whole))
     assert found.release_s3_bucket == "release"
     assert found.release_s3_endpoint_url == "http://127.0.0.1:9"
     assert found.public_database_url is not None

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from app.core.deps import ClockDep, SessionDep
 from app.core.errors import Conflict, Invalid, Malformed, Refusal
 from app.identity import account, offices, queries, service, sessions
+from app.identity.account import recovery_url
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.models import User
 from app.identity.passwords import SHORTEST
-from app.identity.people_routes import recovery_url
 from app.identity.permissions import Permission, Role
 from app.recordings import queries as recordings
 from app.web import edge

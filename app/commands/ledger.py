@@ -6,11 +6,12 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from app.commands.shared import ACTOR, open_archive
 from app.core.errors import Invalid
 from app.core.ids import new_id
 from app.custody import checkpoints, receipts, signing, verification
@@ -20,11 +21,8 @@ from app.custody.ledger import Act
 from app.custody.notes import NoteInvalid, PublicKey, parse_vkey
 from app.custody.signing import Purpose
 from app.custody.verification import Report
-from app.identity.actor import Actor
 from app.tools import Tools
 
-OpenTools = Callable[[], AbstractContextManager[Tools]]
-_ACTOR = Actor.system("command line")
 _purposes = click.Choice([str(purpose) for purpose in Purpose])
 
 
@@ -47,12 +45,9 @@ def ledger() -> None:
     help="A checkpoint that was kept elsewhere.",
 )
 @click.option("--key", "keys", multiple=True, help="Trust this key of the log too.")
-@click.pass_obj
-def verify(
-    open_tools: OpenTools, held: tuple[Path, ...], keys: tuple[str, ...], *, as_json: bool
-) -> None:
+def verify(held: tuple[Path, ...], keys: tuple[str, ...], *, as_json: bool) -> None:
     """Recount the whole ledger and say what was changed; exit code 1 if anything was."""
-    with _trusting("a checkpoint or a key"), open_tools() as tools, _progress() as told:
+    with _trusting("a checkpoint or a key"), open_archive() as tools, _progress() as told:
         report = verification.verify(
             tools.log,
             tools.cipher,
@@ -66,19 +61,17 @@ def verify(
 
 @ledger.command("checkpoint")
 @click.option("--stamp", is_flag=True, help="Ask the time stamp authorities too.")
-@click.pass_obj
-def checkpoint(open_tools: OpenTools, *, stamp: bool) -> None:
+def checkpoint(*, stamp: bool) -> None:
     """Sign the ledger as it is now and print the checkpoint, for others to keep."""
-    with open_tools() as tools:
+    with open_archive() as tools:
         made = checkpoints.checkpoint_now(tools.log, wants_stamp=stamp)
     click.echo(made.note, nl=False)
 
 
 @ledger.command("keys")
-@click.pass_obj
-def keys(open_tools: OpenTools) -> None:
+def keys() -> None:
     """Print the keys that sign, newest first, in the form that verifiers take."""
-    with open_tools() as tools:
+    with open_archive() as tools:
         for key in tools.log.ring.keys.keys:
             state = "signs" if key.seed else "ended"
             click.echo(f"{key.purpose} {state} {key.public.fingerprint}\n  {key.public.vkey()}")
@@ -87,11 +80,10 @@ def keys(open_tools: OpenTools) -> None:
 @ledger.command("rotate-key")
 @click.option("--purpose", type=_purposes, default=str(Purpose.LOG), show_default=True)
 @click.option("--finish", is_flag=True, help="Let the newest key alone sign from now on.")
-@click.pass_obj
-def rotate_key(open_tools: OpenTools, purpose: str, *, finish: bool) -> None:
+def rotate_key(purpose: str, *, finish: bool) -> None:
     """Let a new key sign beside the old one; later, with --finish, instead of it."""
     wanted = Purpose(purpose)
-    with open_tools() as tools:
+    with open_archive() as tools:
         path, marker = tools.settings.ledger_key_path, tools.settings.ledger_key_marker
         if finish:
             ended = signing.end_old(path, wanted)
@@ -112,7 +104,7 @@ def _tell(tools: Tools, purpose: Purpose, *, ended: tuple[PublicKey, ...]) -> No
         end_keys(session, purpose, ended, at=at)
         entries.append(
             session,
-            _ACTOR,
+            ACTOR,
             Act.KEY_ROTATED,
             ("ledger_key", new_id()),
             at=at,

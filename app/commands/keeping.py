@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from app import logs, settings
+from app.commands.shared import settings_of
 from app.core.errors import Invalid
 from app.retention.preview import foresee
 from app.retention.rules import Kind
@@ -33,12 +33,6 @@ class NothingToBackUp(Invalid):
     """There is no archive in the data folder."""
 
 
-def _settings() -> Settings:
-    found = settings.load()
-    logs.configure(found.log_level)
-    return found
-
-
 def _must_be_archive(found: Settings) -> None:
     if found.database_url is None and not (found.data / "postgres").is_dir():
         raise NothingToBackUp(f"{found.data.resolve()} holds no archive.")
@@ -59,7 +53,7 @@ def backup(folder: Path, how: str) -> None:
 
     One that was broken off is gone on with by the same command.
     """
-    found = _settings()
+    found = settings_of()
     _must_be_archive(found)
     with database_urls(found) as urls:
         prepare(found, urls)
@@ -84,7 +78,7 @@ def backup(folder: Path, how: str) -> None:
 )
 def restore(folder: Path, *, nothing_was_erased: bool) -> None:
     """Restore a backup into an empty data folder, and erase again what was erased since."""
-    done = restores.restore(_settings(), folder, nothing_was_erased=nothing_was_erased)
+    done = restores.restore(settings_of(), folder, nothing_was_erased=nothing_was_erased)
     click.echo(
         f"{done.objects} objects are back; "
         f"{done.erased_again} recordings and screenshots were erased again."
@@ -99,7 +93,7 @@ def restore(folder: Path, *, nothing_was_erased: bool) -> None:
 @click.option("--days", type=click.IntRange(0, 3650), default=14, show_default=True)
 def retention(days: int) -> None:
     """Show what would be erased within some days, and what a hold keeps; nothing is changed."""
-    found = _settings()
+    found = settings_of()
     _must_be_archive(found)
     with database_urls(found) as urls:
         prepare(found, urls)
@@ -121,7 +115,7 @@ def keys() -> None:
 @click.argument("folder", type=_FOLDER)
 def keys_backup(folder: Path) -> None:
     """Copy every key file and the journal of erasures to a place apart from the data."""
-    found = _settings()
+    found = settings_of()
     _must_be_archive(found)
     if folder.resolve().is_relative_to(found.data.resolve()):
         raise KeysBesideData

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
 from typing import cast
@@ -13,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import click
 
+from app.commands.shared import open_archive
 from app.core.errors import Conflict
 from app.feeds import importing, jobs
 from app.feeds.calls import House
@@ -21,7 +20,6 @@ from app.feeds.models import Statement
 from app.feeds.reconciling import office_of
 from app.tools import Tools
 
-OpenTools = Callable[[], AbstractContextManager[Tools]]
 _TOLD_LINES = 100
 
 
@@ -43,9 +41,7 @@ def calls() -> None:
 @click.option("--zone", help="Time zone of moments without one; the office's if not said.")
 @click.option("--dry-run", is_flag=True, help="Read and check everything, keep nothing.")
 @click.option("--json", "as_json", is_flag=True)
-@click.pass_obj
-def import_calls(  # noqa: PLR0913 - what the person may say of a file.
-    open_tools: OpenTools,
+def import_calls(
     path: Path,
     form: str,
     name: str,
@@ -68,7 +64,7 @@ def import_calls(  # noqa: PLR0913 - what the person may say of a file.
         if told <= _TOLD_LINES:
             click.echo(f"line {number}: {wrong}", err=True)
 
-    with open_tools() as tools:
+    with open_archive() as tools:
         settings = tools.settings
         house = House(office=office_of(settings), region=settings.region)
         source = importing.device(tools.database, name)
@@ -104,10 +100,9 @@ def import_calls(  # noqa: PLR0913 - what the person may say of a file.
 @click.command("reconcile")
 @click.option("--day", "asked", type=click.DateTime(["%Y-%m-%d"]), help="One day of the office.")
 @click.option("--json", "as_json", is_flag=True)
-@click.pass_obj
-def reconcile(open_tools: OpenTools, asked: datetime | None, *, as_json: bool) -> None:
+def reconcile(asked: datetime | None, *, as_json: bool) -> None:
     """Compare days that are over with their recordings, and print the statements that are new."""
-    with open_tools() as tools:
+    with open_archive() as tools:
         if asked is None:
             made = jobs.handle_hourly(tools)
         else:

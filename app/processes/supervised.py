@@ -1,39 +1,25 @@
-"""The processes of the archive: the web, the worker, the public links, and who starts them all."""
+"""Who starts the processes of the archive, and starts them again."""
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 from sqlalchemy import select
 
 from app import first_run
 from app.core.db import Database
-from app.core.server import PUBLIC_CONNECTIONS, WEB_CONNECTIONS
-from app.core.server import serve as serve_on
 from app.custody.checkpoints import register_keys
 from app.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresFailed
-from app.embedded.supervisor import (
-    ChildSpec,
-    Supervisor,
-    bind,
-    die_with_parent,
-    inherited_sockets,
-)
+from app.embedded.supervisor import ChildSpec, Supervisor, bind
 from app.identity.models import User
-from app.main import create_app
-from app.public.main import create_public_app
-from app.public.server import tools_of as public_tools
-from app.recordings.stages import Mapped, Measured, Stages
+from app.processes.places import port_of, public_port, tell
 from app.settings import Settings
 from app.wiring import database_urls, embedded, open_tools, prepare
-from app.worker import loop
 
 _log = structlog.get_logger()
 
@@ -51,7 +37,6 @@ _ARCHIVE_ONLY = (
     "AUDIATUR_OIDC_CLIENT_ID",
     "AUDIATUR_OIDC_CLIENT_SECRET",
 )
-_STAGES_FILE = "AUDIATUR_STAGES_FILE"
 _LOOK_AFTER_SECONDS = 1.0
 
 
@@ -64,11 +49,11 @@ def serve(settings: Settings) -> int:
     web = bind(settings.host, settings.port)
     public = None
     if settings.database_url is None or settings.public_database_url is not None:
-        public = bind(settings.host, _public_port(settings, _port_of(web)))
+        public = bind(settings.host, public_port(settings, port_of(web)))
     with database_urls(settings) as urls:
         prepare(settings, urls)
         with open_tools(settings, urls) as tools:  # Keys and stores are refused here, once.
-            address = settings.url or f"http://{settings.host}:{_port_of(web)}"
+            address = settings.url or f"http://{settings.host}:{port_of(web)}"
             link = None
             if _has_users(tools.database):
                 first_run.forget_link(settings)
@@ -78,9 +63,9 @@ def serve(settings: Settings) -> int:
                 )
             with tools.database.transaction() as session:
                 register_keys(session, tools.log.ring.keys, at=tools.clock.now())
-        address = f"http://{settings.host}:{_port_of(web)}"
+        address = f"http://{settings.host}:{port_of(web)}"
         public_address = settings.public_url or (
-            f"http://{settings.host}:{_port_of(public)}" if public else ""
+            f"http://{settings.host}:{port_of(public)}" if public else ""
         )
         children = _children(settings, web, public, public_address)
         _greet(settings, address, public_address, link=link)
@@ -98,7 +83,7 @@ def _children(
     env = {
         "AUDIATUR_DATA": str(settings.data.resolve()),
         "AUDIATUR_PUBLIC_URL": public_address,
-        "AUDIATUR_PORT": str(_port_of(web)),
+        "AUDIATUR_PORT": str(port_of(web)),
     }
     inside = env | dict.fromkeys(_OTHERS_LOG_INS, "")
     command = [sys.executable, "-m", "app.cli"]
@@ -119,49 +104,6 @@ def _children(
     return children
 
 
-def run_web(settings: Settings) -> None:
-    """Serve the archive on the sockets that were handed down."""
-    die_with_parent()
-    with database_urls(settings) as urls, open_tools(settings, urls) as tools:
-        app = create_app(tools, stages=_stages())
-        serve_on(app, inherited_sockets(), connections=WEB_CONNECTIONS)
-
-
-def run_worker(settings: Settings) -> None:
-    """Do background jobs."""
-    die_with_parent()
-    with database_urls(settings) as urls, open_tools(settings, urls) as tools:
-        loop.run(tools, urls.web)
-
-
-def run_public(settings: Settings) -> None:
-    """Serve the public links on the sockets that were handed down.
-
-    Only the link process's own database role, store and key are opened.
-    """
-    die_with_parent()
-    app = create_public_app(public_tools(settings))
-    serve_on(app, inherited_sockets(), connections=PUBLIC_CONNECTIONS)
-
-
-def serve_public(settings: Settings) -> None:
-    """Serve the public links alone, on an address of their own."""
-    listener = bind(settings.host, _public_port(settings, settings.port))
-    app = create_public_app(public_tools(settings))
-    serve_on(
-        app,
-        [listener],
-        connections=PUBLIC_CONNECTIONS,
-        listening=lambda: _tell(
-            f"Public links are served on http://{settings.host}:{_port_of(listener)}"
-        ),
-    )
-
-
-def _port_of(listener: socket.socket) -> int:
-    return int(listener.getsockname()[1])
-
-
 def _without_archive(env: dict[str, str], settings: Settings) -> dict[str, str]:
     """Return `env` with what names the archive's database, bucket and keys emptied.
 
@@ -173,18 +115,6 @@ def _without_archive(env: dict[str, str], settings: Settings) -> dict[str, str]:
         **dict.fromkeys(_ARCHIVE_ONLY, ""),
         "AUDIATUR_RELEASE_S3_ENDPOINT_URL": endpoint if has_bucket else "",
     }
-
-
-def _stages() -> Stages:
-    """Return the counter of stages; a crash trial names a file to see them from outside."""
-    path = os.environ.get(_STAGES_FILE)
-    return Mapped(Path(path)) if path else Measured()
-
-
-def _public_port(settings: Settings, web_port: int) -> int:
-    if settings.public_port is not None:
-        return settings.public_port
-    return web_port + 1 if settings.port else 0
 
 
 def _has_users(database: Database) -> bool:
@@ -209,12 +139,7 @@ def _greet(settings: Settings, address: str, public_address: str, *, link: str |
             f"  AUDIATUR_DATA={data} audiatur user add NAME --role manager --api-key",
             f"  AUDIATUR_DATA={data} audiatur device add PHONE",
         ]
-    _tell(*lines)
-
-
-def _tell(*lines: str) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    tell(*lines)
 
 
 @contextmanager
