@@ -290,6 +290,7 @@ class Make:
         agent: str | None = "101",
         capture: Capture = Capture.SOFTPHONE,
         outside: int = 1,
+        leg: LegKind = LegKind.MIXED,
     ) -> Recording:
         """Return an inspected recording of our agent and `outside` persons of `client`."""
         client = client or self.client()
@@ -314,7 +315,7 @@ class Make:
         )
         self.session.add(recording)
         self.session.flush()
-        self._leg(recording, body or wav(), duration_ms)
+        self.leg(recording, body or wav(), duration_ms, kind=leg)
         self.session.add(
             LinkChange(
                 id=new_id(),
@@ -395,12 +396,13 @@ class Make:
         self.session.flush()
         return screenshot
 
-    def _leg(self, recording: Recording, body: bytes, duration_ms: int) -> None:
+    def leg(self, recording: Recording, body: bytes, duration_ms: int, *, kind: LegKind) -> None:
+        """Add a file to a recording."""
         self.session.add(
             Leg(
                 id=new_id(),
                 recording_id=recording.id,
-                leg=LegKind.MIXED,
+                leg=kind,
                 object_id=self.sealed(body),
                 media_type="audio/wav",
                 container="wav",

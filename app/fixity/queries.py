@@ -27,6 +27,10 @@ _SUBJECTS = """
     UNION ALL SELECT 'derived', leg_id, recording_id, 'talk', false
         FROM leg_sounds s WHERE talk_object_id = {id} AND NOT EXISTS (
             SELECT FROM leg_sounds n WHERE n.leg_id = s.leg_id AND (n.at, n.id) > (s.at, s.id))
+    UNION ALL SELECT 'derived', sent_leg_id, recording_id, 'joined', false
+        FROM joined_sounds j WHERE object_id = {id} AND NOT EXISTS (
+            SELECT FROM joined_sounds n WHERE n.recording_id = j.recording_id
+                AND (n.at, n.object_id) > (j.at, j.object_id))
     UNION ALL SELECT 'screenshot', id, NULL, NULL, true FROM screenshots WHERE object_id = {id}
     UNION ALL SELECT 'document', id, NULL, NULL, true FROM documents WHERE object_id = {id}
     UNION ALL SELECT 'notice_text', id, NULL, NULL, true FROM notice_texts WHERE object_id = {id}

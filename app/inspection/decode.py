@@ -36,6 +36,10 @@ from app.recordings.media import Container, MediaFacts
 
 PLAYABLE_MEDIA_TYPE: Final = "audio/mpeg"
 
+MP3: Final = [
+    *("-c:a", "libmp3lame", "-compression_level", "7"),
+    *("-write_xing", "0", "-id3v2_version", "0"),
+]
 _DEMUXERS: Final = {
     Container.WAV: "wav",
     Container.AU: "au",
@@ -196,10 +200,10 @@ def inspect_audio(
     if playable is not None:
         copy = _Playable(playable, max_bytes=(limits.max_duration_s + 60) * kbits * 125)
     outcome = sandbox.run(
-        _steps(
+        steps_of(
             facts,
             sandbox,
-            kbits=kbits if copy else None,
+            outputs=_outputs(facts, kbits if copy else None),
             max_duration_s=limits.max_duration_s,
         ),
         source=descriptor,
@@ -224,14 +228,18 @@ def inspect_audio(
         damaged=bool(set(oddities) - {Oddity.NO_SOUND}),
         oddities=oddities,
         decoder_errors=len(errors),
-        decoder=_decoder_name(facts, sandbox),
+        decoder=decoder_name(facts, sandbox),
     )
 
 
-def _steps(
-    facts: MediaFacts, sandbox: Sandbox, *, kbits: int | None, max_duration_s: int
+def steps_of(
+    facts: MediaFacts, sandbox: Sandbox, *, outputs: list[str], max_duration_s: int
 ) -> list[list[str]]:
-    """Return the commands: ffmpeg on the file, or for AMR sox and then ffmpeg on its samples."""
+    """Return the commands: ffmpeg on the file, or for AMR sox and then ffmpeg on its samples.
+
+    Raises:
+        DecodeFailed: there is no faithful decoder for it here.
+    """
     if facts.container is Container.AMR:
         if sandbox.tools.sox is None or not sandbox.decodes_amr:
             raise DecodeFailed("AMR cannot be decoded here: sox with its AMR format is missing.")
@@ -240,35 +248,39 @@ def _steps(
         sox += ["-t", "raw", "-e", "signed", "-b", "16", "-L", "-c", "1", "-r", rate, "-"]
         source = ["-protocol_whitelist", "pipe", "-format_whitelist", "s16le"]
         source += ["-codec_whitelist", "pcm_s16le", "-f", "s16le", "-ar", rate, "-ac", "1"]
-        return [sox, _ffmpeg(facts, sandbox, [*source, "-t", str(max_duration_s + 1)], kbits)]
+        return [sox, _ffmpeg(facts, sandbox, [*source, "-t", str(max_duration_s + 1)], outputs)]
     if facts.codec.startswith("amr_"):
         raise DecodeFailed("AMR inside another container cannot be decoded faithfully.")
     demuxer = _DEMUXERS[facts.container]
     source = ["-protocol_whitelist", "file", "-format_whitelist", demuxer]
     source += ["-codec_whitelist", _DECODERS, "-f", demuxer, "-t", str(max_duration_s + 1)]
-    return [_ffmpeg(facts, sandbox, source, kbits)]
+    return [_ffmpeg(facts, sandbox, source, outputs)]
 
 
-def _ffmpeg(facts: MediaFacts, sandbox: Sandbox, source: list[str], kbits: int | None) -> list[str]:
-    """Return one decoding with two outputs, or with one where no MP3 is wanted.
+def _ffmpeg(
+    facts: MediaFacts, sandbox: Sandbox, source: list[str], outputs: list[str]
+) -> list[str]:
+    path = "pipe:0" if facts.container is Container.AMR else f"file:{SOURCE_PATH}"
+    command = [sandbox.tools.ffmpeg, "-v", "level+info", "-hide_banner", "-nostats", "-nostdin"]
+    command += ["-max_alloc", str(_MAX_ALLOC_BYTES), "-filter_threads", "1", "-max_error_rate", "1"]
+    return [*command, "-threads", "1", *source, "-i", path, *outputs]
+
+
+def _outputs(facts: MediaFacts, kbits: int | None) -> list[str]:
+    """Return the two outputs of one decoding, or one where no MP3 is wanted.
 
     The MP3 has at least 16 kHz: 8 kHz would be MPEG 2.5, which not every telephone plays. Its
     encoder leaves out the shaping of noise, two fifths of its cost: at the bits that speech gets
     here, the copy is as near to the original without it.
     """
-    path = "pipe:0" if facts.container is Container.AMR else f"file:{SOURCE_PATH}"
     one = ["-map", "0:a:0", "-map_metadata", "-1", "-threads", "1", "-flush_packets", "0"]
     rate = "16000" if (facts.sample_rate_hz or 0) <= 16_000 else "24000"  # noqa: PLR2004
-    command = [sandbox.tools.ffmpeg, "-v", "level+info", "-hide_banner", "-nostats", "-nostdin"]
-    command += ["-max_alloc", str(_MAX_ALLOC_BYTES), "-filter_threads", "1", "-max_error_rate", "1"]
-    command += ["-threads", "1", *source, "-i", path]
-    command += [*one, "-ar", str(SAMPLE_RATE_HZ), "-c:a", "pcm_s16be", "-f", "au", "pipe:1"]
+    samples = [*one, "-ar", str(SAMPLE_RATE_HZ), "-c:a", "pcm_s16be", "-f", "au", "pipe:1"]
     if kbits is None:
-        return command
-    command += [*one, "-ar", rate, "-ac", "1" if facts.channels == 1 else "2"]
-    command += ["-c:a", "libmp3lame", "-b:a", f"{kbits}k", "-compression_level", "7"]
-    command += ["-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", f"pipe:{SECOND_OUTPUT}"]
-    return command
+        return samples
+    copy = [*one, "-ar", rate, "-ac", "1" if facts.channels == 1 else "2"]
+    copy += [*MP3, "-b:a", f"{kbits}k", "-f", "mp3", f"pipe:{SECOND_OUTPUT}"]
+    return [*samples, *copy]
 
 
 def _picture(
@@ -315,7 +327,7 @@ def _decoded_form(outcome: Outcome, facts: MediaFacts) -> tuple[str, int]:
     return stream[1], int(stream[2])
 
 
-def _decoder_name(facts: MediaFacts, sandbox: Sandbox) -> str:
+def decoder_name(facts: MediaFacts, sandbox: Sandbox) -> str:
     ffmpeg = f"ffmpeg {sandbox.ffmpeg_version}"
     if facts.container is Container.AMR:
         return f"sox {sandbox.sox_version}, {ffmpeg}"

@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.consent import service as consent
 from app.core.ids import new_id
+from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.inspection import detection, measured, played
 from app.inspection.decode import Inspection, Limits, inspect_audio
 from app.inspection.detection import Searched
+from app.inspection.joining import JOIN
 from app.inspection.levels import Samples
 from app.inspection.models import NoticeHit
 from app.inspection.notice.detector import Detector
@@ -237,6 +239,8 @@ def _complete(session: Session, recording_id: UUID, *, region: str, at: datetime
     _assert(session, recording, region=region, at=at)
     if failed:
         _log.info("inspection.failed", recording_id=str(recording_id))
+    elif len(legs) > 1:
+        enqueue(session, Job(task=JOIN, args={"recording_id": str(recording_id)}))
 
 
 def _assert(session: Session, recording: Recording, *, region: str, at: datetime) -> None:

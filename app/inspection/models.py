@@ -108,6 +108,25 @@ class NoticeHit(Base):
     reference_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
+class JoinedSound(Base):
+    """The two directions of a call in one playable file: sent left, received right. Inserted only.
+
+    It holds for as long as neither leg was looked into again since; the newest counts.
+    """
+
+    __tablename__ = "joined_sounds"
+
+    object_id: Mapped[UUID] = mapped_column(
+        ForeignKey("sealed_objects.object_id"), primary_key=True
+    )
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    sent_leg_id: Mapped[UUID] = mapped_column(ForeignKey("legs.id"))
+    received_leg_id: Mapped[UUID] = mapped_column(ForeignKey("legs.id"))
+    duration_ms: Mapped[int] = mapped_column(BigInteger)
+    decoder: Mapped[str]
+    at: Mapped[datetime]
+
+
 class RunReason(StrEnum):
     """Why old recordings are searched again."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from app.core.ranges import ByteRange
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
+from app.inspection import joining
 from app.inspection.decode import PLAYABLE_MEDIA_TYPE
-from app.recordings.models import Leg, SealedRow
+from app.recordings.models import Leg, LegKind, SealedRow
 from storage.errors import StoreError
 from storage.sealed import SealedReader, SealedRef
 
@@ -40,6 +42,15 @@ _BROWSERS_PLAY = frozenset(
         ("audio/wav", "pcm_mulaw"),
     }
 )
+
+
+class HeardLeg(StrEnum):
+    """What can be listened to: a file as it came, or the two directions of a call in step."""
+
+    MIXED = "mixed"
+    SENT = "sent"
+    RECEIVED = "received"
+    BOTH = "both"
 
 
 class LegNotFound(NotFound):
@@ -80,17 +91,16 @@ class Sound:
 def sound_of(session: Session, recording_id: UUID, *, leg: str | None, form: Form | None) -> Sound:
     """Return the bytes of a leg: the first one, in the form that a browser plays, unless asked.
 
+    Both directions in step have one form, the playable: no sender ever sent them so.
+
     Raises:
         LegNotFound: the recording has no such leg.
         NotPlayableYet: not inspected, or nothing could be decoded.
         SoundErased: its key was destroyed.
     """
-    query = select(Leg).where(Leg.recording_id == recording_id)
-    if leg is not None:
-        query = query.where(Leg.leg == leg)
-    found = session.scalars(query.order_by(Leg.received_at, Leg.leg).limit(1)).first()
-    if found is None:
-        raise LegNotFound
+    if leg == HeardLeg.BOTH:
+        return _both(session, recording_id, form=form)
+    found = legs_heard(session, recording_id, leg)[0]
     form = form or _best_form(found)
     object_id = found.object_id if form == "original" else found.playable_object_id
     if object_id is None:
@@ -103,6 +113,46 @@ def sound_of(session: Session, recording_id: UUID, *, leg: str | None, form: For
         form=form,
         ref=SealedRef(object_id=object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes),
         media_type=found.media_type if form == "original" else PLAYABLE_MEDIA_TYPE,
+        sha256=row.sha256,
+    )
+
+
+def legs_heard(session: Session, recording_id: UUID, leg: str | None) -> list[Leg]:
+    """Return the leg that is asked for, of both directions the sent one first; else the first leg.
+
+    Raises:
+        LegNotFound: the recording has none, or not both.
+    """
+    query = select(Leg).where(Leg.recording_id == recording_id)
+    if leg == HeardLeg.BOTH:
+        query = query.where(Leg.leg.in_((LegKind.SENT, LegKind.RECEIVED)))
+        both = list(session.scalars(query.order_by(Leg.leg.desc())))
+        if len(both) != 2:  # noqa: PLR2004 - a file for each direction.
+            raise LegNotFound
+        return both
+    if leg is not None:
+        query = query.where(Leg.leg == leg)
+    found = session.scalars(query.order_by(Leg.received_at, Leg.leg).limit(1)).first()
+    if found is None:
+        raise LegNotFound
+    return [found]
+
+
+def _both(session: Session, recording_id: UUID, *, form: Form | None) -> Sound:
+    legs_heard(session, recording_id, HeardLeg.BOTH)
+    joined = joining.newest(session, recording_id)
+    if joined is None or form == "original":
+        raise NotPlayableYet
+    row = session.get_one(SealedRow, joined.object_id)
+    if row.wrapped_key is None:
+        raise SoundErased
+    return Sound(
+        leg=HeardLeg.BOTH,
+        form="playable",
+        ref=SealedRef(
+            object_id=row.object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes
+        ),
+        media_type=PLAYABLE_MEDIA_TYPE,
         sha256=row.sha256,
     )
 

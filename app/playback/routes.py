@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.consent import service as consent
 from app.consent.casefile import Question
@@ -25,12 +25,13 @@ from app.core.sound import BreakableResponse
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.inspection.peaks import Peaks
+from app.inspection.peaks import Peaks, side_by_side
 from app.playback import asking, door, sounds
 from app.playback.door import (
     ConsentChanged,
     CutOff,
     Form,
+    HeardLeg,
     LegNotFound,
     NotPlayableYet,
     SoundAway,
@@ -38,7 +39,7 @@ from app.playback.door import (
 )
 from app.playback.sounds import SoundRead
 from app.recordings import service as recordings
-from app.recordings.models import Leg, LegKind, SealedRow
+from app.recordings.models import Leg, SealedRow
 from app.recordings.service import RecordingNotFound
 from storage.errors import StoreError
 from storage.sealed import SealedReader, SealedRef
@@ -94,10 +95,13 @@ def get_audio(
     archive: Archive,
     clock: ClockDep,
     purpose: AskedPurpose = None,
-    leg: LegKind | None = None,
+    leg: HeardLeg | None = None,
     form: Form | None = None,
 ) -> Response:
     """Listen: the original bytes where a browser plays them, else the playable copy.
+
+    `leg=both` gives the two directions of a call in step, the sent one left, the received one
+    right; there is no original of that.
 
     The decision is asked at each request, a range request too, and again on the way.
     """
@@ -153,7 +157,9 @@ def _until_cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 @router.get(
     "/waveform",
-    responses=problems(RecordingNotFound, ConsentRefused, LegNotFound, NotPlayableYet, SoundAway),
+    responses=problems(
+        RecordingNotFound, ConsentRefused, LegNotFound, NotPlayableYet, SoundErased, SoundAway
+    ),
 )
 def get_waveform(
     recording_id: UUID,
@@ -162,10 +168,13 @@ def get_waveform(
     archive: Archive,
     clock: ClockDep,
     purpose: AskedPurpose = None,
-    leg: LegKind | None = None,
+    leg: HeardLeg | None = None,
     points: Annotated[int, Query(ge=10, le=20_000)] = 2_000,
 ) -> WaveformRead:
-    """Return the picture of the sound, under the same decision as the sound itself."""
+    """Return the picture of the sound, under the same decision as the sound itself.
+
+    Of both directions it has a channel for each: the sent one, then the received one.
+    """
     asked, recipient, asker = asking.question_of(actor, purpose)
     try:
         with database.transaction() as session:
@@ -174,27 +183,34 @@ def get_waveform(
                 session, purpose=asked, recipient_class=recipient, requested_by=asker
             )
             consent.permit_for(session, actor, recording_id, question, at=clock.now())
-            query = select(Leg).where(Leg.recording_id == recording_id)
-            if leg is not None:
-                query = query.where(Leg.leg == leg)
-            found = session.scalars(query.order_by(Leg.received_at, Leg.leg).limit(1)).first()
-            if found is None:
-                raise LegNotFound
-            if found.peaks_object_id is None:
-                raise NotPlayableYet
-            row = session.get_one(SealedRow, found.peaks_object_id)
+            refs = [_peaks_of(session, one) for one in door.legs_heard(session, recording_id, leg)]
     except ConsentRefused as exc:
         asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise
-    if row.wrapped_key is None:
-        raise SoundErased
-    ref = SealedRef(object_id=row.object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes)
     try:
-        peaks = Peaks.from_bytes(b"".join(archive.stream(ref)))
+        parts = [Peaks.from_bytes(b"".join(archive.stream(ref))) for ref in refs]
     except StoreError as exc:
         raise SoundAway from exc
+    peaks = parts[0] if len(parts) == 1 else side_by_side(parts)
     picture: dict[str, Any] = dict(peaks.resampled(points).to_waveform())
     return WaveformRead.model_validate(picture)
+
+
+def _peaks_of(session: Session, leg: Leg) -> SealedRef:
+    """Return where the picture of a leg is.
+
+    Raises:
+        NotPlayableYet: it was not looked into yet, or nothing could be decoded.
+        SoundErased: its key was destroyed.
+    """
+    if leg.peaks_object_id is None:
+        raise NotPlayableYet
+    row = session.get_one(SealedRow, leg.peaks_object_id)
+    if row.wrapped_key is None:
+        raise SoundErased
+    return SealedRef(
+        object_id=row.object_id, wrapped_key=row.wrapped_key, size_bytes=row.size_bytes
+    )
 
 
 @router.get(

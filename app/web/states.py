@@ -109,6 +109,11 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "failed": State(N_("could not be made"), "✕", "bad"),
         "destroyed": State(N_("destroyed"), "–", "still"),
     },
+    "evidence": {
+        "proposed": State(N_("waits for a second person"), "◌", "half"),
+        "verified": State(N_("verified"), "✓", "good"),
+        "invalidated": State(N_("taken back as wrong"), "✕", "bad"),
+    },
     "inspection": {
         "pending": State(N_("not looked into yet"), "◌", "half"),
         "done": State(N_("looked into"), "✓", "good"),

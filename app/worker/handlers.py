@@ -18,6 +18,7 @@ from app.feeds.days import RECONCILE
 from app.fixity import jobs as fixity
 from app.fixity.locks import APPLY
 from app.inspection.jobs import follow_call, inspect
+from app.inspection.joining import JOIN, join
 from app.inspection.late_joins import search_joins
 from app.inspection.search_again import check_runs, search_again, search_text
 from app.inspection.searches import SEARCH_AGAIN
@@ -43,6 +44,7 @@ _SWEPT_AFTER = timedelta(hours=6)
 
 HANDLERS: dict[str, Handler] = {
     INSPECT: inspect,
+    JOIN: join,
     SEARCH_TEXT: search_text,
     SEARCH_AGAIN: search_again,
     FOLLOW_CALL: follow_call,

@@ -62,6 +62,7 @@ RULES: Final[dict[str, LiteralString]] = {
         EXCEPT (SELECT object_id FROM legs UNION ALL SELECT playable_object_id FROM legs
             UNION ALL SELECT peaks_object_id FROM legs
             UNION ALL SELECT talk_object_id FROM leg_sounds
+            UNION ALL SELECT object_id FROM joined_sounds
             UNION ALL SELECT object_id FROM screenshots)""",
     "event of nothing": """
         SELECT e.id FROM events e

@@ -14,12 +14,15 @@ from sqlalchemy import select
 from app.consent.purposes import Kind
 from app.disputes.models import Dispute, Exhibit
 from app.identity.permissions import Role
+from app.inspection.joining import join
 from app.playback.models import Mark
+from app.recordings.models import LegKind
 from app.web import places
 from app.web.edge import form_token
 from app.web.pages.recordings import harmless
 from app.web.places import PlaceInvalid
 from tests.factories import wav
+from tests.review.browser import picture
 from tests.web.conftest import Site
 from tests.web.looking import LOOKS, Look, violations
 
@@ -222,3 +225,66 @@ def test_the_sound_is_heard_and_a_clip_made_by_keys(
     assert page.locator("#mark-from").input_value().startswith("0:04")
     assert faults == []
     assert violations(page, axe) == []
+
+
+def _two_directions(site: Site) -> str:
+    """Make a call with a file for each direction, as a softphone writes it; return its id."""
+    with site.house.making() as make:
+        recording = make.recording(
+            client=make.client(), body=wav(8.0), duration_ms=8000, leg=LegKind.SENT
+        )
+        make.leg(recording, wav(6.0), 6000, kind=LegKind.RECEIVED)
+    picture(site.house, str(recording.id))
+    return str(recording.id)
+
+
+def test_both_directions_play_in_step_with_a_lane_for_each_party(
+    site: Site, open_page: Callable[[Role, Look], Page], axe: str
+) -> None:
+    recording = _two_directions(site)
+    site.house.propose(recording)
+    page_path = f"/recordings/{recording}?lang=en&purpose=consent_review"
+    waiting = site.get(page_path, Role.REVIEWER).text
+    assert "is being put together" in waiting
+    assert "leg=both" not in waiting
+    join(site.house.tools, recording)
+    page = open_page(Role.REVIEWER, LOOKS[0])
+    faults: list[str] = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.goto(page_path)
+    expect(page.locator("#player")).to_have_attribute("data-drawn", "yes")
+    assert page.locator("#lanes .lane.heard").count() == 2
+    assert page.locator("#lanes .lane").count() == 2
+    heads = page.locator("#lanes .lane p").all_inner_texts()
+    assert ["our agent" in heads[0], "the client" in heads[1]] == [True, True]
+    assert "evidence waits for review" in heads[1]
+    page.wait_for_function("() => document.querySelector('#audio').duration > 7.9")
+    assert faults == []
+    assert violations(page, axe) == []
+
+
+def test_each_party_tells_how_it_stands_and_who_saw_to_it(site: Site) -> None:
+    path = f"/recordings/{site.parameters['recording_id']}?lang=en"
+    page = site.get(path, Role.AUDITOR).text
+    told = page[page.index("Who was told") : page.index("Marks and comments")]
+    client = told.split("the client", 1)[1]
+    assert "was told" in client
+    assert ">C<" in client
+    assert "Notice said aloud, 0:02–0:05" in client
+    assert "verified by reviewer on" in client
+    assert "What leaves the house may need his consent too" in client
+
+
+def test_what_was_only_proposed_says_that_it_waits_and_counts_for_nothing(site: Site) -> None:
+    recording = site.house.recording()
+    site.house.propose(recording.id)
+    page = site.get(f"/recordings/{recording.id}?lang=en", Role.MANAGER).text
+    assert ">F<" in page
+    told = page[page.index("Who was told") : page.index("Marks and comments")]
+    assert "proposed by manager on" in told
+    assert "waits for a second person" in told
+    assert "A second person must look" in told
+    site.house.propose(recording.id, Kind.REFUSAL, evidence={"quote": "Не надо"})
+    page = site.get(f"/recordings/{recording.id}?lang=en", Role.MANAGER).text
+    assert "refusal reported" in page
+    assert "already holds" in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -26,17 +25,21 @@ from app.fixity import queries as fixity
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.inspection import joining
 from app.playback import asking, marks
+from app.playback.door import HeardLeg
 from app.playback.models import MarkKind
 from app.recordings import queries
 from app.recordings import service as recordings
-from app.recordings.models import Direction, InspectionState, Party, Recording
-from app.recordings.schemas import NoticesRead, ProofRead
+from app.recordings.models import Direction, InspectionState, Leg, Recording
+from app.recordings.schemas import NoticesRead
 from app.retention import keeping
 from app.retention import subjects as keeping_of
-from app.web import acts, edge, lookups, places
+from app.web import acts, edge, heard, lookups, places, player
 from app.web.edge import Form
+from app.web.heard import Heard
 from app.web.pages.recordings import DIRECTIONS
+from app.web.player import KIND_MARKS, KINDS, Asked
 from app.web.words import N_, Words
 
 router = edge.page_router()
@@ -57,39 +60,6 @@ PURPOSES: Final = {
     Purpose.INTEGRITY_FORENSICS: N_("check of integrity"),
 }
 """What somebody of the house may listen for."""
-KINDS: Final = {
-    MarkKind.KEY_MOMENT: N_("key moment"),
-    MarkKind.PRAISE: N_("praise"),
-    MarkKind.MISTAKE: N_("mistake"),
-    MarkKind.COMMENT: N_("comment"),
-}
-KIND_MARKS: Final = {
-    MarkKind.KEY_MOMENT: "◆",
-    MarkKind.PRAISE: "★",
-    MarkKind.MISTAKE: "✕",
-    MarkKind.COMMENT: "…",
-}
-SIDES: Final = {"own": N_("our agent"), "client": N_("the client"), "other": N_("somebody else")}
-CLASSES: Final = {
-    "A": N_("heard in the recording"),
-    "B": N_("played by the exchange"),
-    "C": N_("said by the agent"),
-    "D": N_("contract or document"),
-    "E": N_("given after the call"),
-    "F": N_("no proof"),
-}
-EVIDENCES: Final = {
-    "ivr_notice": N_("Notice played on the line"),
-    "beep": N_("Beep tone"),
-    "dtmf_consent": N_("Consent by a key"),
-    "verbal_notice": N_("Notice said aloud"),
-    "verbal_consent": N_("Consent said aloud"),
-    "contract_clause": N_("Contract clause"),
-    "written_consent": N_("Written consent"),
-    "employee_ack": N_("Employee's acknowledgement"),
-    "other_ground": N_("Another ground"),
-    "legal_demand": N_("Authority's demand"),
-}
 WHYS: Final = {
     Why.PERSONAL_DATA: N_("personal data"),
     Why.THIRD_PERSON: N_("a third person"),
@@ -104,18 +74,6 @@ LINKED: Final = {
     "triage": N_("made for the call; nobody knows the number"),
     "adopted": N_("told of later, and took the call"),
     "manual": N_("chosen by a person"),
-}
-SAY: Final = {
-    "play": N_("Play"),
-    "pause": N_("Pause"),
-    "notice": N_("Notice"),
-    "clip": N_("Clip"),
-    "unknown_party": N_("unknown"),
-    "failed": N_("The sound cannot be opened: {why}"),
-    "at": N_("{at} of {of}"),
-    "silent": N_("Silence of {length} is skipped"),
-    "wave": N_("The picture of the sound, {length}"),
-    "no_wave": N_("The picture of the sound is not ready yet."),
 }
 
 
@@ -137,20 +95,6 @@ class Said:
     outcome: str
     reasons: tuple[Reason, ...]
     remedies: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """A party: who, when on the line, and what proves that he was told."""
-
-    label: str
-    side: str
-    number: str | None
-    from_ms: int
-    to_ms: int | None
-    proof: str
-    proof_text: str
-    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +157,8 @@ class RecordingPage:
     decision: Said | None
     can_hear: bool
     player: str
-    legs: tuple[str, ...]
+    sound: str
+    waits_for_both: bool
     parties: tuple[Heard, ...]
     marks: tuple[Marked, ...]
     kinds: tuple[tuple[str, str], ...]
@@ -265,7 +210,8 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     decision = _decision(session, actor, found, purpose, at=at) if purpose and may_listen else None
     can_hear = decision is not None and decision.allowed
     marked = [] if found.erased_at else list(marks.listed(session, actor, recording_id))
-    proofs: dict[UUID, ProofRead] = call.app.state.proofs_of(session, recording_id)
+    everybody = heard.of_recording(session, recording_id, parties, words, at=at)
+    asked = Asked(purpose=str(purpose or default or ""), leg=_leg(session, recording_id, legs))
     notices: NoticesRead = call.app.state.notices_of(session, recording_id)
     entries = (
         lookups.entries(session, "recording", recording_id)
@@ -297,13 +243,14 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         facts=_facts(found, words),
         next_step=_next_step(found, decision, may_listen=may_listen, words=words),
         may_listen=may_listen,
-        purpose=str(purpose or default or ""),
+        purpose=asked.purpose,
         purposes=tuple((str(one), words.gettext(said)) for one, said in PURPOSES.items()),
         decision=_said(decision, words) if decision else None,
         can_hear=can_hear,
-        player=_player(found, parties, purpose, notices, marked, words) if can_hear else "",
-        legs=tuple(leg.leg for leg in legs),
-        parties=tuple(_heard(one, proofs.get(one.id), words) for one in parties),
+        player=player.settings(found, everybody, asked, notices, marked, words) if can_hear else "",
+        sound=asked.query,
+        waits_for_both=len(legs) > 1 and asked.leg is None,
+        parties=everybody,
         marks=tuple(
             Marked(
                 id=mark.id,
@@ -378,6 +325,13 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     )
 
 
+def _leg(session: Session, recording_id: UUID, legs: list[Leg]) -> HeardLeg | None:
+    """Return what is played: the two directions in step where they were put together."""
+    if len(legs) > 1 and joining.newest(session, recording_id) is not None:
+        return HeardLeg.BOTH
+    return None
+
+
 def _name(people: dict[UUID, str], one: UUID | None) -> str:
     return people.get(one, "") if one else ""
 
@@ -438,64 +392,6 @@ def _facts(found: Recording, words: Words) -> tuple[tuple[str, str], ...]:
         (N_("Line"), found.line or ""),
     )
     return tuple((words.gettext(name), value) for name, value in told if value)
-
-
-def _heard(party: Party, proof: ProofRead | None, words: Words) -> Heard:
-    proof_class = str(proof.proof_class) if proof else "F"
-    evidence = proof.evidence if proof else []
-    return Heard(
-        label=party.label,
-        side=words.gettext(SIDES[party.side]),
-        number=party.number,
-        from_ms=party.present_from_ms,
-        to_ms=party.present_to_ms,
-        proof=proof_class,
-        proof_text=words.gettext(CLASSES[proof_class]),
-        evidence=tuple(_evidence(one.kind, one.from_ms, one.to_ms, words) for one in evidence),
-    )
-
-
-def _evidence(kind: str, from_ms: int, to_ms: int | None, words: Words) -> str:
-    said = words.gettext(EVIDENCES.get(kind, kind))
-    if not from_ms and to_ms is None:
-        return said
-    return f"{said}, {places.write(from_ms)}" + (f"–{places.write(to_ms)}" if to_ms else "")
-
-
-def _player(
-    found: Recording,
-    parties: list[Party],
-    purpose: Purpose | None,
-    notices: NoticesRead,
-    marked: list[tuple[Any, str]],
-    words: Words,
-) -> str:
-    """Return what the script of the player needs, as JSON."""
-    here = f"/v1/recordings/{found.id}"
-    return json.dumps(
-        {
-            "audio": f"{here}/audio?purpose={purpose}",
-            "waveform": f"{here}/waveform?purpose={purpose}",
-            "sound": f"{here}/sound?purpose={purpose}",
-            "duration_ms": found.duration_ms or 0,
-            "parties": {one.label: words.gettext(SIDES[one.side]) for one in parties},
-            "notices": [
-                {"from_ms": one.start_ms, "to_ms": one.end_ms, "share": one.share}
-                for one in notices.found
-            ],
-            "marks": [
-                {
-                    "from_ms": mark.from_ms,
-                    "to_ms": mark.to_ms,
-                    "mark": KIND_MARKS[MarkKind(mark.kind)],
-                    "note": mark.note or words.gettext(KINDS[MarkKind(mark.kind)]),
-                }
-                for mark, _ in marked
-            ],
-            "say": {name: words.gettext(said) for name, said in SAY.items()},
-        },
-        ensure_ascii=False,
-    )
 
 
 def _back(recording_id: UUID, form: edge.Fields) -> Response:

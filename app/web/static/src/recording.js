@@ -4,7 +4,7 @@
 import WaveSurfer from "wavesurfer.js";
 import Regions from "wavesurfer.js/plugins/regions";
 import { clock, read, write } from "./recording/places.js";
-import { drawTalk, gapsOf } from "./recording/talk.js";
+import { drawTalk, drawTold, gapsOf } from "./recording/talk.js";
 
 const SEEK_S = 5;
 const STEP_S = 1;
@@ -291,10 +291,11 @@ const begin = async () => {
   try {
     const sound = await ask(settings.sound);
     gaps = gapsOf(sound, SHORTEST_GAP_MS);
-    drawTalk(at("lanes"), sound, lengthMs(), settings.parties, say);
+    drawTalk(at("lanes"), sound, settings.leg, lengthMs(), say);
   } catch {
     gaps = []; // Not measured: nothing is skipped.
   }
+  drawTold(at("lanes"), settings.told, lengthMs());
   try {
     await drawWave();
   } catch (error) {
