@@ -63,7 +63,7 @@ from app.releases.routes import router as releases
 from app.retention.act_routes import router as erasure_acts
 from app.retention.erasure_routes import router as erasures
 from app.retention.routes import router as retention
-from app.retention.screenshot_routes import router as screenshot_retention
+from app.retention.subject_routes import router as kept
 from app.review.routes import router as review
 from app.seen import must_be_seen
 from app.settings import Settings
@@ -108,7 +108,7 @@ ROUTERS = (
     releases,
     bundles,
     retention,
-    screenshot_retention,
+    kept,
     erasures,
     erasure_acts,
     review,

@@ -1,4 +1,4 @@
-"""Routes of erasures: asking, agreeing, denying, and what came of it."""
+"""Routes of erasures that were asked for: agreeing, denying, and what came of it."""
 
 from __future__ import annotations
 
@@ -15,38 +15,14 @@ from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.retention import erasures, queries
-from app.retention.holds import RetentionRecordingUnknown
 from app.retention.models import Erasure
 from app.retention.routes import ACTING, GUARDED, CanRead, Limit, ZoneDep
-from app.retention.schemas import ErasureCreate, ErasureRead, Reason
-from app.retention.subjects import recording
+from app.retention.schemas import ErasureRead, Reason
 
 router = APIRouter(prefix="/v1", tags=["erasures"])
 
-CanRequest = Annotated[Actor, Depends(Requires(Permission.ERASURE_REQUEST))]
 CanApprove = Annotated[Actor, Depends(Requires(Permission.ERASURE_APPROVE))]
 _SETTLING = (*ACTING, erasures.ErasureNotFound, erasures.ErasureOver)
-
-
-@router.post(
-    "/recordings/{recording_id}/erasures",
-    status_code=201,
-    responses=problems(
-        *ACTING, RetentionRecordingUnknown, erasures.AlreadyErased, erasures.ErasureStands
-    ),
-)
-def request_erasure(
-    recording_id: UUID,
-    body: ErasureCreate,
-    actor: CanRequest,
-    session: SessionDep,
-    clock: ClockDep,
-    zone: ZoneDep,
-) -> ErasureRead:
-    """Ask for a recording to be erased; what a hold or a law hinders is denied at once."""
-    subject = recording(recording_id)
-    row = erasures.request(session, actor, subject, body.asked(), zone=zone, at=clock.now())
-    return read(session, row)
 
 
 @router.get("/erasures", responses=problems(*GUARDED))

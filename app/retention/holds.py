@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -58,6 +59,13 @@ class RetentionRecordingUnknown(NotFound):
 
 class RetentionScreenshotUnknown(NotFound):
     """There is no such screenshot."""
+
+
+UNKNOWN: Final[dict[Kind, type[NotFound]]] = {
+    Kind.RECORDING: RetentionRecordingUnknown,
+    Kind.SCREENSHOT: RetentionScreenshotUnknown,
+}
+"""How it is told that something is not there."""
 
 
 class RestrictionStands(Conflict):
@@ -249,8 +257,7 @@ def known(session: Session, subject: Subject, *, or_erased: bool = False) -> Kep
     """
     found = queries.kept(session, subject)
     if found is None or (found.erased_at is not None and not or_erased):
-        is_recording = subject.kind is Kind.RECORDING
-        raise RetentionRecordingUnknown if is_recording else RetentionScreenshotUnknown
+        raise UNKNOWN[subject.kind]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Routes of holds, retention rules, announcements and restrictions."""
+"""Routes of holds, retention rules and announcements."""
 
 from __future__ import annotations
 
@@ -31,24 +31,19 @@ from app.retention.schemas import (
     HoldCreate,
     HoldRead,
     HoldReview,
-    Noted,
     NoticeRead,
     Reason,
-    RestrictionRead,
     RetentionRead,
     RuleCreate,
     RuleRead,
 )
-from app.retention.subjects import recording
 from app.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["retention"])
 
 CanRead = Annotated[Actor, Depends(Requires(Permission.RETENTION_READ))]
-CanReview = Annotated[Actor, Depends(Requires(Permission.RETENTION_REVIEW))]
 CanWrite = Annotated[Actor, Depends(Requires(Permission.RETENTION_WRITE))]
 CanHold = Annotated[Actor, Depends(Requires(Permission.HOLD_WRITE))]
-CanRestrict = Annotated[Actor, Depends(Requires(Permission.RESTRICTION_WRITE))]
 GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 ACTING = (*GUARDED, PersonNeeded, NoLongerHere)
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
@@ -60,64 +55,6 @@ def _zone(request: Request) -> ZoneInfo:
 
 
 ZoneDep = Annotated[ZoneInfo, Depends(_zone)]
-
-
-@router.get(
-    "/recordings/{recording_id}/retention",
-    responses=problems(*GUARDED, holds.RetentionRecordingUnknown),
-)
-def explain_retention(
-    recording_id: UUID, _: CanRead, session: SessionDep, clock: ClockDep, zone: ZoneDep
-) -> RetentionRead:
-    """Say why a recording is kept, until when, and what holds it since when."""
-    return RetentionRead.of(
-        keeping.explain(session, recording(recording_id), zone=zone, at=clock.now())
-    )
-
-
-@router.post(
-    "/recordings/{recording_id}/retention/review",
-    responses=problems(*ACTING, holds.RetentionRecordingUnknown, keeping.NotInspected),
-)
-def review_recording(
-    recording_id: UUID,
-    body: Noted,
-    actor: CanReview,
-    session: SessionDep,
-    clock: ClockDep,
-    zone: ZoneDep,
-) -> RetentionRead:
-    """Say that you looked at a recording and found no ground to use it."""
-    at = clock.now()
-    keeping.review(session, actor, recording(recording_id), note=body.note, at=at)
-    return RetentionRead.of(keeping.explain(session, recording(recording_id), zone=zone, at=at))
-
-
-@router.post(
-    "/recordings/{recording_id}/restriction",
-    status_code=201,
-    responses=problems(*ACTING, holds.RetentionRecordingUnknown, holds.RestrictionStands),
-)
-def restrict_recording(
-    recording_id: UUID, body: Reason, actor: CanRestrict, session: SessionDep, clock: ClockDep
-) -> RestrictionRead:
-    """Let a recording only be kept, from now on."""
-    subject = recording(recording_id)
-    row = holds.restrict(session, actor, subject, reason=body.reason, at=clock.now())
-    return RestrictionRead.of(row)
-
-
-@router.post(
-    "/recordings/{recording_id}/restriction/lift",
-    responses=problems(*ACTING, holds.NotRestricted, holds.SamePersonSettles),
-)
-def lift_restriction(
-    recording_id: UUID, body: Reason, actor: CanRestrict, session: SessionDep, clock: ClockDep
-) -> RestrictionRead:
-    """Lift a restriction that another person has set."""
-    subject = recording(recording_id)
-    row = holds.lift(session, actor, subject, reason=body.reason, at=clock.now())
-    return RestrictionRead.of(row)
 
 
 @router.post(
