@@ -291,6 +291,7 @@ class Make:
         capture: Capture = Capture.SOFTPHONE,
         outside: int = 1,
         leg: LegKind = LegKind.MIXED,
+        file_name: str = "call.wav",
     ) -> Recording:
         """Return an inspected recording of our agent and `outside` persons of `client`."""
         client = client or self.client()
@@ -315,7 +316,7 @@ class Make:
         )
         self.session.add(recording)
         self.session.flush()
-        self.leg(recording, body or wav(), duration_ms, kind=leg)
+        self.leg(recording, body or wav(), duration_ms, kind=leg, file_name=file_name)
         self.session.add(
             LinkChange(
                 id=new_id(),
@@ -396,7 +397,15 @@ class Make:
         self.session.flush()
         return screenshot
 
-    def leg(self, recording: Recording, body: bytes, duration_ms: int, *, kind: LegKind) -> None:
+    def leg(
+        self,
+        recording: Recording,
+        body: bytes,
+        duration_ms: int,
+        *,
+        kind: LegKind,
+        file_name: str = "call.wav",
+    ) -> None:
         """Add a file to a recording."""
         self.session.add(
             Leg(
@@ -409,7 +418,7 @@ class Make:
                 codec="pcm_s16le",
                 channels=1,
                 sample_rate_hz=8000,
-                file_name="call.wav",
+                file_name=file_name,
                 received_at=self.clock.now(),
                 inspection_state=InspectionState.DONE,
                 duration_ms=duration_ms,

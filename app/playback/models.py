@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.clients.models import WORDS
 from app.core.db import Base, one_of
 
 
@@ -32,6 +33,11 @@ class Mark(Base):
         CheckConstraint(one_of("kind", MarkKind), name="kind"),
         CheckConstraint("from_ms >= 0 AND to_ms > from_ms", name="span"),
         Index("ix_marks_recording", "recording_id", "from_ms"),
+        Index(
+            "ix_marks_words",
+            text(WORDS.format("note")),
+            postgresql_using="gin",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

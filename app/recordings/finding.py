@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Uuid,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from app.clients.models import WORDS, Client, Event
 from app.core.paging import Cursor
 from app.identity.actor import Actor
-from app.recordings.models import Recording
+from app.recordings.models import STEM, Leg, Recording
 from app.recordings.queries import visible_to
 
 _WORD = re.compile(r"\w+")
 _MOST_WORDS = 8
+# The room of marks stands to the left; of its table nothing but the names is used.
+_MARKS = table("marks", column("recording_id", Uuid()), column("note"), column("removed_at"))
 _SIMPLE: ColumnElement[str] = literal_column("'simple'::regconfig")
 
 
@@ -36,8 +49,9 @@ class EventState(StrEnum):
 class Sought:
     """What a list is narrowed to; None is no condition.
 
-    `words` are looked for at the beginnings of words in the event's subject and the client's name,
-    each of them in either. `number` is in the form that is kept.
+    `words` are looked for at the beginnings of words in the event's subject, the client's name,
+    what was marked in the recording, and the names of its files, each of them in any. `number` is
+    in the form that is kept.
     """
 
     client_id: UUID | None = None
@@ -63,16 +77,37 @@ class Found:
     client: Client | None
 
 
+def count(session: Session, actor: Actor, sought: Sought, *, most: int) -> int:
+    """Return how many recordings there are, at most `most`."""
+    some = _query(actor, sought, Recording.id).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def ids(session: Session, actor: Actor, sought: Sought, *, most: int) -> Sequence[UUID]:
+    """Return the ids of recordings, newest first, at most `most`."""
+    query = _query(actor, sought, Recording.id)
+    return session.scalars(
+        query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(most)
+    ).all()
+
+
+def of_ids(session: Session, actor: Actor, wanted: Collection[UUID]) -> Sequence[Found]:
+    """Return those of some recordings that `actor` may see, newest first; the erased ones too."""
+    rows = session.execute(
+        select(Recording, Event, Client)
+        .join(Event, Event.id == Recording.event_id)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(visible_to(actor), Recording.id.in_(wanted))
+        .order_by(Recording.started_at.desc(), Recording.id.desc())
+    )
+    return [Found(recording=found, event=event, client=client) for found, event, client in rows]
+
+
 def page(
     session: Session, actor: Actor, sought: Sought, *, after: Cursor | None, limit: int
 ) -> Sequence[Found]:
     """Return recordings, newest first."""
-    query = (
-        select(Recording, Event, Client)
-        .join(Event, Event.id == Recording.event_id)
-        .outerjoin(Client, Client.id == Event.client_id)
-        .where(visible_to(actor), Recording.erased_at.is_(None), *_conditions(sought))
-    )
+    query = _query(actor, sought, Recording, Event, Client)
     if after is not None:
         query = query.where(
             text("(recordings.started_at, recordings.id) < (:at, :id)").bindparams(
@@ -83,6 +118,15 @@ def page(
         query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(limit)
     )
     return [Found(recording=found, event=event, client=client) for found, event, client in rows]
+
+
+def _query(actor: Actor, sought: Sought, *columns: Any) -> Select[Any]:  # noqa: ANN401 - columns and tables.
+    return (
+        select(*columns)
+        .join_from(Recording, Event, Event.id == Recording.event_id)
+        .outerjoin(Client, Client.id == Event.client_id)
+        .where(visible_to(actor), Recording.erased_at.is_(None), *_conditions(sought))
+    )
 
 
 def _conditions(sought: Sought) -> list[ColumnElement[bool]]:
@@ -116,15 +160,24 @@ def _event_is(state: EventState) -> ColumnElement[bool]:
 
 
 def _says(word: str) -> ColumnElement[bool]:
-    """Return the condition that subject or client has a word that begins so; both have an index."""
+    """Return the condition that something told of it has a word that begins so.
+
+    Subject, client, marks and names of files have an index each.
+    """
     begins = func.to_tsquery(_SIMPLE, f"'{word.lower()}':*")
     subjects = select(Event.id).where(_words("events.subject").op("@@")(begins))
     clients = select(Client.id).where(_words("clients.name").op("@@")(begins))
+    files = select(Leg.recording_id).where(_words(f"({STEM})").op("@@")(begins))
+    marked = select(_MARKS.c.recording_id).where(
+        _MARKS.c.removed_at.is_(None), _words("marks.note").op("@@")(begins)
+    )
     return or_(
         Recording.event_id.in_(subjects.correlate(None)),
         Recording.event_id.in_(
             select(Event.id).where(Event.client_id.in_(clients.correlate(None))).correlate(None)
         ),
+        Recording.id.in_(files.correlate(None)),
+        Recording.id.in_(marked.correlate(None)),
     )
 
 

@@ -7,17 +7,21 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
     LargeBinary,
+    Uuid,
     desc,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.clients.models import WORDS
 from app.core.db import Base, JsonObject, one_of
 from app.identity.agents import AgentRef
 
@@ -204,6 +208,10 @@ class SealedRow(Base):
     check_due_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+STEM = r"regexp_replace(legs.file_name, '\.[^.]*$', '')"
+"""The name of a file without its ending, as index and search have it."""
+
+
 class Leg(Base):
     """One file of a call as the softphone wrote it. Its bytes are never changed."""
 
@@ -212,6 +220,11 @@ class Leg(Base):
         Index("uq_legs_leg", "recording_id", "leg", unique=True),
         CheckConstraint(one_of("leg", LegKind), name="leg"),
         CheckConstraint(one_of("inspection_state", InspectionState), name="inspection_state"),
+        Index(
+            "ix_legs_words",
+            text(WORDS.format(STEM.replace("legs.", ""))),
+            postgresql_using="gin",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -406,3 +419,48 @@ class Screenshot(Base):
     erased_at: Mapped[datetime | None]
     restricted_at: Mapped[datetime | None]
     kept_only_by_hold: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class SavedSearch(Base):
+    """A list of recordings that somebody narrowed and wants to see again, by its address.
+
+    `is_shared`: everybody may use it, each within what he may see. Only its owner changes it.
+    """
+
+    __tablename__ = "saved_searches"
+    __table_args__ = (
+        CheckConstraint("btrim(name) <> '' AND length(name) <= 80", name="name"),
+        CheckConstraint("length(query) <= 2000", name="query"),
+        Index("uq_saved_searches_name", "owner_id", "name", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str]
+    query: Mapped[str]
+    is_shared: Mapped[bool] = mapped_column(server_default=text("false"))
+    made_at: Mapped[datetime]
+
+
+class SearchPin(Base):
+    """That somebody wants the number of a saved search in his inbox."""
+
+    __tablename__ = "search_pins"
+
+    search_id: Mapped[UUID] = mapped_column(ForeignKey("saved_searches.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+
+
+class Selection(Base):
+    """Recordings that somebody chose from a list, frozen, and what was done with all of them.
+
+    `done` has an element for each thing done: what, with how many, and why not with the others.
+    """
+
+    __tablename__ = "selections"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    made_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    made_at: Mapped[datetime]
+    recording_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    done: Mapped[list[JsonObject]] = mapped_column(JSONB, server_default=text("'[]'"))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import Request, Response
+from sqlalchemy.orm import Session
 
 from app.core.deps import ClockDep, SessionDep
+from app.identity.actor import Actor
 from app.identity.guard import SessionActor
 from app.identity.permissions import Permission
-from app.web import edge
+from app.recordings import finding, searches
+from app.web import edge, sought
 from app.web.sections import Place, Section
-from app.web.words import N_
+from app.web.words import N_, Words
 
 SECTION = Section(
     place=Place.INBOX, path="/", label=N_("Inbox"), permission=Permission.SESSION_SELF
 )
 router = edge.page_router()
+
+MOST_COUNTED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,8 @@ class InboxPage:
 
     title: str
     waiting: tuple[Tile, ...]
+    pinned: tuple[Tile, ...]
+    most: int
     others: tuple[Tile, ...]
 
 
@@ -56,6 +64,28 @@ def show_inbox(
     page = InboxPage(
         title=words.gettext("Inbox"),
         waiting=tuple(tile for tile in tiles if tile.number),
+        pinned=_pinned(session, actor, words),
+        most=MOST_COUNTED,
         others=tuple(tile for tile in tiles if not tile.number),
     )
     return edge.render(call, actor, session, "inbox/inbox.html", page, words=words)
+
+
+def _pinned(session: Session, actor: Actor, words: Words) -> tuple[Tile, ...]:
+    """Return the saved searches that he wants counted, each with how many it finds."""
+    if Permission.RECORDING_READ not in actor.permissions:
+        return ()
+    return tuple(
+        Tile(
+            label=one.search.name,
+            path=f"/recordings?{one.search.query}",
+            number=finding.count(
+                session,
+                actor,
+                sought.read(sought.of_query(one.search.query), words),
+                most=MOST_COUNTED + 1,
+            ),
+        )
+        for one in searches.listed(session, actor)
+        if one.is_pinned
+    )

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from typing import Annotated, Final
-from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client
-from app.clients.numbers import normalise
 from app.core.deps import SessionDep
 from app.core.paging import Cursor
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission, Role
-from app.recordings import finding
+from app.recordings import finding, searches
 from app.recordings.finding import EventState, Found, Sought
 from app.recordings.models import Direction, Flag
-from app.web import edge, lookups, states
+from app.recordings.searches import Saved
+from app.recordings.selections import MOST_CHOSEN
+from app.web import edge, lookups, sought, states
 from app.web.sections import Place, Section
 from app.web.words import N_, Words
 
@@ -41,10 +40,6 @@ CanRead = Annotated[Actor, Depends(Requires(Permission.RECORDING_READ))]
 
 PAGE_ROWS: Final = 50
 MOST_EXPORTED: Final = 10_000
-_MOST_TEXT: Final = 200
-_DIGITS_OF_NUMBER: Final = 5
-_MINUTE_MS: Final = 60_000
-_MOST_MINUTES: Final = 24 * 60
 _STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 DIRECTIONS: Final = {
     Direction.INBOUND: N_("inbound"),
@@ -68,21 +63,6 @@ COLUMNS: Final = (
     N_("Seconds"),
     N_("State of consent"),
 )
-_FIELDS: Final = (
-    "q",
-    "client",
-    "agent",
-    "direction",
-    "flag",
-    "line",
-    "state",
-    "from",
-    "to",
-    "shortest",
-    "longest",
-)
-
-
 _MORE: Final = ("direction", "state", "shortest", "longest", "line")
 """The conditions that are folded away until one of them is used."""
 
@@ -105,6 +85,20 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRow:
+    """A saved search: its name and address, whose it is, and what may be done with it."""
+
+    id: UUID
+    name: str
+    path: str
+    owner: str
+    is_own: bool
+    is_shared: bool
+    is_pinned: bool
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
     """A page of the list. `asked` has the fields of the form as they were sent."""
 
@@ -123,27 +117,32 @@ class ListPage:
     next_cursor: str | None
     is_first: bool
     sees_own: bool
+    number: int
+    most: int
+    saved: tuple[SavedRow, ...]
+    query: str
 
 
 @router.get("/recordings")
 def show_recordings(call: Request, actor: CanRead, session: SessionDep) -> Response:
     """List recordings, newest first, within what the person may see."""
     words = edge.words_of(call, actor, session)
-    asked = _asked(call)
-    sought = _sought(asked, words)
+    asked = sought.asked(call.query_params)
+    wanted = sought.read(asked, words)
     cursor = call.query_params.get("cursor")
     after = Cursor.decode(cursor) if cursor else None
-    rows = finding.page(session, actor, sought, after=after, limit=PAGE_ROWS + 1)
+    rows = finding.page(session, actor, wanted, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
     last = shown[-1].recording if len(rows) > PAGE_ROWS else None
-    query = urlencode({name: value for name, value in asked.items() if value})
+    query = sought.query_of(asked)
+    saved = searches.listed(session, actor)
     page = ListPage(
         title=words.gettext("Recordings"),
-        rows=tuple(_row(one, words) for one in shown),
+        rows=tuple(row_of(one, words) for one in shown),
         asked=asked,
         is_narrowed=any(asked.values()),
         has_more=any(asked[name] for name in _MORE),
-        client=_client_name(session, sought),
+        client=_client_name(session, wanted),
         agents=_choice(words, lookups.agents(session)),
         directions=_choice(words, [(c, words.gettext(m)) for c, m in DIRECTIONS.items()]),
         flags=_choice(words, [(f, states.word(words, "flag", f)) for f in Flag]),
@@ -153,6 +152,10 @@ def show_recordings(call: Request, actor: CanRead, session: SessionDep) -> Respo
         next_cursor=Cursor(at=last.started_at, id=last.id).encode() if last else None,
         is_first=after is None,
         sees_own=actor.role is Role.AGENT,
+        number=finding.count(session, actor, wanted, most=MOST_CHOSEN + 1),
+        most=MOST_CHOSEN,
+        saved=tuple(_saved(one, actor, query) for one in saved),
+        query=query,
     )
     return edge.render(call, actor, session, "recordings/list.html", page, words=words)
 
@@ -161,12 +164,18 @@ def show_recordings(call: Request, actor: CanRead, session: SessionDep) -> Respo
 def export_recordings(call: Request, actor: CanRead, session: SessionDep) -> Response:
     """Give the list as a table, at most ten thousand rows of it."""
     words = edge.words_of(call, actor, session)
-    sought = _sought(_asked(call), words)
+    wanted = sought.read(sought.asked(call.query_params), words)
+    found = finding.page(session, actor, wanted, after=None, limit=MOST_EXPORTED)
+    return as_table(found, words)
+
+
+def as_table(found: Iterable[Found], words: Words) -> Response:
+    """Return recordings as a table that is taken away."""
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow([words.gettext(name) for name in COLUMNS])
-    for one in finding.page(session, actor, sought, after=None, limit=MOST_EXPORTED):
-        row = _row(one, words)
+    for one in found:
+        row = row_of(one, words)
         cells = [
             str(row.id),
             row.started_at.astimezone(words.zone).isoformat(timespec="seconds"),
@@ -195,72 +204,33 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_STARTS_FORMULA) else cell
 
 
-def _asked(call: Request) -> dict[str, str]:
-    """Return what the form sent, short and without what cannot be kept."""
-    sent = call.query_params
-    return {name: sent.get(name, "").replace("\x00", "").strip()[:_MOST_TEXT] for name in _FIELDS}
-
-
-def _sought(asked: dict[str, str], words: Words) -> Sought:
-    """Return what is sought; what cannot be read narrows nothing."""
-    text = asked["q"]
-    is_number = sum(c.isdigit() for c in text) >= _DIGITS_OF_NUMBER and not any(
-        c.isalpha() for c in text
-    )
-    return Sought(
-        client_id=_id(asked["client"]),
-        agent=asked["agent"] or None,
-        direction=asked["direction"] if asked["direction"] in set(Direction) else None,
-        flag=asked["flag"] if asked["flag"] in set(Flag) else None,
-        line=asked["line"] or None,
-        event_state=EventState(asked["state"]) if asked["state"] in set(EventState) else None,
-        since=_day(asked["from"], words.zone),
-        until=_day(asked["to"], words.zone, after=1),
-        shortest_ms=_minutes(asked["shortest"]),
-        longest_ms=_minutes(asked["longest"]),
-        words=text or None,
-        number=(normalise(text, region=words.region) or text) if is_number else None,
-    )
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _day(text: str, zone: ZoneInfo, *, after: int = 0) -> datetime | None:
-    """Return the beginning of a day of the office, or of one `after` it."""
-    try:
-        day = date.fromisoformat(text) + timedelta(days=after)
-    except (ValueError, OverflowError):
-        return None
-    if not 1970 <= day.year <= 2200:  # noqa: PLR2004 - as `core.moments` keeps them.
-        return None
-    return datetime.combine(day, time(), tzinfo=zone)
-
-
-def _minutes(text: str) -> int | None:
-    try:
-        minutes = float(text.replace(",", "."))
-    except ValueError:
-        return None
-    return int(minutes * _MINUTE_MS) if 0 < minutes <= _MOST_MINUTES else None
-
-
 def _choice(words: Words, options: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return (("", words.gettext("all")), *((str(code), said) for code, said in options))
 
 
-def _client_name(session: Session, sought: Sought) -> str:
-    if sought.client_id is None:
+def _client_name(session: Session, wanted: Sought) -> str:
+    if wanted.client_id is None:
         return ""
-    found = session.get(Client, sought.client_id)
+    found = session.get(Client, wanted.client_id)
     return found.name if found else ""
 
 
-def _row(one: Found, words: Words) -> Row:
+def _saved(one: Saved, actor: Actor, query: str) -> SavedRow:
+    search = one.search
+    return SavedRow(
+        id=search.id,
+        name=search.name,
+        path=f"/recordings?{search.query}",
+        owner=one.owner,
+        is_own=search.owner_id == actor.id,
+        is_shared=search.is_shared,
+        is_pinned=one.is_pinned,
+        is_here=bool(query) and search.query == query,
+    )
+
+
+def row_of(one: Found, words: Words) -> Row:
+    """Return a recording as it stands in a list."""
     recording, event = one.recording, one.event
     return Row(
         id=recording.id,

@@ -6,7 +6,8 @@ from sqlalchemy import text
 
 from app.consent import review as evidence
 from app.consent.models import Verdict
-from app.identity.permissions import Permission
+from app.identity.permissions import Permission, Role
+from app.recordings import searches, selections
 from tests.factories import wav
 from tests.review.browser import picture
 from tests.review.house import House
@@ -16,9 +17,17 @@ HEARD_BY = those_with(Permission.RECORDING_LISTEN)
 PAGES = {
     "/recordings": EVERYBODY,
     "/recordings/{recording_id}": EVERYBODY,
+    "/recordings/chosen/{selection_id}": frozenset({Role.MANAGER}),
 }
-FILES = {"/recordings/export.csv": EVERYBODY}
+FILES = {
+    "/recordings/export.csv": EVERYBODY,
+    "/recordings/chosen/{selection_id}/export.csv": frozenset({Role.MANAGER}),
+}
 FORMS = {
+    "/recordings/searches": EVERYBODY,
+    "/recordings/searches/{search_id}": EVERYBODY,
+    "/recordings/chosen": EVERYBODY,
+    "/recordings/chosen/{selection_id}": EVERYBODY,
     "/recordings/{recording_id}/marks": HEARD_BY,
     "/recordings/{recording_id}/marks/{mark_id}/remove": HEARD_BY,
     "/recordings/{recording_id}/exhibits": those_with(Permission.DISPUTE_WRITE),
@@ -53,4 +62,15 @@ def fill(house: House) -> dict[str, str]:
     mark = {"kind": "praise", "from_ms": 1000, "to_ms": 2500, "note": "Спокойно объяснил"}
     made = house.call("manager", "POST", f"/v1/recordings/{recording.id}/marks", json=mark)
     assert made.status_code == 201, made.text
-    return {"recording_id": str(recording.id), "mark_id": made.json()["id"]}
+    with house.database.transaction() as session:
+        manager, at = house.people["manager"], house.clock.now()
+        search = searches.save(
+            session, manager, "Сеть", "q=сеть", is_shared=True, is_pinned=True, at=at
+        )
+        selection = selections.choose(session, manager, [recording.id], at=at)
+    return {
+        "recording_id": str(recording.id),
+        "mark_id": made.json()["id"],
+        "search_id": str(search.id),
+        "selection_id": str(selection.id),
+    }
