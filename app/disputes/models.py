@@ -306,7 +306,8 @@ class ClientUpload(Base):
     """What a client sent by a request's link: a file, or words. Inserted by the database alone.
 
     Until a job has taken it over, a file lies in the release store under `wrapped_key`, which is
-    destroyed then; the file becomes a document, or is refused for `reason`.
+    destroyed then; the file becomes a document, or is refused for `reason`. Of what is kept the
+    archive signs a `receipt`, which the page of the link gives.
     """
 
     __tablename__ = "dispute_uploads"
@@ -329,6 +330,7 @@ class ClientUpload(Base):
             "AND length(words) <= 20000",
             name="size",
         ),
+        CheckConstraint("receipt IS NULL OR state = 'kept'", name="receipt"),
         Index("ix_dispute_uploads_request", "request_id", "at"),
     )
 
@@ -343,6 +345,7 @@ class ClientUpload(Base):
     state: Mapped[str]
     reason: Mapped[str | None]
     document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id"))
+    receipt: Mapped[str | None]
     at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
 

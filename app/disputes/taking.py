@@ -4,10 +4,14 @@ The process of the links cannot read the archive. What it took in lies sealed in
 shares with us, named by a row that a function of the database wrote. Here it is recognised, kept as
 a document of the client and of the request, or refused; then its key is destroyed, then its bytes.
 Broken off anywhere, it begins anew: the row is settled once.
+
+The process of the links has no key to sign with either. The receipt of what is kept is signed here,
+in the transaction that keeps it; whoever sent it finds it on the page of his link.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +27,10 @@ from app.core.db import Database
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.custody import ledger
+from app.custody.checkpoints import LogTools
 from app.custody.ledger import Act, Outcome
+from app.custody.models import CustodyEntry
+from app.custody.receipts import Accepted, Receipts
 from app.disputes import queries
 from app.disputes.models import ClientUpload, Dispute, DocumentRequest, RequestedDocument
 from app.disputes.rules import WAITING, RequestState, State, UploadState
@@ -52,6 +59,8 @@ class Tools(Protocol):
     def clock(self) -> Clock: ...
     @property
     def database(self) -> Database: ...
+    @property
+    def log(self) -> LogTools: ...
     @property
     def archive(self) -> SealedStore: ...
     @property
@@ -167,7 +176,7 @@ class _Settling:
     def keep_file(self, seen: Seen, kept: SealedObject) -> None:
         """Let the file be a document of the request."""
         at = self.tools.clock.now()
-        document = sent.write_down(
+        document, entry_id = sent.write_down(
             self.session,
             _ACTOR,
             Sent(
@@ -187,13 +196,17 @@ class _Settling:
             )
         )
         self.row.document_id = document.id
+        self._sign(("document", document.id), entry_id, kept.sha256, kept.size_bytes)
         self._settle(UploadState.KEPT)
         self._receive({"document_id": str(document.id)}, None)
 
     def keep_words(self) -> None:
         """Let the words stand with the request, as they were sent."""
+        words = (self.row.words or "").encode()
+        digest = hashlib.sha256(words).digest()
+        entry_id = self._receive({}, {"words": self.row.words}, content=digest)
+        self._sign(("words", self.row.id), entry_id, digest, len(words))
         self._settle(UploadState.KEPT)
-        self._receive({}, {"words": self.row.words})
 
     def refuse(self, reason: str) -> None:
         """Say why the file is not kept; the request goes on waiting."""
@@ -214,19 +227,43 @@ class _Settling:
             content=self.row.sha256,
         )
 
+    def _sign(
+        self, about: tuple[str, UUID], entry_id: UUID, sha256: bytes, size_bytes: int
+    ) -> None:
+        """Sign that it was received, when the client sent it, and is in the ledger now."""
+        kind, object_id = about
+        entry = self.session.get_one(CustodyEntry, entry_id)
+        accepted = Accepted(
+            object_kind=kind,
+            object_id=object_id,
+            leg=None,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            received_at=self.row.at,
+            entry_id=entry_id,
+            commitment=entry.content_commitment or b"",
+        )
+        self.row.receipt = Receipts(self.tools.log.ring).sign(accepted)
+
     def _settle(self, state: UploadState) -> None:
         self.row.state = state
         self.row.wrapped_key = None
         self.row.settled_at = self.tools.clock.now()
 
-    def _receive(self, facts: dict[str, str], detail: dict[str, object] | None) -> None:
+    def _receive(
+        self,
+        facts: dict[str, str],
+        detail: dict[str, object] | None,
+        *,
+        content: bytes | None = None,
+    ) -> UUID:
         at = self.tools.clock.now()
         # Of a closed dispute nothing moves any more; what came before its end is kept nevertheless.
         if self.request.state in WAITING and self.dispute.state != State.CLOSED:
             self.request.state = RequestState.RECEIVED
             self.request.changed_by, self.request.changed_at = None, at
         self.session.flush()
-        ledger.append(
+        return ledger.append(
             self.session,
             _ACTOR,
             Act.DISPUTE_REQUEST,
@@ -239,4 +276,5 @@ class _Settling:
                 **facts,
             },
             detail=detail,
+            content=content,
         )

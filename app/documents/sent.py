@@ -94,8 +94,8 @@ def look(
 
 def write_down(
     session: Session, doer: Doer, sent: Sent, seen: Seen, kept: SealedObject, *, at: datetime
-) -> Document:
-    """Write the row and the entry of a document whose bytes are kept."""
+) -> tuple[Document, UUID]:
+    """Write a document whose bytes are kept down; return it and the id of its entry."""
     session.add(
         SealedRow(
             object_id=kept.object_id,
@@ -128,7 +128,7 @@ def write_down(
     )
     session.add(row)
     session.flush()
-    ledger.append(
+    entry_id = ledger.append(
         session,
         doer,
         Act.DOCUMENT_KEPT,
@@ -143,4 +143,4 @@ def write_down(
         detail={"title": row.title, "file_name": row.file_name},
         content=kept.sha256,
     )
-    return row
+    return row, entry_id

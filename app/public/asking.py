@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import structlog
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from app.core.errors import Invalid, Refusal, TooLarge, TooMany, UnsupportedMedia
 from app.public import wording
@@ -45,6 +45,17 @@ class AskingSite:
     def page(self, call: Request, token: str, lang: str | None, *, is_sent: bool) -> Response:
         """Return the page of a request, or the one that thanks."""
         return self._shown(call, _token(token), lang, is_sent=is_sent)
+
+    def receipt(self, token: str, upload_id: str) -> Response:
+        """Return the receipt of something that was sent by this link."""
+        found = self.requests.page(_token(token))
+        for one in found.sent:
+            if str(one.id) == upload_id and one.receipt is not None:
+                name = f"receipt-{one.sha256[:12]}.txt"
+                return PlainTextResponse(
+                    one.receipt, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+                )
+        raise RequestEnded
 
     async def send(self, call: Request, token: str, lang: str | None) -> Response:
         """Take a form in, and thank; or show what was wrong, above the form."""
@@ -105,6 +116,10 @@ def add_requests(app: FastAPI, site: AskingSite) -> None:
     @app.api_route("/r/{token}/sent", methods=_READ)
     def thanks(call: Request, token: str, lang: Language = None) -> Response:
         return site.page(call, token, lang, is_sent=True)
+
+    @app.api_route("/r/{token}/receipt/{upload_id}", methods=_READ)
+    def receipt(token: str, upload_id: str) -> Response:
+        return site.receipt(token, upload_id)
 
     @app.exception_handler(RequestEnded)
     def ended(call: Request, _: Exception) -> Response:

@@ -14,11 +14,16 @@ _MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
-    """Something that was sent before: what and when, how far it has come, or why it was refused."""
+    """Something that was sent before: what and when, how far it has come, or why it was refused.
+
+    `receipt` is where its receipt is taken.
+    """
 
     what: str
     when: str
     state: str
+    sha256: str
+    receipt: str | None
     is_refused: bool
 
 
@@ -66,7 +71,7 @@ def request_page(
         limits=say("PNG, JPEG, WebP or PDF; up to %(files)d files at once, up to %(size)d MB each.")
         % {"files": min(MAX_FILES, found.files_left), "size": MAX_FILE_BYTES // _MEGABYTE},
         can_send=found.files_left > 0 and found.bytes_left > 0,
-        came=tuple(_came(one, words) for one in found.sent),
+        came=tuple(_came(one, base, words) for one in found.sent),
         ends=say("The link works until %(moment)s.") % {"moment": words.moment(found.expires_at)},
         questions=say("Answer the message that brought you this link. Sent by: %(person)s.")
         % {"person": found.asked_by},
@@ -98,16 +103,18 @@ def fault_of(slug: str, words: Wording) -> str:
     return known.get(slug, say("The files did not come whole. Nothing was sent. Please try again."))
 
 
-def _came(one: SentBefore, words: Wording) -> Came:
+def _came(one: SentBefore, base: str, words: Wording) -> Came:
     say = words.say
     states = {
-        "waiting": say("received, is being checked"),
+        "waiting": say("received, is being checked; the receipt follows"),
         "kept": say("received"),
     }
     return Came(
         what=say("Your text") if one.is_text else (one.file_name or say("A file")),
         when=words.moment(one.at),
         state=states.get(one.state) or _why_refused(one.reason, words),
+        sha256=one.sha256,
+        receipt=f"{base}/receipt/{one.id}" if one.receipt else None,
         is_refused=one.state == "refused",
     )
 

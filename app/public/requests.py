@@ -31,13 +31,16 @@ class TooMuchSent(TooMany):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentBefore:
-    """Something that came by this link, and how far it has come."""
+    """Something that came by this link, how far it has come, and the receipt of what is kept."""
 
+    id: UUID
     file_name: str | None
     is_text: bool
     size_bytes: int | None
+    sha256: str
     state: str
     reason: str | None
+    receipt: str | None
     at: datetime
 
 
@@ -131,11 +134,14 @@ def _open_request(found: dict[str, Any]) -> OpenRequest:
         bytes_left=found["bytes_left"],
         sent=tuple(
             SentBefore(
+                id=UUID(one["id"]),
                 file_name=one["file_name"],
                 is_text=one["is_text"],
                 size_bytes=one["size_bytes"],
+                sha256=one["sha256"],
                 state=one["state"],
                 reason=one["reason"],
+                receipt=one["receipt"],
                 at=datetime.fromisoformat(one["at"]),
             )
             for one in found["sent"]

@@ -182,13 +182,16 @@ class Bundler:
                 vcons[recording.id] = exporting.vcon_of(
                     session, _SYSTEM, recording.id, at=self.log.clock.now()
                 )
+        before = bundles.enclosed(session, release_id)
         return Plan(
             release_id=release_id,
             files=tuple(files.values()),
             recordings=tuple(vcons),
             screenshots=tuple(screenshots),
             vcons=tuple(vcons.values()),
-            enclosures=enclosures.gather(
+            enclosures=enclosures.again(session, before)
+            if before is not None
+            else enclosures.gather(
                 session, _SYSTEM, permits, release_id=release_id, at=self.log.clock.now()
             ),
         )
@@ -254,7 +257,13 @@ class Bundler:
             sha512=bytes.fromhex(bag.listed["manifest-sha512.txt"].sha512),
         )
         with self.log.database.transaction() as session:
-            told = bundles.tell(session, plan.release_id, manifests, at=self.log.clock.now())
+            told = bundles.tell(
+                session,
+                plan.release_id,
+                manifests,
+                enclosed=enclosures.kept(plan.enclosures),
+                at=self.log.clock.now(),
+            )
         checkpoint = checkpoints.checkpoint_now(self.log, wants_stamp=True)
         made = self._leaf(told)
         key = self._key()

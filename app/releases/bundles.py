@@ -108,8 +108,23 @@ def is_wanted(session: Session, release_id: UUID) -> bool:
     )
 
 
-def tell(session: Session, release_id: ReleaseId, found: Manifests, *, at: datetime) -> Told:
+def enclosed(session: Session, release_id: UUID) -> list[dict[str, object]] | None:
+    """Return what the ledger was told the bundle encloses; None if it was told of none yet."""
+    bundle = of(session, release_id)
+    return None if bundle is None or bundle.entry_id is None else bundle.enclosed
+
+
+def tell(
+    session: Session,
+    release_id: ReleaseId,
+    found: Manifests,
+    *,
+    enclosed: list[dict[str, object]],
+    at: datetime,
+) -> Told:
     """Write into the ledger that the bundle is made, once however often the making was begun.
+
+    What is `enclosed` is kept for whoever has to begin anew.
 
     Raises:
         BundleGone: the release is not open any more.
@@ -131,6 +146,7 @@ def tell(session: Session, release_id: ReleaseId, found: Manifests, *, at: datet
         facts={"manifest_sha256": found.sha256.hex(), "manifest_sha512": found.sha512.hex()},
     )
     bundle.manifest_sha256, bundle.manifest_sha512 = found.sha256, found.sha512
+    bundle.enclosed = enclosed
     session.flush()
     return Told(entry_id=bundle.entry_id, at=at)
 

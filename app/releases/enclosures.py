@@ -6,7 +6,7 @@ others, as a person's consent or an employee's acknowledgement, are named and st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -53,6 +53,10 @@ _STAYS: Final = {
 }
 
 
+class EnclosureGone(Exception):
+    """A paper that the ledger tells of is here no more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosure:
     """A paper or an announcement: inside at `path`, else `stays` says why not.
@@ -74,6 +78,49 @@ class Enclosure:
         if self.path is not None:
             return known | {"inside": self.path}
         return known | {"referenced_only": _STAYS[self.stays or "other"]}
+
+
+def kept(found: Sequence[Enclosure]) -> list[Json]:
+    """Return what was gathered as it is kept, for a making that has to begin anew."""
+    return [
+        {
+            "about": str(one.about),
+            "what": one.what,
+            "title": one.title,
+            "sha256": one.sha256.hex(),
+            "path": one.path,
+            "object_id": str(one.sealed.object_id) if one.sealed else None,
+            "stays": one.stays,
+        }
+        for one in found
+    ]
+
+
+def again(session: Session, told: Sequence[Mapping[str, Any]]) -> tuple[Enclosure, ...]:
+    """Return what was gathered before, whatever was uploaded or verified since.
+
+    The ledger was told of it then, and tells of the list that it is in.
+
+    Raises:
+        EnclosureGone: the key of one of them was destroyed.
+    """
+    found = []
+    for one in told:
+        sealed = _sealed(session, UUID(one["object_id"])) if one["object_id"] else None
+        if one["object_id"] and sealed is None:
+            raise EnclosureGone(one["path"])
+        found.append(
+            Enclosure(
+                about=UUID(one["about"]),
+                what=one["what"],
+                title=one["title"],
+                sha256=bytes.fromhex(one["sha256"]),
+                path=one["path"],
+                sealed=sealed,
+                stays=one["stays"],
+            )
+        )
+    return tuple(found)
 
 
 def gather(

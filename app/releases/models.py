@@ -194,7 +194,8 @@ class ReleaseBundle(Base):
 
     `entry_id` is the ledger's entry of its making, written before its proofs could be cut;
     `manifest_sha256` and `manifest_sha512` are the digests of its two manifests, which that entry
-    names. `checkpoint_size` and `checkpoint_root` are the head of the log that was handed over.
+    names. `enclosed` are the papers that are in them: a making that begins anew takes the same.
+    `checkpoint_size` and `checkpoint_root` are the head of the log that was handed over.
     """
 
     __tablename__ = "release_bundles"
@@ -216,6 +217,7 @@ class ReleaseBundle(Base):
     entry_id: Mapped[UUID | None]
     manifest_sha256: Mapped[bytes | None]
     manifest_sha512: Mapped[bytes | None]
+    enclosed: Mapped[list[dict[str, object]] | None] = mapped_column(JSONB)
     object_id: Mapped[UUID | None] = mapped_column(unique=True)
     wrapped_key: Mapped[bytes | None]
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)

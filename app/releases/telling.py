@@ -80,10 +80,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proofs:
-    """The head of the log with one signature, the events under it, and the stamps upon it."""
+    """The head of the log with one signature, the events under it, and the stamps upon it.
+
+    `earlier` are the other keys that the log has had; days of their time are signed by them.
+    """
 
     note: bytes
     key: PublicKey
+    earlier: Sequence[PublicKey]
     origin: str
     events: Sequence[Event]
     consistency: Json
@@ -183,6 +187,7 @@ def cut_proofs(
     return Proofs(
         note=note.encode(),
         key=key,
+        earlier=[one for one in log.ring.keys.public(Purpose.LOG) if one != key],
         origin=log.ring.origin,
         events=[
             Event(
@@ -293,6 +298,7 @@ def predicate(tale: Tale, cut: Proofs) -> Json:
         "created_at": moment(tale.at),
         "origin": cut.origin,
         "log_vkey": cut.key.vkey(),
+        "earlier_log_vkeys": [one.vkey() for one in cut.earlier],
         "log_key_spki_sha256": cut.key.fingerprint,
         "checkpoint_sha256": hashlib.sha256(cut.note).hexdigest(),
         "events": [{"act": one.act, "seq": one.seq} for one in cut.events],

@@ -83,6 +83,25 @@ _LINE: Final = re.compile(r"([0-9a-f]+)  ([^\s].*)")
 _HEX32: Final = re.compile(r"[0-9a-f]{64}")
 _COMMITMENT_DOMAIN: Final = b"rec-commit/v1"
 _T = TypeVar("_T")
+PASSPORT: Final = "metadata/passport.json"
+COMPLETENESS: Final = "metadata/completeness.json"
+_EXHIBITS: Final = ("data/recordings/", "data/screenshots/")
+_PAPERS: Final = "data/documents/"
+_STATEMENTS: Final = "metadata/reconciliation/"
+_RECIPE: Final = ".derivation.json"
+_SIGNATURE_LINE: Final = re.compile("\u2014 ([^ +\n]+) ([A-Za-z0-9+/]+={0,2})".encode())
+_DAY_STATEMENT: Final = re.compile(
+    r"audiatur-reconciliation/v1\n"
+    r"log (?P<log>[^\s+]+)\n"
+    r"day (?P<day>\d{4}-\d{2}-\d{2})\n"
+    r"since \S+\nuntil \S+\n"
+    r"version (?P<version>[1-9][0-9]*)\n"
+    r"supersedes (?:-|[0-9a-f]{64})\n"
+    r"calls \d+\nanswered \d+\nrecordings \d+\nmatched \d+\ngaps \d+\nalarms \d+\n"
+    r"missing_sha256 [0-9a-f]{64}\nstatement_sha256 [0-9a-f]{64}\n"
+    r"entry [0-9a-f-]{36}\n",
+    re.ASCII,
+)
 _FIRST_ACTS: Final = frozenset({"recording.ingested", "screenshot.ingested", "release.requested"})
 # What a log that was lost with its database begins with again: honest, and less than a whole story.
 _REBUILT: Final = "recording.rebuilt"
@@ -518,6 +537,8 @@ class Verification:
     log_key: Ed25519PublicKey | None = None
     checkpoint: Checkpoint | None = None
     events: dict[int, Event] = field(default_factory=dict)
+    contents: dict[str, set[str]] = field(default_factory=dict)
+    """What the log says was received of each thing: digests by its id."""
 
     def run(self) -> None:
         """Do the checks. One that fails does not stop those that do not need it."""
@@ -532,6 +553,9 @@ class Verification:
             ("chain", self.check_chain),
             ("commitments", self.check_commitments),
             ("decision", self.check_decision),
+            ("passport", self.check_passports),
+            ("completeness", self.check_completeness),
+            ("reconciliation", self.check_reconciliation),
             ("consistency", self.check_consistency),
             ("timestamp", self.check_timestamps),
         ):
@@ -754,24 +778,22 @@ class Verification:
 
     def check_commitments(self) -> Iterator[Broken]:
         name = "metadata/custody.jsonl"
-        contents: dict[str, set[str]] = {}
         for event in self.events.values():
             for label, shown in event.opened.items():
                 if unbase64(name, event.commitments.get(label)) != _commitment(label, shown):
                     yield Broken(name, f"event {event.seq} does not commit to the {label} shown")
                 if label == "content":
-                    contents.setdefault(event.about[1], set()).add(shown.value.hex())
+                    self.contents.setdefault(event.about[1], set()).add(shown.value.hex())
         for path in self.files:
-            if path.startswith(("data/recordings/", "data/screenshots/")):
-                yield from self._origin_problems(path, contents)
+            if path.startswith(_EXHIBITS):
+                yield from self._origin_problems(path)
 
-    def _origin_problems(self, path: str, contents: Mapping[str, set[str]]) -> Iterator[Broken]:
+    def _origin_problems(self, path: str) -> Iterator[Broken]:
         """Yield what is wrong with where an exhibit comes from."""
-        if path.endswith(".derivation.json"):
+        if path.endswith(_RECIPE):
             return
-        pure = PurePosixPath(path)
-        known = contents.get(pure.parts[2].partition(".")[0], set())
-        recipe = f"{pure.with_suffix('')}.derivation.json"
+        known = self.contents.get(_about(path), set())
+        recipe = _recipe_of(path)
         own = self._sum(path)
         if recipe not in self.files:
             if own not in known:
@@ -804,13 +826,165 @@ class Verification:
                 yield Broken(policy, "is missing")
             if part(path, decision, "outcome") != "ALLOW":
                 yield Broken(path, "is a decision that does not allow")
-        shown = {
-            path.split("/")[2].partition(".")[0]
-            for path in self.files
-            if path.startswith(("data/recordings/", "data/screenshots/"))
-        }
-        for one in sorted(shown - decided):
+        for one in sorted(self._shown(*_EXHIBITS) - decided):
             yield Broken(f"{folder}{one}", "is missing")
+
+    def check_passports(self) -> Iterator[Broken]:
+        """Compare each passport with the files that it tells of."""
+        told: set[str] = set()
+        papers: set[str] = set()
+        for passport in _rows(PASSPORT, read_json(self.files, PASSPORT)):
+            kind = "screenshot" if "screenshot" in passport else "recording"
+            about = part(PASSPORT, passport, kind, kind=str)
+            if about in told:
+                yield Broken(PASSPORT, f"tells of {about} twice")
+            told.add(about)
+            yield from self._exhibit_problems(about, passport)
+            for paper in _documents(passport):
+                path = part(PASSPORT, paper, "inside", kind=str)
+                papers.add(path)
+                if path not in self.files:
+                    yield Broken(path, f"is missing, though {PASSPORT} names it")
+                elif part(PASSPORT, paper, "sha256") != self._sum(path):
+                    yield Broken(path, f"is not what {PASSPORT} says it is")
+        shown = self._shown(*_EXHIBITS)
+        for about in sorted(shown ^ told):
+            what = "tells nothing of" if about in shown else "tells of what is not inside:"
+            yield Broken(PASSPORT, f"{what} {about}")
+        inside = {path for path in self.files if path.startswith(_PAPERS)}
+        for path in sorted(inside - papers):
+            yield Broken(path, f"is not named by {PASSPORT}")
+
+    def _exhibit_problems(self, about: str, passport: object) -> Iterator[Broken]:
+        """Yield what a passport says of received files, and of recipes, that is not so."""
+        received: dict[str, dict[str, Any]] = {}
+        for one in _rows(PASSPORT, part(PASSPORT, passport, "files")):
+            received[part(PASSPORT, one, "sha256", kind=str)] = one
+        if not received or set(received) - self.contents.get(about, set()):
+            yield Broken(PASSPORT, f"names a file of {about} that the log does not say came in")
+        recipes = set()
+        for path in self.files:
+            if not path.startswith(_EXHIBITS) or _about(path) != about:
+                continue
+            if path.endswith(_RECIPE):
+                recipes.add(path)
+            elif _recipe_of(path) not in self.files:
+                one = received.get(self._sum(path), {})
+                sha512 = one.get("sha512")
+                is_other = isinstance(sha512, str) and sha512 != self.digests[path]["sha512"]
+                if not one or is_other:
+                    yield Broken(path, f"is not what {PASSPORT} says was received")
+        named = part(PASSPORT, passport, "transformations")
+        for path in sorted(recipes ^ set(map(str, named if isinstance(named, list) else ()))):
+            yield Broken(path, f"and what {PASSPORT} names as a transformation differ")
+
+    def check_completeness(self) -> Iterator[Broken]:
+        """Compare the list of calls with what is inside, and with its own counts."""
+        told = read_json(self.files, COMPLETENESS)
+        included: set[str] = set()
+        inside = {sums["sha256"] for path, sums in self.digests.items() if path.startswith("data/")}
+        for one in _rows(COMPLETENESS, part(COMPLETENESS, told, "included")):
+            about = part(COMPLETENESS, one, "recording", kind=str)
+            if about in included:
+                yield Broken(COMPLETENESS, f"names {about} twice")
+            included.add(about)
+            files = _digests(one)
+            inside |= files
+            if files != self.contents.get(about, set()):
+                yield Broken(
+                    COMPLETENESS, f"names other files of {about} than the log says were received"
+                )
+        shown = self._shown("data/recordings/")
+        for about in sorted(shown ^ included):
+            what = "does not name what is inside" if about in shown else "names what is not inside"
+            yield Broken(COMPLETENESS, f"{what}: {about}")
+        reasons: dict[str, dict[str, int]] = {}
+        seen: set[str] = set()
+        for kind in ("withheld", "lost"):
+            counted = reasons.setdefault(kind, {})
+            for one in _rows(COMPLETENESS, part(COMPLETENESS, told, kind)):
+                reason = part(COMPLETENESS, one, "reason", kind=str)
+                counted[reason] = counted.get(reason, 0) + 1
+                files = _digests(one)
+                for digest in sorted(files & (inside | seen)):
+                    where = "is inside" if digest in inside else "it has named before"
+                    yield Broken(COMPLETENESS, f"names as {kind} what {where}: {digest}")
+                seen |= files
+        counts = part(COMPLETENESS, told, "counts", kind=dict)
+        for kind, wanted in ({"included": len(included)} | reasons).items():
+            if counts.get(kind) != wanted:
+                yield Broken(COMPLETENESS, f"counts other calls as {kind} than it names")
+
+    def check_reconciliation(self) -> Iterator[Broken]:
+        """Open the signed statement of each day, and compare it with the days that are named."""
+        keys = self._log_keys()
+        told = read_json(self.files, COMPLETENESS)
+        named: set[str] = set()
+        for one in part(COMPLETENESS, told, "compared_with_calls_made", "days", kind=list):
+            path = part(COMPLETENESS, one, "note", kind=str)
+            day = part(COMPLETENESS, one, "day", kind=str)
+            version = part(COMPLETENESS, one, "version", kind=int)
+            if path in named or path != f"{_STATEMENTS}{day}.{version}.note":
+                yield Broken(COMPLETENESS, f"names {path} for {day}, version {version}")
+            named.add(path)
+        for path in sorted(p for p in self.files if p.startswith(_STATEMENTS)):
+            if path not in named:
+                yield Broken(path, f"is not named by {COMPLETENESS}")
+            yield from self._day_problems(path, keys)
+        for path in sorted(named - set(self.files)):
+            yield Broken(path, f"is missing, though {COMPLETENESS} names it")
+
+    def _log_keys(self) -> dict[tuple[str, bytes], Ed25519PublicKey]:
+        """Return the keys of the log that the statement names, by name and id."""
+        name, stated = "proof/statement.json", self._predicate()
+        texts = [part(name, stated, "log_vkey", kind=str)]
+        if "earlier_log_vkeys" in stated:
+            texts += part(name, stated, "earlier_log_vkeys", kind=list)
+        found = {}
+        for text in texts:
+            words = str(text).split("+", 2)
+            raw = unbase64(name, words[-1])
+            if len(words) != 3 or len(raw) != 1 + 32 or raw[0] != 1:  # noqa: PLR2004 - NAME+ID+KEY.
+                raise Broken(name, "names a key of the log that is none")
+            key_id = hashlib.sha256(words[0].encode() + b"\n" + raw).digest()[:4]
+            found[words[0], key_id] = Ed25519PublicKey.from_public_bytes(raw[1:])
+        return found
+
+    def _day_problems(
+        self, path: str, keys: Mapping[tuple[str, bytes], Ed25519PublicKey]
+    ) -> Iterator[Broken]:
+        """Yield what is wrong with the signed statement of a day."""
+        note = self.files.read(path)
+        body, _, lines = note.rpartition(b"\n\n")
+        body += b"\n"
+        is_signed = False
+        for line in lines.split(b"\n"):
+            found = _SIGNATURE_LINE.fullmatch(line)
+            if found is None:
+                continue
+            packed = unbase64(path, found[2].decode())
+            key = keys.get((found[1].decode("utf-8", "replace"), packed[:4]))
+            if key is None:
+                continue  # Another may sign too; it proves nothing here.
+            try:
+                key.verify(packed[4:], body)
+            except InvalidSignature:
+                yield Broken(path, "was changed: the signature of the log is of another text")
+                return
+            is_signed = True
+        if not is_signed:
+            yield Broken(path, "is not signed by a key of the log")
+        said = _DAY_STATEMENT.fullmatch(body.decode("utf-8", "replace"))
+        if said is None:
+            yield Broken(path, "is no statement of a day")
+        elif said["log"] != part("proof/statement.json", self._predicate(), "origin"):
+            yield Broken(path, "is of another log than the statement names")
+        elif path != f"{_STATEMENTS}{said['day']}.{said['version']}.note":
+            yield Broken(path, f"is of {said['day']}, version {said['version']}")
+
+    def _shown(self, *folders: str) -> set[str]:
+        """Return the ids of what the exhibits in these folders are of."""
+        return {_about(path) for path in self.files if path.startswith(folders)}
 
     def _sum(self, path: str) -> str:
         return self.digests.get(path, {}).get("sha256", "")
@@ -880,6 +1054,36 @@ class Verification:
         if self.checkpoint is None:
             raise Broken("proof/checkpoint", "could not be read")
         return self.checkpoint
+
+
+def _about(path: str) -> str:
+    """Return the id of the recording or screenshot that an exhibit is of."""
+    return path.split("/")[2].partition(".")[0]
+
+
+def _recipe_of(path: str) -> str:
+    """Return where it is told how an exhibit was made, if it was."""
+    return f"{PurePosixPath(path).with_suffix('')}{_RECIPE}"
+
+
+def _rows(name: str, found: object) -> list[dict[str, Any]]:
+    """Return a list of objects that a JSON file holds."""
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise Broken(name, "holds another thing than a list of objects, where it must")
+    return found
+
+
+def _documents(passport: object) -> Iterator[dict[str, Any]]:
+    """Yield the papers that a passport says are inside."""
+    told = part(PASSPORT, passport, "documents")
+    for paper in _rows(PASSPORT, told if told != "none" else []):
+        if "referenced_only" not in paper or "inside" in paper:
+            yield paper
+
+
+def _digests(call: object) -> set[str]:
+    """Return the digests of the files of a call that is told of."""
+    return {str(one) for one in part(COMPLETENESS, call, "files", kind=list)}
 
 
 def _opened(name: str, row: object, commitments: Mapping[str, Any]) -> dict[str, Opened]:

@@ -7,17 +7,21 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.verifier.test_verify_html import PAGE, result
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))  # As scripts/demo itself does.
 
-from demo_company import archive, story  # noqa: E402  # Needs the line above.
+from demo_company import archive, bundles, story  # noqa: E402  # Needs the line above.
 from demo_company.archive import CannotRun  # noqa: E402  # The same.
 from demo_company.report import Report, Row  # noqa: E402  # The same.
 
@@ -122,6 +126,105 @@ def test_no_key_password_or_number_is_in_the_log_of_the_archive(played: Played) 
     secret = [*accounts["keys"].values(), *accounts["passwords"].values()]
     assert len(secret) == 17
     assert not [one for one in [*secret, "+7495000"] if one in played.log]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOut:
+    """The bundle that the demo left on the disk, unpacked, and the key from outside of it."""
+
+    zipped: Path
+    top: Path
+    key: str
+    key_file: Path
+
+    def audiatur(self, bundle: Path, *key: str) -> tuple[int, list[str]]:
+        return _said(*archive.command("verify", str(bundle), *key), folder=self.zipped.parent)
+
+    def openssl(self, *words: Path) -> tuple[int, list[str]]:
+        script = str(ROOT / "scripts" / "verify-openssl")
+        return _said(script, *map(str, words), folder=self.zipped.parent)
+
+
+def _said(*words: str, folder: Path) -> tuple[int, list[str]]:
+    done = subprocess.run(  # noqa: S603 - our own programs, no shell of ours.
+        words,
+        cwd=folder,
+        env=archive.environment(folder),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert not done.stderr, done.stderr
+    return done.returncode, done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def bundle(played: Played, tmp_path_factory: pytest.TempPathFactory) -> TakenOut:
+    taken = bundles.found(played.folder)
+    assert taken is not None
+    assert f"bundle: {taken.path}" in played.lines
+    folder = tmp_path_factory.mktemp("bundle")
+    with zipfile.ZipFile(taken.path) as packed:
+        packed.extractall(folder / "unpacked")
+    (top,) = (folder / "unpacked").iterdir()
+    key_file = folder / "key.pem"
+    key_file.write_text(archive.asked(played.folder, "bundle", "key", "--pem") + "\n")
+    return TakenOut(zipped=taken.path, top=top, key=taken.key, key_file=key_file)
+
+
+def test_the_bundle_is_valid_with_the_key_and_unverifiable_without(bundle: TakenOut) -> None:
+    for path in (bundle.zipped, bundle.top):
+        status, lines = bundle.audiatur(path, "--key", bundle.key)
+        assert (status, lines[-1]) == (0, "VALID"), lines
+        assert bundle.openssl(path, bundle.key_file) == (0, ["VALID"])
+    status, lines = bundle.audiatur(bundle.zipped)
+    assert (status, lines[-1]) == (3, "UNVERIFIABLE")
+    status, lines = bundle.openssl(bundle.zipped)
+    assert (status, lines[-1]) == (3, "UNVERIFIABLE")
+
+
+def test_a_byte_more_in_a_file_of_the_bundle_is_seen_and_the_file_named(
+    bundle: TakenOut,
+) -> None:
+    inside = sorted(one for one in bundle.top.rglob("*") if one.is_file())
+    exhibit = next(one for one in inside if "/data/recordings/" in one.as_posix())
+    told = (bundle.top / name for name in ("metadata/completeness.json", "proof/checkpoint.sig"))
+    for path in (exhibit, *told):
+        before = path.read_bytes()
+        with path.open("ab") as file:
+            file.write(b"x")
+        name = path.relative_to(bundle.top).as_posix()
+        status, lines = bundle.audiatur(bundle.top, "--key", bundle.key)
+        assert (status, lines[-1]) == (2, "INVALID")
+        assert any(line.strip().startswith(f"{name}: ") for line in lines), (name, lines)
+        status, lines = bundle.openssl(bundle.top, bundle.key_file)
+        assert (status, lines[-1]) == (2, "INVALID")
+        assert any(line.startswith(f"{name}: ") for line in lines), (name, lines)
+        path.write_bytes(before)
+    assert bundle.openssl(bundle.top, bundle.key_file) == (0, ["VALID"])
+
+
+def test_the_page_that_verifies_says_the_same_of_the_bundle(
+    bundle: TakenOut, tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed.zip"
+    with zipfile.ZipFile(bundle.zipped) as before, zipfile.ZipFile(changed, "w") as after:
+        exhibit = next(name for name in before.namelist() if "/data/recordings/" in name)
+        for one in before.infolist():
+            more = b"x" if one.filename == exhibit else b""
+            after.writestr(one, before.read(one) + more)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        page = chromium.new_page()
+        page.goto(PAGE.as_uri())
+        assert result(page, bundle.zipped, bundle.key) == ("VALID", [])
+        assert result(page, bundle.zipped, "") == ("UNVERIFIABLE", [])
+        word, problems = result(page, changed, bundle.key)
+        chromium.close()
+    assert word == "INVALID"
+    assert any(one.startswith(exhibit.partition("/")[2]) for one in problems), problems
 
 
 def test_a_kept_demo_is_served_again_with_the_same_log_ins(played: Played) -> None:

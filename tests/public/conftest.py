@@ -28,6 +28,7 @@ from storage.keys import MasterKeys
 from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.factories import Make
+from tests.logs import log_tools
 from tests.public.requesting import WEEK, Asked, Worker
 from tests.releases.world import World
 
@@ -148,6 +149,7 @@ def asked(
             settings=Settings(data=tmp_path / "data"),
             clock=clock,
             database=own_db,
+            log=log_tools(tmp_path / "log", own_db, clock),
             archive=store,
             release=release_store,
             sandbox=Sandbox.detect(),

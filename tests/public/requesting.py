@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 
 from app.core.clock import SetClock
 from app.core.db import Database
+from app.custody.checkpoints import LogTools
 from app.custody.models import CustodyEntry
 from app.disputes import taking
 from app.disputes.models import ClientUpload, DocumentRequest
@@ -37,6 +38,7 @@ class Worker:
     settings: Settings
     clock: SetClock
     database: Database
+    log: LogTools
     archive: SealedStore
     release: SealedStore
     sandbox: Sandbox

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -18,6 +20,9 @@ from sqlalchemy import exc, func, select, text
 from app.core.clock import SetClock
 from app.core.db import Database
 from app.core.errors import Refusal
+from app.custody import receipts
+from app.custody.models import CustodyEntry
+from app.custody.signing import Purpose
 from app.disputes import taking
 from app.disputes.models import RequestedDocument
 from app.documents.models import Document
@@ -86,6 +91,61 @@ def test_files_and_steps_are_taken_over_as_documents_of_the_client(asked: Asked)
     assert acts.count("document.kept") == 2
     assert acts.count("dispute.request") == 5  # Asked, its link, and three that came.
     assert "получено" in asked.browser.get(asked.path).text
+
+
+def test_what_is_kept_has_a_receipt_that_the_archive_signed(asked: Asked) -> None:
+    picture, steps = png(), "1. Открыл\n2. Упало"
+    sent = asked.browser.get(asked.send(("экран.png", picture), steps=steps).headers["location"])
+    digests = [hashlib.sha256(one).hexdigest() for one in (picture, steps.encode())]
+    assert sent.text.count("квитанция появится здесь") == 2
+    assert all(f"SHA-256: {digest}" in sent.text for digest in digests)
+    assert "/receipt/" not in sent.text
+    asked.take_over()
+    for page in (asked.path, f"{asked.path}/sent"):
+        shown = asked.browser.get(page).text
+        links = re.findall(r'href="([^"]*/receipt/[^"]*)"', shown)
+        assert len(links) == shown.count("Скачать квитанцию") == 2
+        assert all(digest in shown for digest in digests)
+    keys = asked.worker.log.ring.keys.public(Purpose.RECEIPT)
+    told = {}
+    for link in links:
+        taken = asked.browser.get(link)
+        assert taken.status_code == 200
+        assert taken.headers["content-type"] == "text/plain; charset=utf-8"
+        assert taken.headers["content-disposition"].startswith('attachment; filename="receipt-')
+        found = receipts.check(taken.text, keys)
+        told[found.sha256.hex()] = found
+    assert list(told) == digests
+    of_picture, of_steps = told.values()
+    rows = {one.words is None: one for one in asked.uploads()}
+    assert of_picture.object_kind == "document"
+    assert of_picture.object_id == rows[True].document_id
+    assert (of_steps.object_kind, of_steps.object_id) == ("words", rows[False].id)
+    assert [one.size_bytes for one in (of_picture, of_steps)] == [len(picture), len(steps.encode())]
+    assert [one.received_at for one in (of_picture, of_steps)] == [rows[True].at, rows[False].at]
+    with asked.worker.database.transaction() as session:
+        for one, act in ((of_picture, "document.kept"), (of_steps, "dispute.request")):
+            entry = session.get_one(CustodyEntry, one.entry_id)
+            assert (entry.act, entry.content_commitment) == (act, one.commitment)
+
+
+def test_a_receipt_is_given_by_its_own_link_alone(asked: Asked, own_database: Urls) -> None:
+    asked.send(("a.png", png()))
+    (waiting,) = asked.uploads()
+    path = f"/receipt/{waiting.id}"
+    unknown = asked.browser.get(f"/r/{'x' * 43}")
+    assert asked.browser.get(asked.path + path).text == unknown.text  # There is none yet.
+    asked.take_over()
+    assert asked.browser.get(asked.path + path).status_code == 200
+    answers = [
+        asked.browser.get(f"/r/{'x' * 43}{path}"),
+        asked.browser.get(f"{asked.path}/receipt/{asked.request_id}"),
+        asked.browser.get(f"{asked.path}/receipt/1"),
+    ]
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute("UPDATE dispute_requests SET token_expires_at = now()")
+    answers.append(asked.browser.get(asked.path + path))
+    assert {(one.status_code, one.text) for one in answers} == {(410, unknown.text)}
 
 
 def test_a_taking_over_twice_keeps_once(asked: Asked) -> None:
@@ -163,6 +223,8 @@ def test_what_only_looks_right_is_refused_with_its_reason(
     assert "upload.refused" in asked.acts()
     assert shown in asked.browser.get(asked.path).text
     assert list(asked.worker.archive.listed(datetime.now(UTC) + WEEK)) == []
+    assert one.receipt is None
+    assert "/receipt/" not in asked.browser.get(asked.path).text
 
 
 def test_a_file_too_large_is_refused(asked: Asked) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -20,12 +22,13 @@ from app.consent.purposes import Kind
 from app.consent.review import Proposal
 from app.core.ids import new_id
 from app.documents.models import Document
+from app.releases import bundles, jobs
 from app.verifier.verify import Result
 from tests.conftest import Urls
 from tests.consent.evidences import complete, named
 from tests.factories import wav
 from tests.releases.house import House
-from tests.releases.test_bundle import judged, key_of, made
+from tests.releases.test_bundle import Dying, Killed, judged, key_of, made
 from tests.releases.test_screenshots import Shown
 
 PROMPT = wav(0.5)
@@ -155,6 +158,52 @@ def test_a_contract_that_is_lost_is_named_alone(
     (told,) = sound["documents"]
     assert told["sha256"] == paper.sha256.hex()
     assert "not the paper" in told["referenced_only"]["en"]
+
+
+def granted_again(house: House, shown: Shown) -> dict[str, Any]:
+    """Return a granted release of the recording alone."""
+    asked = house.ask(shown.recording.id)
+    assert asked.status_code == 201, asked.text
+    done = house.approve(asked.json()["id"])
+    assert done.status_code == 200, done.text
+    found: dict[str, Any] = done.json()["release"]
+    return found
+
+
+def test_who_begins_anew_makes_what_the_ledger_was_told_of_whatever_was_uploaded_since(
+    house: House, shown: Shown, own_database: Urls, tmp_path: Path
+) -> None:
+    """The decision rests on consent; the contract beside it is known by its digest until then."""
+    paper = b"%PDF-1.7 the contract, scanned at last"
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute(
+            "UPDATE contracts SET document_sha256 = sha256(%s) WHERE id IN "
+            "(SELECT contract_id FROM contract_clauses)",
+            (paper,),
+        )
+    release = granted_again(house, shown)
+    dying: Any = replace(house.worker(), release=Dying(house.release))
+    with pytest.raises(Killed):
+        jobs.handle_bundle(dying, release["id"])
+    with house.making() as make:
+        make.document(paper, role="contract")
+    path = made(house, release, tmp_path)
+    report = judged(path, key_of(house))
+    assert (report.problems, report.result) == ([], Result.VALID)
+    inside = Opened(path)
+    assert not [name for name in inside.files if name.startswith("data/documents/")]
+    (told,) = json.loads(inside.text("metadata/passport.json"))[0]["documents"]
+    assert told["sha256"] == hashlib.sha256(paper).hexdigest()
+    assert "not the paper" in told["referenced_only"]["en"]
+    assert house.acts(release["id"]).count("bundle.created") == 1
+    with house.database.transaction() as session:
+        ready = bundles.of(session, UUID(release["id"]))
+        assert ready is not None
+        assert (ready.state, ready.enclosed) == ("ready", None)
+
+    # Another release of the same takes the paper along.
+    newer = Opened(made(house, granted_again(house, shown), tmp_path))
+    assert [body for name, body in newer.files.items() if "/documents/" in name] == [paper]
 
 
 def test_the_cover_tells_what_happened_around_and_what_is_hidden(

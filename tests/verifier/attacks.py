@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,15 +23,21 @@ ORIGINAL = f"data/recordings/{RECORDING}/original.wav"
 SHOT = f"data/screenshots/{forging.SHOT}.png"
 SHOT_DECISION = f"metadata/decisions/{forging.SHOT}.01.json"
 CLIP = f"data/recordings/{forging.CLIPPED}/clip-01.wav"
+CLIP_RECIPE = f"data/recordings/{forging.CLIPPED}/clip-01.derivation.json"
+COMPLETENESS = "metadata/completeness.json"
+PASSPORT = "metadata/passport.json"
+DAY_NOTE = forging.DAY_NOTES[1]
+ABSENT_PAPER = forging.DOCUMENT.replace("-000000000006", "-000000000008")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """What is done, and the file that a verifier has to name."""
+    """What is done, the file that a verifier has to name, and by which check it sees it."""
 
     name: str
     do: Change
     file: str
+    check: str = ""
 
 
 def _flip(path: str) -> Change:
@@ -142,6 +149,109 @@ def _other_leaf(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
     return files | {"proof/events/0.jcs": changed, path: story}
 
 
+def _json(path: str, change: Callable[[Any], None]) -> Change:
+    """Change what a JSON file says."""
+
+    def do(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+        told = json.loads(files[path])
+        change(told)
+        return files | {path: forging.jcs(told)}
+
+    return do
+
+
+def _day_changed(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+    return files | {DAY_NOTE: files[DAY_NOTE].replace(b"\ngaps 1\n", b"\ngaps 0\n")}
+
+
+def _day_by_another(forge: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Let a key that the statement does not name sign a day under the log's name."""
+    stranger = Ed25519PrivateKey.generate()
+    return files | {DAY_NOTE: forging.day_note(forge.origin, DAY_NOTE, stranger)}
+
+
+def _day_of_another_log(forge: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Put the statement of another log in, though the right key signs it under the right name."""
+    body = forging.day_note("rec.example/log2", DAY_NOTE, forge.log_key).rpartition(b"\n\n")[0]
+    line = forging.signature_line(forge.origin, body + b"\n", forge.log_key)
+    return files | {DAY_NOTE: body + b"\n\n" + line}
+
+
+def _day_for_another(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Show the statement of another day in the place of this one's."""
+    return files | {DAY_NOTE: files[forging.DAY_NOTES[0]]}
+
+
+def _unsigned_day(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+    return files | {DAY_NOTE: files[DAY_NOTE].rpartition(b"\n\n")[0] + b"\n\n"}
+
+
+def _other_contract(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+    return files | {forging.DOCUMENT: b"%PDF-1.7 another contract"}
+
+
+def _names_more(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told["included"].append({"recording": forging.STRANGER, "files": ["00" * 32]})
+    told["counts"]["included"] += 1
+
+
+def _names_less(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    del told["included"][0]
+    told["counts"]["included"] -= 1
+
+
+def _withholds_what_is_inside(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told["withheld"][0]["files"] = [hashlib.sha256(forging.ORIGINAL).hexdigest()]
+
+
+def _without_a_lost_call(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    del told["lost"][0]
+
+
+def _without_a_withheld_call(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told["withheld"].clear()
+
+
+def _other_file_of_a_call(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told["included"][1]["files"] = ["00" * 32]
+
+
+def _without_a_day(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    del told["compared_with_calls_made"]["days"][1]
+
+
+def _other_version(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told["compared_with_calls_made"]["days"][1]["version"] = 3
+
+
+def _other_paper(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told[0]["documents"][0]["sha256"] = "00" * 32
+
+
+def _unnamed_paper(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told[0]["documents"] = told[2]["documents"] = "none"
+
+
+def _missing_paper(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told[0]["documents"][0]["inside"] = ABSENT_PAPER
+
+
+def _other_original(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told[0]["files"][0]["sha256"] = "00" * 32
+
+
+def _other_sha512(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told[0]["files"][0]["sha512"] = "00" * 64
+
+
+def _no_passport(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    del told[1]
+
+
+def _no_recipe(told: Any) -> None:  # noqa: ANN401 - what a JSON file holds.
+    told[1]["transformations"] = "none"
+
+
 ATTACKS = (
     Attack(name="flipped-byte", do=_flip(ORIGINAL), file=ORIGINAL),
     Attack(name="flipped-byte-deep", do=_deep(_flip(ORIGINAL)), file=ORIGINAL),
@@ -182,6 +292,31 @@ ATTACKS = (
     Attack(name="wrong-salt", do=_deep(_events(_wrong_salt)), file="metadata/custody.jsonl"),
     Attack(name="other-event", do=_deep(_other_leaf), file="proof/events/0.path.hex"),
     Attack(name="other-instructions", do=_deep(_flip("VERIFY.en.md")), file="VERIFY.en.md"),
+    Attack(name="statement-of-a-day-changed", do=_day_changed, file=DAY_NOTE, check="digests"),
+    Attack(
+        name="statement-of-a-day-changed-deep",
+        do=_deep(_day_changed),
+        file=DAY_NOTE,
+        check="statement",
+    ),
+    Attack(
+        name="statement-of-a-day-removed-deep",
+        do=_deep(_without(DAY_NOTE)),
+        file=DAY_NOTE,
+        check="statement",
+    ),
+    Attack(
+        name="completeness-changed-deep",
+        do=_deep(_json(COMPLETENESS, _without_a_withheld_call)),
+        file=COMPLETENESS,
+        check="statement",
+    ),
+    Attack(
+        name="passport-changed-deep",
+        do=_deep(_json(PASSPORT, _other_paper)),
+        file=PASSPORT,
+        check="statement",
+    ),
 )
 
 
@@ -221,5 +356,53 @@ INSIDE = (
         name="other-clip",
         do=_resealed(_flip(CLIP)),
         file=CLIP,
+    ),
+    *(
+        Attack(name=name, do=_resealed(do), file=DAY_NOTE, check="reconciliation")
+        for name, do in (
+            ("statement-of-a-day-changed", _day_changed),
+            ("statement-of-a-day-signed-by-another", _day_by_another),
+            ("statement-of-a-day-of-another-log", _day_of_another_log),
+            ("statement-of-another-day", _day_for_another),
+            ("statement-of-a-day-unsigned", _unsigned_day),
+            ("statement-of-a-day-removed", _without(DAY_NOTE)),
+            ("statement-of-a-day-unnamed", _json(COMPLETENESS, _without_a_day)),
+        )
+    ),
+    Attack(
+        name="statement-of-a-day-in-another-version",
+        do=_resealed(_json(COMPLETENESS, _other_version)),
+        file=COMPLETENESS,
+        check="reconciliation",
+    ),
+    *(
+        Attack(
+            name=f"completeness-{name}",
+            do=_resealed(_json(COMPLETENESS, change)),
+            file=COMPLETENESS,
+            check="completeness",
+        )
+        for name, change in (
+            ("names-what-is-missing", _names_more),
+            ("omits-what-is-inside", _names_less),
+            ("withholds-what-is-inside", _withholds_what_is_inside),
+            ("names-another-file-of-a-call", _other_file_of_a_call),
+            ("lacks-a-lost-call", _without_a_lost_call),
+            ("lacks-a-withheld-call", _without_a_withheld_call),
+        )
+    ),
+    *(
+        Attack(name=f"passport-{name}", do=_resealed(do), file=file, check="passport")
+        for name, do, file in (
+            ("of-another-paper", _json(PASSPORT, _other_paper), forging.DOCUMENT),
+            ("of-a-changed-paper", _other_contract, forging.DOCUMENT),
+            ("of-a-missing-paper", _json(PASSPORT, _missing_paper), ABSENT_PAPER),
+            ("without-a-paper", _json(PASSPORT, _unnamed_paper), forging.DOCUMENT),
+            ("of-another-original", _json(PASSPORT, _other_original), ORIGINAL),
+            ("of-a-file-that-never-came", _json(PASSPORT, _other_original), PASSPORT),
+            ("of-another-sha512", _json(PASSPORT, _other_sha512), ORIGINAL),
+            ("lacking", _json(PASSPORT, _no_passport), PASSPORT),
+            ("without-a-recipe", _json(PASSPORT, _no_recipe), CLIP_RECIPE),
+        )
     ),
 )

@@ -28,6 +28,13 @@ ORIGINAL = b"RIFF....WAVE" + bytes(range(256)) * 40
 SOURCE_SHA256 = hashlib.sha256(b"the whole of the other call").hexdigest()
 SCREEN_SHA256 = hashlib.sha256(b"the screenshot as it was received").hexdigest()
 DOCUMENT = "data/documents/contract-0193c0de-0000-7000-8000-000000000006.pdf"
+CONTRACT = b"%PDF-1.7 the contract"
+DAY_NOTES = (
+    "metadata/reconciliation/2026-11-20.1.note",
+    "metadata/reconciliation/2026-11-21.2.note",
+)
+WITHHELD_SHA256 = hashlib.sha256(b"a call that was withheld").hexdigest()
+ERASED_SHA256 = hashlib.sha256(b"a call that was erased").hexdigest()
 STATED_TAGS = ("bagit.txt", "bag-info.txt", "VERIFY.en.md", "VERIFY.ru.md")
 ACTS = (
     ("recording.ingested", "recording", RECORDING),
@@ -112,10 +119,31 @@ def note(origin: str, leaves: Sequence[bytes], key: Ed25519PrivateKey) -> bytes:
     """Return the signed head of a log."""
     root = base64.b64encode(tree_hash(leaves)).decode()
     body = f"{origin}\n{len(leaves)}\n{root}\n".encode()
+    return body + b"\n" + signature_line(origin, body, key)
+
+
+def day_note(origin: str, path: str, key: Ed25519PrivateKey, *more: Ed25519PrivateKey) -> bytes:
+    """Return the statement of the day that `path` names, signed by each key."""
+    day, version, _ = path.rpartition("/")[2].split(".")
+    counts = "calls 12\nanswered 9\nrecordings 8\nmatched 8\ngaps 1\nalarms 0\n"
+    body = (
+        f"audiatur-reconciliation/v1\nlog {origin}\nday {day}\n"
+        f"since {day}T00:00:00Z\nuntil {day}T23:59:59Z\nversion {version}\n"
+        f"supersedes {'-' if version == '1' else hashlib.sha256(b'before').hexdigest()}\n{counts}"
+        f"missing_sha256 {hashlib.sha256(b'missing').hexdigest()}\n"
+        f"statement_sha256 {hashlib.sha256(b'statement').hexdigest()}\n"
+        "entry 0193c0de-0000-7000-9000-000000000099\n"
+    ).encode()
+    lines = [signature_line(origin, body, one) for one in (key, *more)]
+    return b"\n".join([body, b"".join(lines)])
+
+
+def signature_line(name: str, body: bytes, key: Ed25519PrivateKey) -> bytes:
+    """Return the line by which a key signs a note. Source: C2SP signed-note."""
     raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    key_id = hashlib.sha256(origin.encode() + b"\n\x01" + raw).digest()[:4]
+    key_id = hashlib.sha256(name.encode() + b"\n\x01" + raw).digest()[:4]
     signature = base64.b64encode(key_id + key.sign(body)).decode()
-    return body + f"\n— {origin} {signature}\n".encode()
+    return f"— {name} {signature}\n".encode()
 
 
 def commit(label: str, salt: bytes, value: bytes) -> bytes:
@@ -135,6 +163,7 @@ class Forge:
     tsa_pem: bytes = b""
     older: int | None = None
     is_rebuilt: bool = False
+    earlier_log_keys: tuple[Ed25519PrivateKey, ...] = ()
 
     def __post_init__(self) -> None:
         last: dict[str, int] = {}
@@ -213,17 +242,100 @@ class Forge:
             f"data/recordings/{CLIPPED}/clip-01.derivation.json": jcs(derivation),
             f"data/screenshots/{SHOT}.png": picture,
             f"data/screenshots/{SHOT}.derivation.json": jcs(drawn),
-            DOCUMENT: b"%PDF-1.7 the contract",
-            "metadata/completeness.json": b'{"included":2,"withheld":1,"lost":0}',
+            DOCUMENT: CONTRACT,
+            "metadata/completeness.json": jcs(self.completeness()),
             "metadata/consent.json": b"[]",
             "metadata/custody.jsonl": b"".join(jcs(r) + b"\n" for r in self.rows),
             **decisions,
-            "metadata/passport.json": b'[{"recording":"..."}]',
+            "metadata/passport.json": jcs(self.passports()),
+            **{path: day_note(self.origin, path, self.log_key) for path in DAY_NOTES},
             f"metadata/policies/{policy_sha256}.json": policy,
             "VERIFY.en.md": b"# How to verify\n",
             "VERIFY.ru.md": "# Как проверить\n".encode(),
             **self.proofs(),
         }
+
+    def completeness(self) -> dict[str, object]:
+        """Return which calls there were, as a bundle names them."""
+        days = [path.rpartition("/")[2].split(".") for path in DAY_NOTES]
+        return {
+            "client": "0193c0de-0000-7000-8000-000000000007",
+            "from": "2026-11-19T21:00:00.000Z",
+            "until": "2026-11-21T21:00:00.000Z",
+            "included": [
+                {"recording": RECORDING, "files": [hashlib.sha256(ORIGINAL).hexdigest()]},
+                {"recording": CLIPPED, "files": [SOURCE_SHA256]},
+            ],
+            "withheld": [{"files": [WITHHELD_SHA256], "reason": "consent"}],
+            "lost": [
+                {"files": [ERASED_SHA256], "reason": "erased"},
+                {
+                    "files": [],
+                    "call": {
+                        "started_at": "2026-11-20T10:00:00.000Z",
+                        "duration_ms": 60_000,
+                        "direction": "inbound",
+                    },
+                    "reason": "unexplained",
+                    "by": "rule",
+                },
+            ],
+            "counts": {
+                "included": 2,
+                "withheld": {"consent": 1},
+                "lost": {"erased": 1, "unexplained": 1},
+                "sent_twice_with_other_bytes": 0,
+            },
+            "compared_with_calls_made": {
+                "days": [
+                    {"day": day, "note": path, "version": int(version)}
+                    for path, (day, version, _) in zip(DAY_NOTES, days, strict=True)
+                ],
+                "without_call_records": [],
+            },
+        }
+
+    def passports(self) -> list[dict[str, object]]:
+        """Return what is told of each exhibit, as far as verifiers look at it."""
+        contract: dict[str, object] = {
+            "what": "contract",
+            "title": 'No. 7 "inside":"nothing", 2026-01-12',
+            "sha256": hashlib.sha256(CONTRACT).hexdigest(),
+            "inside": DOCUMENT,
+        }
+        consent: dict[str, object] = {
+            "what": "document",
+            "title": "consent_form",
+            "sha256": hashlib.sha256(b"somebody's consent").hexdigest(),
+            "referenced_only": {"ru": "документ другого лица", "en": "a paper of somebody else"},
+        }
+        unknown = {"unknown": "computed of what goes out whole only"}
+        return [
+            {
+                "recording": RECORDING,
+                "files": [
+                    {
+                        "leg": "mixed",
+                        "sha256": hashlib.sha256(ORIGINAL).hexdigest(),
+                        "sha512": hashlib.sha512(ORIGINAL).hexdigest(),
+                    }
+                ],
+                "transformations": "none",
+                "documents": [contract, consent],
+            },
+            {
+                "recording": CLIPPED,
+                "files": [{"leg": "mixed", "sha256": SOURCE_SHA256, "sha512": unknown}],
+                "transformations": [f"data/recordings/{CLIPPED}/clip-01.derivation.json"],
+                "documents": "none",
+            },
+            {
+                "screenshot": SHOT,
+                "files": [{"sha256": SCREEN_SHA256}],
+                "transformations": [f"data/screenshots/{SHOT}.derivation.json"],
+                "documents": [contract],
+            },
+        ]
 
     def proofs(self) -> dict[str, bytes]:
         """Return what stands under `proof/` but for the statement."""
@@ -279,6 +391,9 @@ class Forge:
                     "created_at": "2026-11-21T12:00:00Z",
                     "origin": self.origin,
                     "log_vkey": vkey(self.origin, log_key),
+                    "earlier_log_vkeys": [
+                        vkey(self.origin, one.public_key()) for one in self.earlier_log_keys
+                    ],
                     "log_key_spki_sha256": hashlib.sha256(spki(log_key)).hexdigest(),
                     "checkpoint_sha256": hashlib.sha256(files["proof/checkpoint"]).hexdigest(),
                     "events": [
@@ -301,6 +416,22 @@ class Forge:
 
 
 SUMS = ("sha256", "sha512")
+
+
+def rotated() -> tuple[Forge, dict[str, bytes]]:
+    """Return a forge whose log has had another key before, and a bundle of days by both.
+
+    The first day is signed by the earlier key alone, the second by both, as while one follows the
+    other, and by somebody besides.
+    """
+    before = Ed25519PrivateKey.generate()
+    forge = Forge(earlier_log_keys=(before,))
+    first, second = DAY_NOTES
+    days = {
+        first: day_note(forge.origin, first, before),
+        second: day_note(forge.origin, second, Ed25519PrivateKey.generate(), before, forge.log_key),
+    }
+    return forge, forge.seal(forge.files() | days)
 
 
 def signed(statement: bytes, key: Ed25519PrivateKey) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from app.verifier.verify import Report, Result, Trusted
 from tests.verifier import forge as forging
 from tests.verifier.attacks import ATTACKS, INSIDE, ORIGINAL, Attack
 from tests.verifier.conftest import Authority, make_authority
-from tests.verifier.forge import TOP, Forge, fingerprint, write_folder, write_zip
+from tests.verifier.forge import TOP, Forge, fingerprint, rotated, write_folder, write_zip
 
 
 def checked(forge: Forge, files: dict[str, bytes], folder: Path, **trusted: object) -> Report:
@@ -26,8 +26,9 @@ def checked(forge: Forge, files: dict[str, bytes], folder: Path, **trusted: obje
     return verify.verify(bundle, held)
 
 
-def named(report: Report) -> set[str]:
-    return {problem.file for problem in report.problems}
+def named(report: Report, check: str = "") -> set[str]:
+    """Return the files that are named, by one check or by any."""
+    return {one.file for one in report.problems if check in {"", one.check}}
 
 
 def test_a_right_bundle_is_valid_as_a_folder_and_as_a_zip(forge: Forge, tmp_path: Path) -> None:
@@ -45,6 +46,16 @@ def test_a_story_that_begins_with_a_rebuilding_is_told_of(tmp_path: Path) -> Non
     assert [one.split(" begins")[0] for one in found.warnings] == [
         f"the story of {about}" for about in (forging.RECORDING, forging.CLIPPED)
     ]
+
+
+def test_days_that_an_earlier_key_of_the_log_signed_are_known_by_the_statement(
+    tmp_path: Path,
+) -> None:
+    forge, earlier = rotated()
+    assert checked(forge, earlier, tmp_path / "a").result is Result.VALID
+    forge.earlier_log_keys = ()
+    found = checked(forge, forge.seal(earlier), tmp_path / "b")
+    assert named(found, "reconciliation") == {forging.DAY_NOTES[0]}
 
 
 def test_without_a_key_nothing_can_be_said(forge: Forge, tmp_path: Path) -> None:
@@ -68,14 +79,14 @@ def test_an_attack_is_seen(forge: Forge, tmp_path: Path, attack: Attack, *, is_z
     else:
         report = checked(forge, files, tmp_path)
     assert report.result is Result.INVALID
-    assert attack.file in named(report)
+    assert attack.file in named(report, attack.check)
 
 
 @pytest.mark.parametrize("attack", INSIDE, ids=lambda a: a.name)
 def test_the_holder_of_the_key_cannot_do_this(forge: Forge, tmp_path: Path, attack: Attack) -> None:
     report = checked(forge, attack.do(forge, forge.bundle()), tmp_path)
     assert report.result is Result.INVALID
-    assert any(attack.file in file for file in named(report))
+    assert any(attack.file in file for file in named(report, attack.check)), report.problems
 
 
 def test_a_byte_more_in_any_file_is_seen_and_the_file_named(forge: Forge, tmp_path: Path) -> None:
