@@ -92,7 +92,7 @@ COMMANDS: Final = {
     "sweep": Place(
         "system",
         "sweep",
-        "Remove what interrupted uploads left in the store: objects that no row names.",
+        "Remove what was broken off and lies in the stores: objects that no row names.",
     ),
     "user": Place("people", "user", "People."),
     "verify": Place(

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.commands.shared import open_archive, say, settings_of
 from app.recordings import jobs as recordings
+from app.releases import sweeping
 from app.system import doctor as system
 
 
@@ -70,9 +71,9 @@ def jobs_retry(job_id: int) -> None:
 @click.command()
 @click.option("--older-than-hours", type=click.IntRange(min=0), default=6, show_default=True)
 def sweep(older_than_hours: int) -> None:
-    """Remove what interrupted uploads left in the store: objects that no row names."""
+    """Remove what was broken off and lies in the stores: objects that no row names."""
     with open_archive() as tools:
-        removed = recordings.sweep(
-            tools, older_than=tools.clock.now() - timedelta(hours=older_than_hours)
-        )
+        older_than = tools.clock.now() - timedelta(hours=older_than_hours)
+        removed = recordings.sweep(tools, older_than=older_than)
+        removed += sweeping.sweep_store(tools, older_than=older_than)
     click.echo(f"{removed} objects without a row were removed.")

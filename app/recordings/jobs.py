@@ -66,7 +66,7 @@ def sweep(tools: RecordingTools, *, older_than: datetime) -> int:
     """
     drafts = tools.archive.sweep_drafts(older_than)
     removed = 0
-    for batch in _batches(tools.archive.listed(older_than)):
+    for batch in batches(tools.archive.listed(older_than)):
         with tools.database.transaction() as session:
             known = set(
                 session.scalars(select(SealedRow.object_id).where(SealedRow.object_id.in_(batch)))
@@ -78,6 +78,7 @@ def sweep(tools: RecordingTools, *, older_than: datetime) -> int:
     return removed
 
 
-def _batches(ids: Iterator[UUID]) -> Iterator[list[UUID]]:
+def batches(ids: Iterator[UUID]) -> Iterator[list[UUID]]:
+    """Yield ids in lists that one question to the database can be about."""
     while batch := list(islice(ids, _BATCH)):
         yield batch

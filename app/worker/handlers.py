@@ -31,6 +31,7 @@ from app.releases.answers import handle_note_answer
 from app.releases.bundles import TASK as BUNDLE
 from app.releases.jobs import handle_bundle, handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
+from app.releases.sweeping import sweep_store
 from app.retention.erasures import CHECK, PURGE
 from app.retention.holds import MIRROR
 from app.retention.jobs import handle_check, handle_daily, handle_mirror, handle_purge
@@ -70,6 +71,10 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     SWEEP: (
         "17 * * * *",
         lambda tools: sweep(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
+    ),
+    "releases.sweep_store": (
+        "47 * * * *",
+        lambda tools: sweep_store(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
     "fixity.check_due": ("* * * * *", fixity.handle_check_due),
     "fixity.sample": ("25 4 * * *", fixity.handle_sample),

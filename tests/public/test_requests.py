@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -30,13 +31,16 @@ from app.public import form
 from app.public.form import FormBroken
 from app.public.intake import Busy, Intake, SenderSlow
 from app.public.main import PublicTools
-from app.public.requests import Requests
+from app.public.requests import Requests, SealedFile
+from app.releases import sweeping
+from app.releases.models import ReleaseItem
 from app.releases.tokens import ShareToken
-from storage.sealed import SealedRef, SealedStore
+from storage.sealed import SealedDraft, SealedRef, SealedStore
 from tests.conftest import Urls
 from tests.papers import pdf
 from tests.public.conftest import served
 from tests.public.requesting import SEND, WEEK, Asked, png
+from tests.releases.world import World
 
 
 def test_the_page_says_what_is_asked_and_by_when(asked: Asked) -> None:
@@ -179,6 +183,73 @@ def test_what_was_broken_off_before_its_bytes_went_is_finished(asked: Asked) -> 
     assert asked.uploads()[0].state == "kept"
     asked.take_over()
     assert asked.objects() == set()
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class DyingRequests(Requests):
+    """The process is killed after the bytes are sealed and before a row names them."""
+
+    def take(self, token: ShareToken, files: Sequence[SealedFile], words: str) -> frozenset[UUID]:
+        raise Killed(token, files, words)
+
+
+class DyingStore:
+    """A store of a process that is gone: it removes nothing any more."""
+
+    def __init__(self, inner: SealedStore) -> None:
+        self._inner = inner
+
+    def begin(self, object_id: UUID) -> SealedDraft:
+        return self._inner.begin(object_id)
+
+    def delete(self, object_id: UUID) -> None:
+        pass
+
+
+def test_what_was_sealed_and_never_written_down_is_swept(
+    asked: Asked, public_database: Database, own_db: Database, opened: Callable[[], World]
+) -> None:
+    world = opened()
+    asked.send(("a.png", png()))
+    (waiting,) = asked.uploads()
+    before = asked.objects()
+    token = ShareToken.parse(asked.token)
+    assert token is not None
+    store: Any = DyingStore(asked.worker.release)
+    intake = Intake(requests=DyingRequests(public_database), store=store)
+
+    async def form_with_a_file() -> AsyncIterator[bytes]:
+        yield (
+            b'--x\r\nContent-Disposition: form-data; name="files"; filename="b.png"\r\n\r\n'
+            + png("red")
+            + b"\r\n--x--\r\n"
+        )
+
+    with suppress(Killed):
+        asyncio.run(
+            intake.take(
+                token,
+                form_with_a_file(),
+                content_type="multipart/form-data; boundary=x",
+                content_length=None,
+            )
+        )
+    (left,) = asked.objects() - before
+    hour = timedelta(hours=1)
+    assert sweeping.sweep_store(asked.worker, older_than=datetime.now(UTC) - hour) == 0
+    assert left in asked.objects()
+    assert sweeping.sweep_store(asked.worker, older_than=datetime.now(UTC) + hour) == 1
+    assert asked.objects() == before
+    with own_db.transaction() as session:
+        copy = session.scalars(
+            select(ReleaseItem.object_id).where(ReleaseItem.release_id == world.release_id)
+        ).one()
+    assert {waiting.object_id, copy} == before
+    asked.take_over()
+    assert asked.uploads()[0].state == "kept"
 
 
 def test_the_same_sent_again_is_taken_once(asked: Asked) -> None:
