@@ -8,12 +8,15 @@ Source: RFC 6962, 2.1; RFC 9162, 2.1.3 and 2.1.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
+# To copy a hash that was begun costs a tenth less than to begin one and to join what it is of.
+_BEGUN_LEAF = sha256(b"\x00")
+_BEGUN_NODE = sha256(b"\x01")
 
 Node = Callable[[int, int], bytes]
 """`node(level, index)`: the hash of the whole subtree over the leaves from `index << level`."""
@@ -41,13 +44,33 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def leaf_hashes(leaves: Iterable[bytes]) -> list[bytes]:
+    """Return the hashes of many leaves, in less time than one by one."""
+    begin, hashes = _BEGUN_LEAF.copy, list[bytes]()
+    for leaf in leaves:
+        begun = begin()
+        begun.update(leaf)
+        hashes.append(begun.digest())
+    return hashes
+
+
+def _row_above(row: Sequence[bytes]) -> list[bytes]:
+    begin, hashes = _BEGUN_NODE.copy, list[bytes]()
+    for left, right in zip(row[::2], row[1::2], strict=True):
+        begun = begin()
+        begun.update(left)
+        begun.update(right)
+        hashes.append(begun.digest())
+    return hashes
+
+
 def fold(hashes: Sequence[bytes]) -> bytes:
     """Return the hash over a whole row of nodes, whose count is a power of two."""
-    row = list(hashes)
+    row = hashes
     if not row or len(row) & (len(row) - 1):
         raise ValueError("A whole subtree has a power of two of leaves.")
     while len(row) > 1:
-        row = [sha256(b"\x01" + a + b).digest() for a, b in zip(row[::2], row[1::2], strict=True)]
+        row = _row_above(row)
     return row[0]
 
 

@@ -42,7 +42,7 @@ from app.custody.rules import SALT_BYTES, commitment
 from app.custody.signing import Purpose
 from app.custody.tiles import WIDTH
 from app.custody.timestamps import StampInvalid
-from app.custody.tree import EMPTY_ROOT, Growing, Head, fold, leaf_hash
+from app.custody.tree import EMPTY_ROOT, Growing, Head, fold, leaf_hashes
 
 MOST_FINDINGS = 1000
 _PIECE = 1000
@@ -139,13 +139,17 @@ class Recount:
         self._rows: list[list[bytes]] = [[]]
         self._filled = filled
 
-    def add(self, hashed: bytes) -> None:
-        """Add a leaf by its hash; each whole tile is handed to `filled` with its place and root."""
-        self.size += 1
-        row = self._rows[0]
-        row.append(hashed)
-        if len(row) == WIDTH:
-            self._carry()
+    def extend(self, hashes: Sequence[bytes]) -> None:
+        """Add leaves by their hashes; each whole tile is handed to `filled` with place and root."""
+        at = 0
+        while at < len(hashes):
+            row = self._rows[0]
+            added = hashes[at : at + WIDTH - len(row)]
+            row += added
+            at += len(added)
+            self.size += len(added)
+            if len(row) == WIDTH:
+                self._carry()
 
     def _carry(self) -> None:
         level, end = 0, self.size
@@ -287,17 +291,22 @@ def _check_tree(
     tree = Recount(filled)
     whole = proofs.size_of(session)
     awaited, expected = next(signed, None), 0
-    for row in session.execute(_LEAVES, execution_options={"yield_per": _PIECE}):
-        while awaited is not None and awaited.head.size <= tree.size:
-            _compare(report, awaited, tree)
-            awaited = next(signed, None)
-        if row.seq != expected:
-            report.add("sequence", f"leaves from {expected} on are gone", seq=row.seq)
-        expected = row.seq + 1
-        _check_leaf(report, origin, row)
-        tree.add(row.leaf_hash)
-        if tree.size % _PIECE == 0:
-            told(tree.size, whole)
+    read = session.execute(_LEAVES, execution_options={"yield_per": _PIECE})
+    for rows in read.partitions():
+        for row, hashed in zip(rows, leaf_hashes(row.leaf for row in rows), strict=True):
+            if row.seq != expected:
+                report.add("sequence", f"leaves from {expected} on are gone", seq=row.seq)
+            expected = row.seq + 1
+            _check_leaf(report, origin, row, hashed)
+        hashes = [row.leaf_hash for row in rows]
+        while hashes:
+            while awaited is not None and awaited.head.size <= tree.size:
+                _compare(report, awaited, tree)
+                awaited = next(signed, None)
+            room = len(hashes) if awaited is None else awaited.head.size - tree.size
+            tree.extend(hashes[:room])
+            hashes = hashes[room:]
+        told(tree.size, whole)
     while awaited is not None:
         _compare(report, awaited, tree)
         awaited = next(signed, None)
@@ -314,8 +323,8 @@ def _compare(report: Report, signed: _Signed, tree: Recount) -> None:
         report.add(signed.check, f"the first {size} leaves are not those that were signed")
 
 
-def _check_leaf(report: Report, origin: str, row: Row[tuple[object, ...]]) -> None:
-    if leaf_hash(row.leaf) != row.leaf_hash:
+def _check_leaf(report: Report, origin: str, row: Row[tuple[object, ...]], hashed: bytes) -> None:
+    if hashed != row.leaf_hash:
         report.add("leaf", "its bytes differ from its hash", seq=row.seq, entry=row.entry_id)
     if row.id is None:
         report.add("entry", "its entry was removed", seq=row.seq, entry=row.entry_id)
