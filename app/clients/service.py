@@ -116,6 +116,31 @@ def upsert_client(
     return client, is_new
 
 
+def add_phone(
+    session: Session, actor: Actor, client: Client, *, contact: str, number: str, at: datetime
+) -> Contact:
+    """Give a number to the contact of this name, who is made where there is none.
+
+    The owner system may still tell otherwise: what it does not know of ends when it tells next.
+    """
+    queries.lock_name(session, "client", client.external_id)
+    known = [one for one in queries.contacts_of(session, client.id) if one.name == contact]
+    found = (
+        known[0]
+        if known
+        else Contact(id=new_id(), client_id=client.id, name=contact, is_management=False, phones=[])
+    )
+    if not known:
+        session.add(found)
+    found.left_at = None
+    found.phones.append(ContactPhone(number=number))
+    client.updated_at = at
+    session.flush()
+    _tell(session, actor, Act.CLIENT_CHANGED, client, ["contacts"], is_new=False, at=at)
+    enqueue(session, Job(task=ADOPT, args={"client_id": str(client.id)}))
+    return found
+
+
 def _write_contacts(
     session: Session,
     client: Client,

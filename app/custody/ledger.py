@@ -34,6 +34,8 @@ class Act(StrEnum):
     RECORDING_REBUILT = "recording.rebuilt"
     LOCK_DIFFERED = "lock.differed"
     LINK_CHANGED = "link.changed"
+    TRIAGE_SET_ASIDE = "triage.set_aside"
+    TRIAGE_PUT_BACK = "triage.put_back"
     CALL_EVENT_RECEIVED = "call_event.received"
     CALLS_RECEIVED = "calls.received"
     CALLS_COUNTED = "calls.counted"

@@ -389,6 +389,45 @@ class LinkChange(Base):
     reason: Mapped[str | None]
 
 
+class NoClient(StrEnum):
+    """Why a call is of no client."""
+
+    PRIVATE = "private"
+    WRONG_NUMBER = "wrong_number"
+    SUPPLIER = "supplier"
+    ADVERTISING = "advertising"
+    TEST = "test"
+    OTHER = "other"
+
+
+class TriageAside(Base):
+    """That somebody took a recording out of triage as of no client. Undone, never removed.
+
+    The recording stays as it is, and so does what may be done with it.
+    """
+
+    __tablename__ = "triage_asides"
+    __table_args__ = (
+        CheckConstraint(one_of("reason", NoClient), name="reason"),
+        CheckConstraint("num_nonnulls(undone_by, undone_at) IN (0, 2)", name="undone"),
+        Index(
+            "uq_triage_asides_open",
+            "recording_id",
+            unique=True,
+            postgresql_where=text("undone_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"))
+    reason: Mapped[str]
+    note: Mapped[str | None]
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    set_at: Mapped[datetime]
+    undone_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    undone_at: Mapped[datetime | None]
+
+
 class Screenshot(Base):
     """A picture of a screen, as it was sent.
 

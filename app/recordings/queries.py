@@ -16,7 +16,15 @@ from app.core.paging import Cursor
 from app.identity.actor import Actor
 from app.identity.models import Device
 from app.identity.permissions import Role
-from app.recordings.models import Leg, LinkChange, LinkedBy, Recording, Screenshot, SealedRow
+from app.recordings.models import (
+    Leg,
+    LinkChange,
+    LinkedBy,
+    Recording,
+    Screenshot,
+    SealedRow,
+    TriageAside,
+)
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -181,12 +189,51 @@ def links_to(session: Session, actor: Actor, event_id: UUID) -> Sequence[LinkCha
     ).all()
 
 
+def _is_aside() -> ColumnElement[bool]:
+    return (
+        select(TriageAside.id)
+        .where(TriageAside.recording_id == Recording.id, TriageAside.undone_at.is_(None))
+        .exists()
+    )
+
+
 def _untied() -> ColumnElement[bool]:
-    return and_(Event.client_id.is_(None), Recording.erased_at.is_(None))
+    return and_(Event.client_id.is_(None), Recording.erased_at.is_(None), ~_is_aside())
+
+
+def is_aside(session: Session, recording_id: UUID) -> bool:
+    """Say whether somebody said that a recording is of no client, and nobody put it back."""
+    query = select(TriageAside.id).where(
+        TriageAside.recording_id == recording_id, TriageAside.undone_at.is_(None)
+    )
+    return session.scalar(query) is not None
+
+
+def aside(
+    session: Session, actor: Actor, *, after: Cursor | None, limit: int
+) -> Sequence[tuple[Recording, Event, TriageAside]]:
+    """Return the recordings that somebody said to be of no client, the newest first."""
+    query = (
+        select(Recording, Event, TriageAside)
+        .join(Event, Event.id == Recording.event_id)
+        .join(TriageAside, TriageAside.recording_id == Recording.id)
+        .where(
+            TriageAside.undone_at.is_(None),
+            Event.client_id.is_(None),
+            Recording.erased_at.is_(None),
+            visible_to(actor),
+        )
+    )
+    if after is not None:
+        query = query.where(tuple_(Recording.started_at, Recording.id) < (after.at, after.id))
+    rows = session.execute(
+        query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def untied_count(session: Session, actor: Actor) -> int:
-    """Return how many recordings have an event without a client."""
+    """Return how many recordings have an event without a client, but for those set aside."""
     return session.scalars(
         select(func.count())
         .select_from(Recording)

@@ -68,7 +68,7 @@ def relink(
         raise EventNotFound
     if wanted.client_id is None:
         raise EventHasNoClient
-    _tie(session, actor, found, wanted, linked_by=LinkedBy.MANUAL, at=at, reason=reason)
+    tie(session, actor, found, wanted, linked_by=LinkedBy.MANUAL, at=at, reason=reason)
     return found
 
 
@@ -120,7 +120,7 @@ def adopt_by_event(session: Session, event_id: UUID, *, window: timedelta, at: d
     )
     for recording in adopted:
         session.refresh(recording, ["parties"])
-        _tie(session, Actor.system("linking"), recording, event, linked_by=LinkedBy.ADOPTED, at=at)
+        tie(session, Actor.system("linking"), recording, event, linked_by=LinkedBy.ADOPTED, at=at)
     return len(adopted)
 
 
@@ -151,12 +151,12 @@ def adopt_by_client(session: Session, client_id: UUID, *, at: datetime) -> int:
                 party.client_id = client_id
                 party.contact_id = people[0].id
                 party.how_identified = "number"
-        _tie(session, Actor.system("linking"), recording, event, linked_by=LinkedBy.CREATED, at=at)
+        tie(session, Actor.system("linking"), recording, event, linked_by=LinkedBy.CREATED, at=at)
         taken += 1
     return taken
 
 
-def _tie(  # noqa: PLR0913 - a change of a link has these parts; the later ones are named.
+def tie(  # noqa: PLR0913 - a change of a link has these parts; the later ones are named.
     session: Session,
     actor: Actor,
     recording: Recording,
@@ -166,6 +166,7 @@ def _tie(  # noqa: PLR0913 - a change of a link has these parts; the later ones 
     at: datetime,
     reason: str | None = None,
 ) -> None:
+    """Tie a recording to an event, with its parties, the history and the ledger."""
     before = recording.event_id
     recording.event_id = event.id
     recording.linked_by = linked_by

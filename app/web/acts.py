@@ -16,6 +16,8 @@ ACTS: Final = {
     Act.RECORDING_REPAIRED: N_("repaired from a whole copy"),
     Act.RECORDING_REBUILT: N_("brought back from the notes in the store"),
     Act.LINK_CHANGED: N_("tied to an event"),
+    Act.TRIAGE_SET_ASIDE: N_("said to be of no client"),
+    Act.TRIAGE_PUT_BACK: N_("put back among what waits for a client"),
     Act.CALL_EVENT_RECEIVED: N_("the exchange told of the call"),
     Act.PARTY_CHANGED: N_("it was corrected who was on the line"),
     Act.PARTY_CHANGE_PROPOSED: N_("a correction of who was on the line was proposed"),

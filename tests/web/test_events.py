@@ -91,7 +91,7 @@ def test_a_suggestion_says_why_and_ties_by_one_click(site: Site) -> None:
     assert wrong.status_code == 422
     assert "There is no event of this number." in card(wrong.text, waits)
     done = site.post(path, Role.MANAGER, form)
-    assert done.headers["location"] == "/events/triage?show=unknown"
+    assert done.headers["location"] == f"/events/triage?show=unknown&done={waits}"
     with site.house.making() as make:
         row = make.session.get_one(Recording, waits)
         event = make.session.get_one(Event, row.event_id)

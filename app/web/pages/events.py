@@ -1,10 +1,10 @@
-"""Events: the list, one with its recordings, and triage: recordings that a person must tie."""
+"""Events: the list, and one with its recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -23,22 +23,19 @@ from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.recordings import queries as recordings
-from app.recordings import service, suggesting
+from app.recordings import service
 from app.recordings.models import LinkChange, Recording, Screenshot
-from app.recordings.suggesting import Suggestion
 from app.web import client_words as said
 from app.web import edge
 from app.web.asked import EMPTY, Listed
 from app.web.asked import Words as Said
 from app.web.edge import Form
 from app.web.sections import Place, Section
-from app.web.words import N_, Words
+from app.web.words import N_
 
 _LISTED: Final = 50
-_DESK: Final = 20
 _FEWEST_WORDS: Final = 3
 _MOST_REASON: Final = 1000
-_MOST_NAME: Final = 500
 
 CanRead = Annotated[Actor, Depends(Requires(Permission.CLIENT_READ))]
 CanRelink = Annotated[Actor, Depends(Requires(Permission.RECORDING_RELINK))]
@@ -117,42 +114,6 @@ class EventPage:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guess:
-    """A suggestion in words."""
-
-    suggestion: Suggestion
-    kind: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """A recording that a person must tie, and what it may belong to."""
-
-    recording: Recording
-    event: Event
-    client: Client | None
-    agent: str
-    guesses: tuple[Guess, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriagePage:
-    """Recordings that a person must tie, the newest first."""
-
-    title: str
-    show: str
-    rows: tuple[Waiting, ...]
-    untied: int
-    may_relink: bool
-    base: str
-    next_cursor: str | None
-    is_first: bool
-    wrong: str = ""
-    wrong_recording: UUID | None = None
-
-
 class EventsAsked(Listed):
     """What the list is narrowed to."""
 
@@ -160,12 +121,6 @@ class EventsAsked(Listed):
     client: Said = None
     agent: Said = None
     state: Annotated[Literal["open", "closed"] | None, EMPTY] = None
-
-
-class TriageAsked(Listed):
-    """Which recordings: of no known client, or of events that the archive made."""
-
-    show: Literal["unknown", "made"] = "unknown"
 
 
 # --- pages ---------------------------------------------------------------------------------------
@@ -220,14 +175,6 @@ def list_events(
     return edge.render(call, actor, session, "events/list.html", page, words=words)
 
 
-@router.get("/events/triage")
-def show_triage(
-    call: Request, actor: CanRead, session: SessionDep, asked: Annotated[TriageAsked, Query()]
-) -> Response:
-    """Show recordings that a person must tie, each with what it may belong to."""
-    return _triage(call, actor, session, asked)
-
-
 @router.get("/events/{event_id}")
 def show_event(call: Request, event_id: UUID, actor: CanRead, session: SessionDep) -> Response:
     """Show an event with its recordings, screenshots and how they were tied."""
@@ -265,62 +212,6 @@ def relink(
         )
     service.relink(session, actor, recording_id, **told, at=clock.now())
     return edge.see(f"/events/{target.id if target else event_id}")
-
-
-@router.post("/events/triage/{untied_id}/link")
-def link(
-    call: Request,
-    untied_id: UUID,
-    form: Form,
-    actor: CanRelink,
-    session: SessionDep,
-    *,
-    clock: ClockDep,
-) -> Response:
-    """Tie a recording to the event that was suggested or named."""
-    words = edge.words_of(call, actor, session)
-    event = queries.event_by_external_id(session, form.get("event"))
-    wrong = ""
-    if event is None or not queries.is_seen(session, actor, event.client_id):
-        wrong = words.gettext("There is no event of this number.")
-    elif event.client_id is None:
-        wrong = words.gettext("That event has no client yet itself.")
-    if wrong:
-        return _triage(call, actor, session, _shown(form.get("show")), wrong, untied_id)
-    reason = form.get("reason")[:_MOST_REASON] or words.gettext("Tied in triage.")
-    service.relink(
-        session, actor, untied_id, event=form.get("event"), reason=reason, at=clock.now()
-    )
-    return edge.see("/events/triage", {"show": _shown(form.get("show")).show})
-
-
-@router.post("/events/triage/{untied_id}/client")
-def make_client(
-    call: Request,
-    untied_id: UUID,
-    form: Form,
-    actor: CanRelink,
-    session: SessionDep,
-    *,
-    clock: ClockDep,
-) -> Response:
-    """Make a client and its contact of an unknown number; all its calls are tied at once."""
-    actor.must(Permission.CLIENT_WRITE)
-    words = edge.words_of(call, actor, session)
-    firm, contact = form.get("firm"), form.get("contact")
-    if not (1 <= len(firm) <= _MOST_NAME and 1 <= len(contact) <= _MOST_NAME):
-        wrong = words.gettext("Name the firm and the person.")
-        return _triage(call, actor, session, TriageAsked(), wrong, untied_id)
-    made = service.make_client(
-        session,
-        actor,
-        untied_id,
-        firm=firm,
-        contact=contact,
-        region=words.region,
-        at=clock.now(),
-    )
-    return edge.see(f"/clients/{made.id}")
 
 
 # --- how they are shown --------------------------------------------------------------------------
@@ -379,59 +270,3 @@ def _event(  # noqa: PLR0913 - what is wrong with the form stands beside its fie
     )
     status = 422 if wrong else 200
     return edge.render(call, actor, session, "events/event.html", page, words=words, status=status)
-
-
-def _shown(show: str) -> TriageAsked:
-    return TriageAsked(show="made" if show == "made" else "unknown")
-
-
-def _triage(
-    call: Request,
-    actor: Actor,
-    session: Session,
-    asked: TriageAsked,
-    wrong: str = "",
-    recording: UUID | None = None,
-) -> Response:
-    words = edge.words_of(call, actor, session)
-    after = Cursor.decode(asked.cursor) if asked.cursor else None
-    found = recordings.untied(
-        session, actor, is_made=asked.show == "made", after=after, limit=_DESK + 1
-    )
-    last = found[_DESK - 1][0] if len(found) > _DESK else None
-    names = disputes.agents(session, (one.agent for one, _, _ in found))
-    page = TriagePage(
-        title=words.gettext("Triage"),
-        show=asked.show,
-        rows=tuple(
-            Waiting(
-                recording=one,
-                event=event,
-                client=client,
-                agent=names.get(one.agent or "", one.agent or ""),
-                guesses=tuple(
-                    _guess(guess, words)
-                    for guess in suggesting.suggestions(
-                        session, actor, one, client_id=client.id if client else None
-                    )
-                ),
-            )
-            for one, event, client in found[:_DESK]
-        ),
-        untied=recordings.untied_count(session, actor),
-        may_relink=Permission.RECORDING_RELINK in actor.permissions,
-        base=f"/events/triage?show={asked.show}&",
-        next_cursor=Cursor(at=last.started_at, id=last.id).encode() if last else None,
-        is_first=after is None,
-        wrong=wrong,
-        wrong_recording=recording,
-    )
-    status = 422 if wrong else 200
-    return edge.render(call, actor, session, "events/triage.html", page, words=words, status=status)
-
-
-def _guess(found: Suggestion, words: Words) -> Guess:
-    why = [words.gettext(said.WHY[one]) for one in found.reasons]
-    apart = words.since(found.distance + timedelta(seconds=59))
-    why.append(words.gettext("%(long)s apart") % {"long": apart})
-    return Guess(suggestion=found, kind=said.kind(found.event.kind, words), why=", ".join(why))

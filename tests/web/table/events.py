@@ -18,6 +18,10 @@ FORMS = {
     "/events/{event_id}/relink": TIERS,
     "/events/triage/{untied_id}/link": TIERS,
     "/events/triage/{untied_id}/client": TIERS,
+    "/events/triage/{untied_id}/number": TIERS,
+    "/events/triage/{untied_id}/aside": TIERS,
+    "/events/triage/{untied_id}/back": TIERS,
+    "/events/triage/{untied_id}/undo": TIERS,
 }
 NUMBER = "+74950007701"
 
