@@ -47,6 +47,7 @@ from app.identity.routes import router as identity
 from app.inspection import detection, papers
 from app.inspection.examiner import examiner
 from app.inspection.routes import router as searches
+from app.learning.routes import router as learning
 from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
 from app.recordings.call_routes import router as calls
@@ -101,6 +102,7 @@ ROUTERS = (
     policy,
     playback,
     marks,
+    learning,
     disputes,
     dispute_work,
     dispute_reports,

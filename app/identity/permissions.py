@@ -47,6 +47,9 @@ class Permission(StrEnum):
     DISPUTE_READ = "dispute:read"
     DISPUTE_MOVE = "dispute:move"
     EXHIBIT_PREVIEW = "exhibit:preview"
+    LEARNING_READ = "learning:read"
+    LEARNING_WRITE = "learning:write"
+    LEARNING_LEAD = "learning:lead"
     RELEASE_REQUEST = "release:request"
     RELEASE_APPROVE = "release:approve"
     RELEASE_REVOKE = "release:revoke"
@@ -108,6 +111,7 @@ _COMPLIANCE = _EVERYBODY | {
     _P.REVIEW_DECIDE,
     _P.DISPUTE_READ,
     _P.EXHIBIT_PREVIEW,
+    _P.LEARNING_READ,
     _P.RELEASE_READ,
     _P.RELEASE_REVOKE,
     _P.RETENTION_READ,
@@ -119,7 +123,9 @@ _COMPLIANCE = _EVERYBODY | {
 _BINDING = {_P.DISPUTE_MOVE, _P.RETENTION_WRITE, _P.HOLD_WRITE, _P.ERASURE_APPROVE}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.AGENT: frozenset(_EVERYBODY | {_P.RECORDING_LISTEN, _P.ASSERTION_PROPOSE}),
+    Role.AGENT: frozenset(
+        _EVERYBODY | {_P.RECORDING_LISTEN, _P.ASSERTION_PROPOSE, _P.LEARNING_READ}
+    ),
     Role.MANAGER: frozenset(
         _EVERYBODY
         | {
@@ -141,16 +147,26 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.DISPUTE_WRITE,
             _P.DISPUTE_MOVE,
             _P.EXHIBIT_PREVIEW,
+            _P.LEARNING_READ,
+            _P.LEARNING_WRITE,
+            _P.LEARNING_LEAD,
             _P.RELEASE_REQUEST,
             _P.RELEASE_READ,
             _P.RELEASE_REVOKE,
         }
     ),
-    Role.REVIEWER: frozenset(_COMPLIANCE),
+    Role.REVIEWER: frozenset(_COMPLIANCE | {_P.LEARNING_WRITE}),
     Role.APPROVER: frozenset(
         _COMPLIANCE
         | _BINDING
-        | {_P.NOTICE_APPROVE, _P.POLICY_ACTIVATE, _P.PROCESSOR_APPROVE, _P.RELEASE_APPROVE}
+        | {
+            _P.LEARNING_WRITE,
+            _P.LEARNING_LEAD,
+            _P.NOTICE_APPROVE,
+            _P.POLICY_ACTIVATE,
+            _P.PROCESSOR_APPROVE,
+            _P.RELEASE_APPROVE,
+        }
     ),
     Role.LEGAL: frozenset(
         _COMPLIANCE
@@ -197,6 +213,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.POLICY_READ,
             _P.REVIEW_READ,
             _P.DISPUTE_READ,
+            _P.LEARNING_READ,
             _P.RELEASE_READ,
             _P.RETENTION_READ,
             _P.LEDGER_READ,

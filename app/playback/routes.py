@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -106,25 +106,49 @@ def get_audio(
     The decision is asked at each request, a range request too, and again on the way.
     """
     asked, recipient, asker = asking.question_of(actor, purpose)
+
+    def about(session: Session) -> tuple[UUID, Question, HeardLeg | None]:
+        recordings.find(session, actor, recording_id)
+        question = consent.question(
+            session, purpose=asked, recipient_class=recipient, requested_by=asker
+        )
+        return recording_id, question, leg
+
     try:
-        with database.transaction() as session:
-            recordings.find(session, actor, recording_id)
-            question = consent.question(
-                session, purpose=asked, recipient_class=recipient, requested_by=asker
-            )
-            # Decided first: which legs there are, and how long, is told to nobody who may not hear.
-            permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
-            sound = door.sound_of(session, recording_id, leg=leg, form=form)
-            size = sound.ref.size_bytes
-            try:
-                wanted = parse_range(request.headers.get("range"), size)
-            except RangeUnsatisfiable:
-                return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
-            part = wanted or ByteRange(start=0, end=size)
-            stamp = door.tell(session, actor, permit, sound, part=part, at=clock.now())
+        return listened(request, actor, archive, about, form=form)
     except ConsentRefused as exc:
         asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise
+
+
+def listened(
+    request: Request,
+    actor: Actor,
+    archive: SealedReader,
+    about: Callable[[Session], tuple[UUID, Question, HeardLeg | None]],
+    *,
+    form: Form | None = None,
+) -> Response:
+    """Answer with sound. `about` finds what is to be heard, what the rules are asked, and which leg.
+
+    Raises:
+        ConsentRefused: they do not allow it. The caller remembers the attempt.
+        ConsentChanged: they did a moment ago.
+        LegNotFound, NotPlayableYet, SoundErased, SoundAway: there is no such sound now.
+    """
+    database, clock = request.app.state.database, request.app.state.clock
+    with database.transaction() as session:
+        recording_id, question, leg = about(session)
+        # Decided first: which legs there are, and how long, is told to nobody who may not hear.
+        permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
+        sound = door.sound_of(session, recording_id, leg=leg, form=form)
+        size = sound.ref.size_bytes
+        try:
+            wanted = parse_range(request.headers.get("range"), size)
+        except RangeUnsatisfiable:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+        part = wanted or ByteRange(start=0, end=size)
+        stamp = door.tell(session, actor, permit, sound, part=part, at=clock.now())
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Length": str(part.length),
