@@ -29,7 +29,7 @@ class FormNotFound(NotFound):
 
 
 class FormInvalid(Invalid):
-    """A form has one to thirty questions, each once, and one of them has weight."""
+    """A form has a name and one to thirty questions, each once, and one of them has weight."""
 
 
 class AnswersDiffer(Invalid):

@@ -18,6 +18,7 @@ from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.inspection import joining
 from app.learning import agents, appraising, calibrating, forms, library
 from app.learning.appraising import Filled
 from app.learning.forms import FormWords
@@ -60,9 +61,15 @@ from app.learning.schemas import (
     PersonRead,
     ReplyWrite,
 )
-from app.inspection import joining
 from app.playback import asking
-from app.playback.door import ConsentChanged, HeardLeg, LegNotFound, NotPlayableYet, SoundAway, SoundErased
+from app.playback.door import (
+    ConsentChanged,
+    HeardLeg,
+    LegNotFound,
+    NotPlayableYet,
+    SoundAway,
+    SoundErased,
+)
 from app.playback.routes import Archive, listened
 from app.recordings.service import RecordingNotFound
 

@@ -129,7 +129,7 @@ def listened(
     *,
     form: Form | None = None,
 ) -> Response:
-    """Answer with sound. `about` finds what is to be heard, what the rules are asked, and which leg.
+    """Answer with sound. `about` finds what is heard, what the rules are asked, and which leg.
 
     Raises:
         ConsentRefused: they do not allow it. The caller remembers the attempt.

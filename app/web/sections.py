@@ -26,13 +26,14 @@ class Place(IntEnum):
     DISPUTES = 6
     REVIEW = 7
     RELEASES = 8
-    REPORTS = 9
-    NOTICES = 10
-    RULES = 11
-    KEEPING = 12
-    PEOPLE = 13
-    SYSTEM = 14
-    HELP = 15
+    LEARNING = 9
+    REPORTS = 10
+    NOTICES = 11
+    RULES = 12
+    KEEPING = 13
+    PEOPLE = 14
+    SYSTEM = 15
+    HELP = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

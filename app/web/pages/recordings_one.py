@@ -35,11 +35,12 @@ from app.recordings.models import Direction, InspectionState, Leg, Recording
 from app.recordings.schemas import NoticesRead
 from app.retention import keeping
 from app.retention import subjects as keeping_of
-from app.web import acts, edge, heard, lookups, places, player
+from app.web import acts, edge, heard, lookups, places, player, teaching
 from app.web.edge import Form
 from app.web.heard import Heard
 from app.web.pages.recordings import DIRECTIONS
 from app.web.player import KIND_MARKS, KINDS, Asked
+from app.web.teaching import Teaching
 from app.web.words import N_, Words
 
 router = edge.page_router()
@@ -174,6 +175,7 @@ class RecordingPage:
     sees_keeping: bool
     history: tuple[Happened, ...]
     sees_history: bool
+    teaching: Teaching | None
 
 
 @router.get("/recordings/{recording_id}")
@@ -312,6 +314,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
             for one in entries
         ),
         sees_history=Permission.LEDGER_READ in actor.permissions,
+        teaching=teaching.of(session, actor, found),
     )
     return edge.render(
         call,
