@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0046"
-down_revision = "0044a"
+down_revision = "0045"
 branch_labels = None
 depends_on = None
 
