@@ -48,6 +48,7 @@ from app.inspection import detection, papers
 from app.inspection.examiner import examiner
 from app.inspection.routes import router as searches
 from app.learning.routes import router as learning
+from app.mail.routes import router as mail
 from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
 from app.recordings.call_routes import router as calls
@@ -103,6 +104,7 @@ ROUTERS = (
     playback,
     marks,
     learning,
+    mail,
     disputes,
     dispute_work,
     dispute_reports,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -15,6 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core.addresses import is_address
 from app.core.errors import Invalid
 
 MEBIBYTE = 1024 * 1024
@@ -164,6 +166,26 @@ class Settings(BaseSettings):
         default="none",
         description="What binds an account of the same name at first use; by `none` only an admin.",
     )
+    smtp_host: str | None = Field(
+        default=None, description="Mail server; without one no mail is sent and all else works."
+    )
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=587, description="Port of the mail server."
+    )
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the way to the mail server is encrypted."
+    )
+    smtp_ca_file: Path | None = Field(
+        default=None, description="Root certificates for the mail server, if not the machine's."
+    )
+    smtp_user: str | None = Field(default=None, description="Log-in at the mail server.")
+    smtp_password: SecretStr | None = Field(default=None, description="Password of that log-in.")
+    smtp_from: str | None = Field(
+        default=None, description="Sender of mail, as `Archive <archive@example.com>`."
+    )
+    checkpoint_mail: Literal["none", "own", "clients"] = Field(
+        default="clients", description="Who is mailed the checkpoint of each month."
+    )
     workers: Annotated[int, Field(ge=0, le=32)] = Field(
         default=1, description="Worker processes that `serve` starts."
     )
@@ -272,9 +294,23 @@ class Settings(BaseSettings):
                 "with AUDIATUR_OIDC_ISSUER, AUDIATUR_OIDC_CLIENT_ID and "
                 "AUDIATUR_OIDC_CLIENT_SECRET are needed too"
             )
+        self._must_have_whole_mail()
         if self.tsa_urls and self.tsa_roots_file is None:
             raise ValueError("with AUDIATUR_TSA_URLS, AUDIATUR_TSA_ROOTS_FILE is needed too")
         return self
+
+    def _must_have_whole_mail(self) -> None:
+        """Refuse a mail server without a sender, and a password that would go in the clear."""
+        sender = parseaddr(self.smtp_from or "")[1]
+        is_one_line = (self.smtp_from or "").isprintable()
+        if self.smtp_from and not (is_one_line and is_address(sender)):
+            raise ValueError("AUDIATUR_SMTP_FROM is no address of mail")
+        if self.smtp_host and not self.smtp_from:
+            raise ValueError("with AUDIATUR_SMTP_HOST, AUDIATUR_SMTP_FROM is needed too")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("AUDIATUR_SMTP_USER and AUDIATUR_SMTP_PASSWORD go together")
+        if self.smtp_password and self.smtp_tls == "none":
+            raise ValueError("AUDIATUR_SMTP_TLS=none would send the password in the clear")
 
     def _is_any_set(self, *names: str) -> bool:
         return any(getattr(self, name) is not None for name in names)

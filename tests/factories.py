@@ -166,13 +166,19 @@ class Make:
         return client
 
     def contact(
-        self, client: Client, *, phones: Sequence[str] = (), is_management: bool = True
+        self,
+        client: Client,
+        *,
+        phones: Sequence[str] = (),
+        is_management: bool = True,
+        email: str | None = None,
     ) -> Contact:
         contact = Contact(
             id=new_id(),
             client_id=client.id,
             name=f"Директор {next(_count)}",
             position="директор",
+            email=email,
             is_management=is_management,
             phones=[ContactPhone(number=number) for number in phones],
         )

@@ -28,6 +28,9 @@ from app.disputes.service import person
 from app.documents.models import Document
 from app.identity.actor import Actor
 from app.identity.secrets import digest, new_secret
+from app.mail import service as mail
+from app.mail.models import Kind
+from app.mail.service import Letter
 
 
 def ask(  # noqa: PLR0913 - a request has these parts; all but three are named.
@@ -145,6 +148,21 @@ def open_link(
     token = new_secret("")
     row.token_digest, row.token_expires_at = digest(token), expires_at
     return _changed(session, actor, row, at=at, link_until=expires_at.isoformat()), token
+
+
+def mail_link(session: Session, row: DocumentRequest, url: str, *, at: datetime) -> bool:
+    """Ask for a letter with a link for uploading, to whom was asked; False without an address."""
+    if row.contact_id is None or row.token_expires_at is None:
+        return False
+    letter = Letter(
+        kind=Kind.REQUEST_LINK,
+        about=("request", row.id),
+        occasion=str(new_id()),
+        secret=url,
+        facts={"until": row.token_expires_at.isoformat()},
+    )
+    mail.withdraw(session, letter.about)  # An earlier link has ended with this one.
+    return mail.to_contact(session, row.contact_id, letter, at=at)
 
 
 def _request(session: Session, dispute_id: UUID, request_id: UUID) -> DocumentRequest:

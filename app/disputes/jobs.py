@@ -23,8 +23,9 @@ class Tools(Protocol):
 
 
 def handle_remind(tools: Tools) -> None:
-    """Note the deadlines that are near or over."""
+    """Note the deadlines that are near or over, and let those who promised be told by mail."""
     with tools.database.transaction() as session:
         noted = reminders.note_due(session, at=tools.clock.now())
+        reminders.tell(session, at=tools.clock.now())
     if noted:
         _log.info("disputes.reminded", noted=noted)

@@ -616,14 +616,22 @@ def add_reminder(session: Session, one: Deadline, urgency: Urgency, *, at: datet
     return added.scalar_one_or_none() is not None
 
 
-def untold_reminders(session: Session, *, limit: int) -> Sequence[DisputeReminder]:
-    """Return reminders that nobody was told of, the oldest first, and lock them."""
+def untold_reminders(
+    session: Session, *, noted_after: datetime, limit: int
+) -> Sequence[DisputeReminder]:
+    """Return new reminders of people with an address who were not told, and lock them."""
     return session.scalars(
         select(DisputeReminder)
-        .where(DisputeReminder.told_at.is_(None))
+        .join(User, User.id == DisputeReminder.person_id)
+        .where(
+            DisputeReminder.told_at.is_(None),
+            DisputeReminder.noted_at > noted_after,
+            User.email.is_not(None),
+            User.disabled_at.is_(None),
+        )
         .order_by(DisputeReminder.noted_at, DisputeReminder.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=DisputeReminder, skip_locked=True)
     ).all()
 
 

@@ -1,14 +1,19 @@
-"""Deadlines that come near or have passed, as rows that whoever sends mail takes and marks."""
+"""Deadlines that come near or have passed, each noted once and told by mail once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from app.disputes import queries, rules
 from app.disputes.models import DisputeReminder
+from app.mail import service as mail
+from app.mail.models import Kind
+from app.mail.service import Letter
+
+_AT_ONCE = 500
+_TOLD_WITHIN = timedelta(days=2)
 
 
 def note_due(session: Session, *, at: datetime) -> int:
@@ -21,22 +26,22 @@ def note_due(session: Session, *, at: datetime) -> int:
     return noted
 
 
-def untold(session: Session, *, limit: int) -> Sequence[DisputeReminder]:
-    """Return what nobody was told of yet, the oldest first; locked, so that others skip it."""
-    return queries.untold_reminders(session, limit=limit)
+def tell(session: Session, *, at: datetime) -> int:
+    """Ask for a letter for each new reminder of a person who has an address; return how many.
 
-
-def payload(row: DisputeReminder) -> dict[str, str]:
-    """Return what a job that tells of it is given: ids and codes, no words."""
-    return {
-        "reminder_id": str(row.id),
-        "dispute_id": str(row.dispute_id),
-        "subject_kind": row.subject_kind,
-        "subject_id": str(row.subject_id),
-        "urgency": row.urgency,
-        "due_at": row.due_at.isoformat(),
-        "person_id": str(row.person_id),
-    }
+    What was noted before a person had an address, two days ago or longer, is not told any more.
+    """
+    rows = queries.untold_reminders(session, noted_after=at - _TOLD_WITHIN, limit=_AT_ONCE)
+    for row in rows:
+        letter = Letter(
+            kind=Kind.DEADLINE,
+            about=("dispute", row.dispute_id),
+            occasion=str(row.id),
+            facts={"due": row.due_at.isoformat(), "urgency": row.urgency},
+        )
+        mail.to_person(session, row.person_id, letter, at=at)
+        mark_told(session, row, at=at)
+    return len(rows)
 
 
 def mark_told(session: Session, row: DisputeReminder, *, at: datetime) -> None:

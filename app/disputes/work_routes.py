@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.orm import Session
 
 from app.core.deps import ClockDep, SessionDep
@@ -327,19 +327,25 @@ def ask_for_documents(
     status_code=201,
     responses=problems(*WRITING, RequestNotFound, RequestCannot),
 )
-def open_request_link(
+def open_request_link(  # noqa: PLR0913, PLR0917 - what the framework injects.
     dispute_id: UUID,
     request_id: UUID,
+    request: Request,
     body: LinkTold,
     actor: CanWrite,
     session: SessionDep,
     clock: ClockDep,
 ) -> LinkMade:
-    """Make the token of a link for uploading; it is told this once, and an earlier one ends."""
+    """Make the token of a link for uploading, told this once; an earlier one ends.
+
+    Where whom was asked has an address, the link goes there by mail too.
+    """
     at = clock.now()
     row, token = asking.open_link(
         session, actor, dispute_id, request_id, expires_at=at + timedelta(days=body.days), at=at
     )
+    public = str(request.app.state.public_url).rstrip("/")
+    asking.mail_link(session, row, f"{public}/r/{token}", at=at)
     return LinkMade(request=_request(session, row), token=token)
 
 

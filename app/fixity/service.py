@@ -18,6 +18,10 @@ from app.fixity import queries
 from app.fixity.models import FixityCheck, Occasion, Outcome, Over
 from app.fixity.queries import Subject
 from app.identity.actor import Actor
+from app.identity.permissions import Permission
+from app.mail import service as mail
+from app.mail.models import Kind
+from app.mail.service import Letter
 from app.recordings.models import SealedRow
 from app.recordings.service import REFRESH_FLAG
 
@@ -98,9 +102,16 @@ def write_down(
         _tell(session, actor, found, about, row.sha256, at=at)
     if not found.is_well:
         _log.error("fixity.failed", object_id=str(found.object_id), outcome=found.outcome)
+        alarm(session, at=at)
         if about.is_original and about.recording_id is not None:
             _put_apart(session, about.recording_id, at=at)
     return about
+
+
+def alarm(session: Session, *, at: datetime) -> None:
+    """Let administrators be told that something kept is not what came in; once in an hour."""
+    letter = Letter(kind=Kind.ALARM, about=("system", UUID(int=0)), occasion=f"{at:%Y-%m-%dT%H}")
+    mail.to_those_with(session, Permission.JOB_RETRY, letter, at=at)
 
 
 def _tell(

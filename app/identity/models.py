@@ -50,6 +50,7 @@ class User(Base):
     totp_since: Mapped[datetime | None]
     totp_last_step: Mapped[int | None]
     language: Mapped[str | None]
+    email: Mapped[str | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 

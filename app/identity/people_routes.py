@@ -70,6 +70,7 @@ def add_user(
         role=body.role,
         full_name=body.full_name,
         agent_ref=body.agent_ref,
+        email=body.email,
         at=clock.now(),
     )
     return UserRead.of(user, api_keys=0)
@@ -90,6 +91,7 @@ def put_user(
         role=body.role,
         full_name=body.full_name,
         agent_ref=body.agent_ref,
+        email=body.email,
         at=clock.now(),
     )
     keys = queries.keys_of_users(session, clock.now())

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.core.addresses import Address
 from app.core.text import KEPT, Text
 from app.identity.models import Device, Office, User, WebSession
 from app.identity.passwords import LONGEST
@@ -112,12 +113,14 @@ class UserCreate(_Told):
     role: Role
     full_name: Text | None = None
     agent_ref: Text | None = None
+    email: Address | None = None
 
 
 class UserWrite(_Told):
     role: Role
     full_name: Text
     agent_ref: Text | None = None
+    email: Address | None = None
 
 
 class UserRead(BaseModel):
@@ -128,6 +131,7 @@ class UserRead(BaseModel):
     full_name: str
     role: Role
     agent_ref: str | None
+    email: str | None
     created_at: AwareDatetime
     disabled_at: AwareDatetime | None
     has_password: bool
@@ -142,6 +146,7 @@ class UserRead(BaseModel):
             full_name=row.full_name,
             role=Role(row.role),
             agent_ref=row.agent_ref,
+            email=row.email,
             created_at=row.created_at,
             disabled_at=row.disabled_at,
             has_password=row.password_hash is not None,

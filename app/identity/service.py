@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.core.addresses import is_address
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.ids import new_id
 from app.custody import ledger
@@ -31,6 +32,10 @@ class NameTaken(Conflict):
 
 class NameInvalid(Invalid):
     """A name has 1 to 64 letters, digits, dots, dashes, underscores or at-signs."""
+
+
+class AddressInvalid(Invalid):
+    """It is no address of mail."""
 
 
 class UserNotFound(NotFound):
@@ -59,6 +64,12 @@ def _checked(name: str) -> str:
     return name
 
 
+def _checked_address(address: str | None) -> str | None:
+    if address is None or is_address(address):
+        return address
+    raise AddressInvalid
+
+
 def add_user(  # noqa: PLR0913 - a person has these parts; all but three are named.
     session: Session,
     actor: Actor,
@@ -68,12 +79,14 @@ def add_user(  # noqa: PLR0913 - a person has these parts; all but three are nam
     at: datetime,
     full_name: str | None = None,
     agent_ref: str | None = None,
+    email: str | None = None,
     password: str | None = None,
 ) -> User:
     """Make a person known.
 
     Raises:
         NameTaken: somebody has this name already.
+        AddressInvalid: no letter can be sent there.
         ProofNeeded: an administrator is made from a browser without a fresh proof.
         PasswordTooShort, PasswordCommon, PasswordNamesYou: the password is none.
     """
@@ -86,6 +99,7 @@ def add_user(  # noqa: PLR0913 - a person has these parts; all but three are nam
         full_name=full_name or name,
         role=role,
         agent_ref=normalised(agent_ref),
+        email=_checked_address(email),
         password_hash=passwords.hashed(password) if password else None,
         has_long_password=password is not None,
         created_at=at,
@@ -163,6 +177,7 @@ def change_user(  # noqa: PLR0913 - what of a person may be changed; all but thr
     role: Role,
     full_name: str,
     agent_ref: str | None,
+    email: str | None,
     at: datetime,
 ) -> User:
     """Make of a person what is told; another role ends his log-ins.
@@ -172,11 +187,13 @@ def change_user(  # noqa: PLR0913 - what of a person may be changed; all but thr
         ProofNeeded: an administrator is made from a browser without a fresh proof.
         OwnRole: nobody changes his own role.
         LastAdministrator: somebody must be left who can do this.
+        AddressInvalid: no letter can be sent there.
         NameTaken: softphones call somebody else so.
     """
     user = _user(session, name)
     user.full_name = full_name
     user.agent_ref = normalised(agent_ref)
+    user.email = _checked_address(email)
     if user.role != role:
         if actor.id == user.id:
             raise OwnRole
@@ -194,6 +211,19 @@ def change_user(  # noqa: PLR0913 - what of a person may be changed; all but thr
     except IntegrityError as exc:
         raise NameTaken(f"Softphones call somebody else {agent_ref}.") from exc
     return user
+
+
+def set_address(session: Session, actor: Actor, address: str | None, *, at: datetime) -> None:
+    """Let the actor's own letters go to another address, or to none.
+
+    Raises:
+        AddressInvalid: no letter can be sent there.
+        ProofNeeded: at a browser without a fresh proof, for links for a password go there.
+    """
+    through = actor.proved(at=at)
+    user = session.get_one(User, actor.id)
+    user.email = _checked_address(address)
+    _changed(session, actor, user, "address.changed", at=at, through=through)
 
 
 def revoke_api_keys(session: Session, actor: Actor, name: str, *, at: datetime) -> int:

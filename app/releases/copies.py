@@ -96,7 +96,10 @@ class Copier:
         """
         try:
             with self.database.transaction() as session:
-                return service.grant(session, actor, release_id, copies, at=self.clock.now())
+                at = self.clock.now()
+                release, token = service.grant(session, actor, release_id, copies, at=at)
+                service.mail_link(session, release, self.link_url(token), at=at)
+                return release, token
         except IntegrityError as exc:
             raise ConsentChanged from exc
 

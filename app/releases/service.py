@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.clients import queries as clients
+from app.consent import queries as consent
 from app.consent.gates import Findings
 from app.consent.models import DecisionRow
 from app.consent.rules import Approval, Decision, Outcome, Permit, Purpose, Question, Segment
@@ -25,7 +26,11 @@ from app.disputes.redactions import Area, Redaction, read_all
 from app.disputes.service import Clip, person
 from app.identity import service as identity
 from app.identity.actor import Actor
-from app.identity.permissions import Role
+from app.identity.permissions import Permission, Role
+from app.mail import queries as mail_queries
+from app.mail import service as mail
+from app.mail.models import Kind
+from app.mail.service import Letter
 from app.recordings import queries as recordings
 from app.releases import bundles, explain, queries, subjects
 from app.releases.models import (
@@ -268,7 +273,19 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
             "dispute_id": str(wanted.dispute_id) if wanted.dispute_id else None,
         },
     )
+    _tell_approvers(session, release, at=at)
     return get(session, release_id)
+
+
+def _tell_approvers(session: Session, release: Release, *, at: datetime) -> None:
+    """Let those be told who may approve: neither who asked nor whose conduct is in question."""
+    people = mail_queries.people_with(session, Permission.RELEASE_APPROVE)
+    but = {release.requested_by}
+    if release.dispute_id is not None:
+        dispute_id = DisputeId(release.dispute_id)
+        but |= {one.id for one in people if disputes.is_in_question(session, dispute_id, one.id)}
+    letter = Letter(kind=Kind.APPROVAL, about=("release", release.id))
+    mail.to_those_with(session, Permission.RELEASE_APPROVE, letter, but=but, at=at)
 
 
 def approve(
@@ -370,6 +387,7 @@ def grant(
     )
     session.add(link)
     session.flush()
+    mail.withdraw(session, ("release", release.id))  # Nobody is asked to approve any more.
     bundles.ask(session, release, at=at)
     ledger.append(
         session,
@@ -384,6 +402,20 @@ def grant(
         },
     )
     return get(session, release_id), token
+
+
+def mail_link(session: Session, release: Release, url: str, *, at: datetime) -> bool:
+    """Ask for a letter with the link, to a recipient who was verified at his present address."""
+    known = consent.contact(session, release.contact_id)
+    if known is None or not known[1] or release.expires_at is None:
+        return False
+    letter = Letter(
+        kind=Kind.RELEASE_LINK,
+        about=("release", release.id),
+        secret=url,
+        facts={"until": release.expires_at.isoformat()},
+    )
+    return mail.to_contact(session, release.contact_id, letter, at=at)
 
 
 def permit_again(session: Session, release: Release, item: ReleaseItem, *, at: datetime) -> Permit:
@@ -705,6 +737,7 @@ def _end(
     session: Session, actor: Actor, release: Release, reason: EndReason, *, at: datetime
 ) -> None:
     was_granted = release.state == ReleaseState.GRANTED
+    mail.withdraw(session, ("release", release.id))
     release.state = ReleaseState.REVOKED if was_granted else ReleaseState.DENIED
     release.revoked_at = at
     release.revoked_by = actor.id
@@ -721,5 +754,8 @@ def _end(
         facts={"reason": reason, "was_granted": was_granted},
         detail={"note": release.end_note} if release.end_note else None,
     )
+    if was_granted and actor.id != release.requested_by:
+        letter = Letter(kind=Kind.LINK_ENDED, about=("release", release.id))
+        mail.to_person(session, release.requested_by, letter, at=at)
     if was_granted:
         enqueue(session, Job(task="releases.destroy", args={"release_id": str(release.id)}))

@@ -18,6 +18,7 @@ from app.custody import ledger
 from app.custody.ledger import Act, Outcome
 from app.custody.models import CustodyEntry, CustodyPrivate
 from app.disputes.service import person
+from app.fixity import service as fixity
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.recordings.models import Party, Recording, Screenshot, SealedRow
@@ -371,6 +372,7 @@ def finish(
         session.flush()
         outcome = Outcome.FAILED
         _told(session, _SYSTEM, Act.ERASURE_FAILED, row, at=at, outcome=outcome, left=row.alarm)
+        fixity.alarm(session, at=at)
         return
     row.alarm = None
     row.verified_at = None if is_locked else at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,6 +24,9 @@ from app.embedded.errors import EmbeddedPostgresFailed
 from app.feeds import queries as feeds
 from app.fixity import queries as fixity
 from app.inspection.sandbox import Sandbox, SandboxMissing, Strength
+from app.mail import queries as mails
+from app.mail import smtp
+from app.mail.models import DEAD, MailState
 from app.migrate import is_from_newer_code, revisions
 from app.settings import Settings
 from app.tools import Tools
@@ -101,6 +104,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += _guarded("ledger", lambda: _ledger(settings))
     findings += _guarded("archive store", lambda: _archive(settings))
     findings += _guarded("release store", lambda: _store("release store", release_store(settings)))
+    findings += _guarded("mail", lambda: _mail_server(settings))
     findings += _guarded("audio tools", _audio)
     findings += _guarded("pages", _pages)
     return findings
@@ -125,6 +129,7 @@ def examine_running(session: Session, tools: Tools) -> list[Finding]:
         _key_backup(settings),
         _stamps(tools.log.authorities.urls),
         _log(*session.execute(text(_LOG_STATE)).one()),
+        _mail(settings, mails.counts(session)),
         *_audio_told(tools.sandbox),
         *_pages(),
     ]
@@ -152,6 +157,43 @@ def _guarded(part: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
                 mend="mend what this line says, then run doctor again",
             )
         ]
+
+
+def _mail_server(settings: Settings) -> Iterator[Finding]:
+    """Greet the mail server and log in; nothing is sent."""
+    if settings.smtp_host is None:
+        yield _no_mail()
+        return
+    try:
+        yield Finding(part="mail", level=Level.OK, found=smtp.check(settings))
+    except smtp.MailServerAway as exc:
+        yield Finding(
+            part="mail",
+            level=Level.FAIL,
+            found=f"{settings.smtp_host}:{settings.smtp_port} takes no letters: {exc.detail}",
+            mend="see whether it runs, and whether the AUDIATUR_SMTP_… settings are right",
+        )
+
+
+def _mail(settings: Settings, counts: Mapping[MailState, int]) -> Finding:
+    """Tell by the mails themselves how mail goes; a page asks no server."""
+    if settings.smtp_host is None:
+        return _no_mail()
+    dead = sum(counts[state] for state in DEAD)
+    found = f"{counts[MailState.SENT]} sent, {counts[MailState.QUEUED]} wait, {dead} were not taken"
+    if dead:
+        mend = "see below why, mend the address or the server, and send them again"
+        return Finding(part="mail", level=Level.WARN, found=found, mend=mend)
+    return Finding(part="mail", level=Level.OK, found=found)
+
+
+def _no_mail() -> Finding:
+    return Finding(
+        part="mail",
+        level=Level.OK,
+        found="no mail server is configured: nobody is told of anything by mail",
+        mend="set AUDIATUR_SMTP_HOST and AUDIATUR_SMTP_FROM",
+    )
 
 
 def _pages() -> Iterator[Finding]:

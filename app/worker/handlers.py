@@ -16,12 +16,15 @@ from app.disputes.taking import handle_take_over
 from app.feeds import jobs as feeds
 from app.feeds.days import RECONCILE
 from app.fixity import jobs as fixity
+from app.fixity.ledger import handle_recount
 from app.fixity.locks import APPLY
 from app.inspection.jobs import follow_call, inspect
 from app.inspection.joining import JOIN, join
 from app.inspection.late_joins import search_joins
 from app.inspection.search_again import check_runs, search_again, search_text
 from app.inspection.searches import SEARCH_AGAIN
+from app.mail import jobs as mail
+from app.mail.service import SEND
 from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES, SEARCH_JOINS
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, place_parties, sweep
@@ -32,6 +35,7 @@ from app.releases.bundles import TASK as BUNDLE
 from app.releases.jobs import handle_bundle, handle_destroy, handle_reconsider
 from app.releases.jobs import handle_sweep as reconsider_closed
 from app.releases.sweeping import sweep_store
+from app.releases.witnesses import handle_monthly
 from app.retention.erasures import CHECK, PURGE
 from app.retention.holds import MIRROR
 from app.retention.jobs import handle_check, handle_daily, handle_mirror, handle_purge
@@ -64,6 +68,7 @@ HANDLERS: dict[str, Handler] = {
     CHECK: handle_check,
     MIRROR: handle_mirror,
     RECONCILE: feeds.handle_reconcile,
+    SEND: mail.handle_send,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 
@@ -79,10 +84,13 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "fixity.check_due": ("* * * * *", fixity.handle_check_due),
     "fixity.sample": ("25 4 * * *", fixity.handle_sample),
     "fixity.reconcile_locks": ("45 4 * * *", fixity.handle_reconcile),
+    "fixity.ledger": ("50 3 * * *", handle_recount),
     "fixity.notes": ("35 * * * *", fixity.handle_notes),
     "feeds.hourly": ("12 * * * *", feeds.handle_hourly),
     "inspection.check_runs": ("29 * * * *", check_runs),
     "disputes.remind": ("*/10 * * * *", handle_remind),
+    "mail.forget": ("55 4 * * *", mail.handle_forget),
+    "releases.witness": ("15 6 1 * *", handle_monthly),
     "review.seed": ("5 3 * * *", handle_seed),
     "retention.daily": ("37 2 * * *", handle_daily),
     "releases.sweep": ("* * * * *", reconsider_closed),
@@ -90,6 +98,9 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "ledger.stamp": ("*/5 * * * *", lambda tools: checkpoints.stamp_pending(tools.log)),
 }
 """By name: when, in cron's words, and what."""
+
+MOST_ATTEMPTS: dict[str, int] = {SEND: mail.MOST_ATTEMPTS + 1}
+"""How often a job is tried where that is not as usual: a letter marks itself as given up."""
 
 AT_START: tuple[Callable[[Tools], object], ...] = (check_runs,)
 """What a worker does once before its first job: an update may have brought another method."""

@@ -18,7 +18,7 @@ from app.core.errors import Refusal
 from app.core.jobs import QUEUE
 from app.custody.checkpoints import LogTools
 from app.tools import Tools
-from app.worker.handlers import AT_START, HANDLERS, PERIODIC, Handler
+from app.worker.handlers import AT_START, HANDLERS, MOST_ATTEMPTS, PERIODIC, Handler
 
 _log = structlog.get_logger()
 
@@ -29,7 +29,6 @@ _HEARTBEAT_SECONDS = 5.0
 _STALLED_SECONDS = 20.0
 _KEEP_DONE_HOURS = 72
 _SEQUENCING_SECONDS = 1.0
-_RETRY = RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=3)
 
 
 def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinate.App:
@@ -46,7 +45,9 @@ def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinat
         )
     )
     for name, handler in HANDLERS.items():
-        app.task(name=name, queue=QUEUE, retry=_RETRY)(_bound(tools, name, handler))
+        attempts = MOST_ATTEMPTS.get(name, MAX_ATTEMPTS)
+        retry = RetryStrategy(max_attempts=attempts, exponential_wait=3)
+        app.task(name=name, queue=QUEUE, retry=retry)(_bound(tools, name, handler))
     if not has_clock:
         return app
     for name, (cron, work) in PERIODIC.items():

@@ -14,11 +14,12 @@ from app.clients.models import Client, Event
 from app.core.ids import new_id
 from app.custody.ledger import DetailCipher
 from app.custody.models import CustodyEntry, CustodyPrivate
-from app.disputes import reminders
 from app.disputes.jobs import handle_remind
 from app.disputes.models import DisputeReminder, DocumentRequest
 from app.disputes.rules import CHECKLIST
+from app.identity.models import User
 from app.identity.permissions import Role
+from app.mail.models import Kind, Mail
 from tests.conftest import DETAIL_KEY
 from tests.disputes.conftest import ANSWER, COMPLAINT, OUTCOME, VERDICT, Desk, kind_of
 
@@ -509,26 +510,53 @@ def test_a_promise_of_a_step_or_a_request_makes_it_overdue(desk: Desk, what: str
 def test_reminders_are_noted_once_for_each_person_and_told_once(desk: Desk) -> None:
     desk.open(due_at=SOON)
     owner = str(desk.house.people["agent"].id)
+    with desk.house.database.transaction() as session:
+        for name in ("agent", "manager"):
+            user = session.get_one(User, desk.house.people[name].id)
+            user.email = f"{name}@example.com"
     desk.must(f"/steps/{desk.step('call_back')}/plan", owner_id=owner, due_at=LONG_AGO)
     desk.must("/requests", asked="x", due_at="2027-01-01T00:00:00Z")
     for _ in range(2):
         handle_remind(desk.house.worker())
     database, clock = desk.house.database, desk.house.clock
     with database.transaction() as session:
-        found = reminders.untold(session, limit=10)
-        told = [reminders.payload(row) for row in found]
-        for row in found:
-            reminders.mark_told(session, row, at=clock.now())
-    assert sorted((t["subject_kind"], t["urgency"], t["person_id"]) for t in told) == [
-        ("dispute", "due_soon", str(desk.house.people["manager"].id)),
-        ("step", "overdue", owner),
-    ]
+        noted = session.scalars(select(DisputeReminder)).all()
+        assert sorted((t.subject_kind, t.urgency, str(t.person_id)) for t in noted) == [
+            ("dispute", "due_soon", str(desk.house.people["manager"].id)),
+            ("step", "overdue", owner),
+        ]
+        assert all(row.told_at is not None for row in noted)
+        mails = session.scalars(select(Mail)).all()
+        assert sorted((mail.facts["urgency"], str(mail.user_id)) for mail in mails) == [
+            ("due_soon", str(desk.house.people["manager"].id)),
+            ("overdue", owner),
+        ]
+        assert {mail.kind for mail in mails} == {Kind.DEADLINE}
     clock.advance(timedelta(hours=12))
     handle_remind(desk.house.worker())
     with database.transaction() as session:
-        (late,) = reminders.untold(session, limit=10)
-        assert (late.subject_kind, late.urgency) == ("dispute", "overdue")
         assert len(session.scalars(select(DisputeReminder.id)).all()) == 3
+        late = session.scalars(select(Mail).order_by(Mail.id)).all()[-1]
+        assert (late.facts["urgency"], late.about_kind) == ("overdue", "dispute")
+        assert len(session.scalars(select(Mail.id)).all()) == 3
+
+
+def test_a_reminder_of_somebody_without_an_address_waits_untold(desk: Desk) -> None:
+    desk.open(due_at=SOON)
+    handle_remind(desk.house.worker())
+    with desk.house.database.transaction() as session:
+        (row,) = session.scalars(select(DisputeReminder)).all()
+        assert row.told_at is None
+        assert session.scalars(select(Mail.id)).all() == []
+
+
+def test_reminders_are_listed(desk: Desk) -> None:
+    desk.open(due_at=SOON)
+    owner = str(desk.house.people["agent"].id)
+    desk.must(f"/steps/{desk.step('call_back')}/plan", owner_id=owner, due_at=LONG_AGO)
+    handle_remind(desk.house.worker())
+    desk.house.clock.advance(timedelta(hours=12))
+    handle_remind(desk.house.worker())
     assert len(desk.call("GET", "/dispute-reminders").json()) == 2
     assert len(desk.call("GET", "/dispute-reminders?mine=false", "auditor").json()) == 3
     assert desk.call("GET", "/dispute-reminders", "agent").status_code == 403

@@ -188,13 +188,15 @@ class House:
                 make.session, self.people["approver"], row.id, version=None, at=at
             )
 
-    def wanted(self, *, screened: bool = False, known: bool = False) -> str:
+    def wanted(
+        self, *, screened: bool = False, known: bool = False, email: str | None = None
+    ) -> str:
         """Return a release that a manager asked for, of a client who agreed to the purpose."""
         at = self.clock.now()
         reviewer = self.people["reviewer"]
         with self.making() as make:
             client = make.client()
-            contact = make.contact(client)
+            contact = make.contact(client, email=email)
             make.contract(client)
             recording = make.recording(client=client, body=wav(8.0), duration_ms=8000)
             proposals = (

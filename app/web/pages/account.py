@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.core.errors import Invalid, Refusal
 from app.identity import account, login, oidc, second_factor, sessions
+from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.authenticator import SESSION_COOKIE
 from app.identity.guard import SessionActor, SourceDep
@@ -85,6 +86,8 @@ class AccountPage:
     rows: tuple[SessionRow, ...]
     wrong: str
     wrong_old: str
+    email: str
+    wrong_address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +236,7 @@ def show_account(
     return _account(call, actor, session, clock.now())
 
 
-def _account(
+def _account(  # noqa: PLR0913 - who looks, and what was wrong of each form.
     call: Request,
     actor: Actor,
     session: Session,
@@ -241,6 +244,7 @@ def _account(
     *,
     wrong: str = "",
     wrong_old: str = "",
+    wrong_address: str = "",
 ) -> Response:
     words = edge.words_of(call, actor, session)
     user = session.get_one(User, actor.id)
@@ -269,11 +273,27 @@ def _account(
         ),
         wrong=wrong,
         wrong_old=wrong_old,
+        email=user.email or "",
+        wrong_address=wrong_address,
     )
-    status = 422 if wrong or wrong_old else 200
+    status = 422 if wrong or wrong_old or wrong_address else 200
     return edge.render(
         call, actor, session, "account/account.html", page, status=status, words=words
     )
+
+
+@router.post("/account/address")
+def change_address(
+    call: Request, form: Form, actor: SessionActor, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Let one's letters go to another address."""
+    at = clock.now()
+    try:
+        identity.set_address(session, actor, form.get("email")[:500] or None, at=at)
+    except identity.AddressInvalid as exc:
+        wrong = why(edge.words_of(call, actor, session), exc)
+        return _account(call, actor, session, at, wrong_address=wrong)
+    return edge.see(_HERE)
 
 
 @router.post("/account/password")

@@ -364,6 +364,7 @@ class LinkPage:
     title: str
     what: str
     url: str
+    is_mailed: bool
     until: datetime
     back: str
 
@@ -384,10 +385,16 @@ def open_link(asked: AskedDep, request_id: UUID, actor: CanWrite) -> Response:
         asked.session, actor, asked.dispute_id, request_id, expires_at=until, at=at
     )
     public = str(asked.call.app.state.copier.public_url).rstrip("/")
+    url = f"{public}/r/{token}"
+    is_mailed = (
+        asking.mail_link(asked.session, row, url, at=at)
+        and asked.call.app.state.settings.smtp_host is not None
+    )
     page = LinkPage(
         title=words.gettext("A link for uploading"),
         what=row.asked,
-        url=f"{public}/r/{token}",
+        url=url,
+        is_mailed=is_mailed,
         until=until,
         back=f"/disputes/{asked.dispute_id}#request-{request_id}",
     )

@@ -19,6 +19,8 @@ from app.identity.guard import Requires
 from app.identity.models import User
 from app.identity.passwords import SHORTEST
 from app.identity.permissions import Permission, Role
+from app.identity.service import AddressInvalid
+from app.mail import service as mail
 from app.recordings import queries as recordings
 from app.web import edge
 from app.web.edge import Form, OpenForm
@@ -77,12 +79,15 @@ class PersonPage:
     full_name: str
     role: str
     agent_ref: str
+    email: str
+    can_mail: bool
     api_keys: int
     is_disabled: bool
     is_self: bool
     roles: tuple[tuple[str, str], ...]
     offices: tuple[tuple[str, bool], ...]
     wrong: str
+    wrong_address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +215,7 @@ def add_person(
                 role=_role(form.get("role")),
                 full_name=form.get("full_name")[:500] or None,
                 agent_ref=form.get("agent_ref")[:500] or None,
+                email=form.get("email")[:500] or None,
                 at=clock.now(),
             )
     except (Invalid, Conflict) as exc:
@@ -237,8 +243,15 @@ def show_person(
     return _person(call, actor, session, service.user_named(session, person), clock.now())
 
 
-def _person(
-    call: Request, actor: Actor, session: Session, user: User, at: datetime, *, wrong: str = ""
+def _person(  # noqa: PLR0913 - who looks, and what was wrong.
+    call: Request,
+    actor: Actor,
+    session: Session,
+    user: User,
+    at: datetime,
+    *,
+    wrong: str = "",
+    wrong_address: str = "",
 ) -> Response:
     words = edge.words_of(call, actor, session)
     own = set(queries.offices_of(session, user.id))
@@ -248,14 +261,17 @@ def _person(
         full_name=user.full_name,
         role=user.role,
         agent_ref=user.agent_ref or "",
+        email=user.email or "",
+        can_mail=user.email is not None and call.app.state.settings.smtp_host is not None,
         api_keys=queries.keys_of_users(session, at).get(user.id, 0),
         is_disabled=user.disabled_at is not None,
         is_self=user.id == actor.id,
         roles=_roles(words),
         offices=tuple((one.name, one.id in own) for one in queries.offices(session)),
         wrong=wrong,
+        wrong_address=wrong_address,
     )
-    status = 422 if wrong else 200
+    status = 422 if wrong or wrong_address else 200
     return edge.render(call, actor, session, "people/person.html", page, status=status, words=words)
 
 
@@ -280,9 +296,14 @@ def change_person(
                 role=_role(form.get("role", user.role)),
                 full_name=form.get("full_name")[:500] or person,
                 agent_ref=form.get("agent_ref")[:500] or None,
+                email=form.get("email")[:500] or None,
                 at=at,
             )
             offices.place(session, actor, person, form.all("office"), at=at)
+    except AddressInvalid as exc:
+        wrong = _why(call, actor, session, exc)
+        session.expire_all()
+        return _person(call, actor, session, user, at, wrong_address=wrong)
     except (Invalid, Conflict) as exc:
         wrong = _why(call, actor, session, exc)
         session.expire_all()
@@ -346,6 +367,28 @@ def make_recovery_link(
             back_label=person,
         ),
     )
+
+
+@router.post("/people/{person}/recovery-mail")
+def mail_recovery_link(
+    call: Request,
+    person: str,
+    _form: Form,
+    actor: CanAdminUsers,
+    session: SessionDep,
+    clock: ClockDep,
+) -> Response:
+    """Mail a person a link by which he sets a new password; nobody else sees it."""
+    settings = call.app.state.settings
+    mail.mail_recovery_link(
+        session,
+        actor,
+        person,
+        base_url=settings.base_url,
+        has_server=settings.smtp_host is not None,
+        at=clock.now(),
+    )
+    return edge.see(f"/people/{person}")
 
 
 @router.post("/people/{person}/api-key")

@@ -28,6 +28,8 @@ from app.disputes.redactions import read_all
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.mail import queries as mails
+from app.mail.models import Kind
 from app.releases import bundles, queries, service, subjects
 from app.releases.copies import Copier
 from app.releases.models import EndReason, Release, ReleaseState, ReleaseWish
@@ -147,7 +149,7 @@ class BundleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePage:
-    """A release; `url` is its link, shown this once."""
+    """A release; `url` is its link, shown this once. `is_mailed`: it goes by mail too."""
 
     title: str
     id: UUID
@@ -173,6 +175,7 @@ class ReleasePage:
     parts: tuple[PartRow, ...]
     bundle: BundleRow | None
     url: str
+    is_mailed: bool
     may_approve: bool
     is_own: bool
     may_refuse: bool
@@ -288,7 +291,12 @@ def approve(  # noqa: PLR0913, PLR0917 - what the framework injects.
             return edge.see(f"/releases/{release_id}")
         words = edge.words_of(call, actor, session)
         said = _why(wrong, words) if wrong else ""
-        return _show(call, actor, session, release, at=clock.now(), url=url, wrong=said, note=note)
+        has_server = call.app.state.settings.smtp_host is not None
+        is_mailed = has_server and mails.is_asked_for(
+            session, Kind.RELEASE_LINK, ("release", release.id)
+        )
+        shown = {"url": url, "wrong": said, "note": note}
+        return _show(call, actor, session, release, at=clock.now(), is_mailed=is_mailed, **shown)
 
 
 def _why(refusal: Conflict, words: Words) -> str:
@@ -357,6 +365,7 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
     *,
     at: datetime,
     url: str = "",
+    is_mailed: bool = False,
     wrong: str = "",
     note: str = "",
     note_wrong: str = "",
@@ -400,6 +409,7 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
         parts=_parts(session, release, words, names, at=at),
         bundle=_bundle(session, release),
         url=url,
+        is_mailed=is_mailed,
         may_approve=may_approve,
         is_own=is_own,
         may_refuse=may_approve,

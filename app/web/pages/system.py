@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, cast
+from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -15,6 +16,10 @@ from app.custody import checkpoints, proofs
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.mail import queries as mails
+from app.mail import service as mail
+from app.mail.models import DEAD, Kind, MailState
+from app.mail.queries import MailSeen
 from app.system import doctor, log_figures
 from app.system.doctor import Finding, Level
 from app.tools import Tools
@@ -78,6 +83,10 @@ PARTS: Final = {
         N_("Log of the ledger"),
         N_("See that a worker runs; then the log catches up by itself."),
     ),
+    "mail": (
+        N_("Mail"),
+        N_("Name a mail server in the settings, or see below what it did not take and why."),
+    ),
     "audio tools": (
         N_("Tools for the sound"),
         N_("Install bubblewrap and allow user namespaces, so that decoders are shut in."),
@@ -119,6 +128,39 @@ class JobRow:
     changed_at: datetime | None
 
 
+MAIL_KINDS: Final = {
+    Kind.APPROVAL: N_("a release to approve"),
+    Kind.DEADLINE: N_("a deadline of a dispute"),
+    Kind.RELEASE_LINK: N_("the link of a release"),
+    Kind.LINK_ENDED: N_("that a link has ended"),
+    Kind.ALARM: N_("an alarm"),
+    Kind.CHECKPOINT: N_("the checkpoint of a month"),
+    Kind.RECOVERY: N_("a link for a password"),
+    Kind.REQUEST_LINK: N_("a link for uploading"),
+}
+MAIL_STATES: Final = {
+    MailState.QUEUED: N_("to be sent"),
+    MailState.SENT: N_("sent"),
+    MailState.REFUSED: N_("refused by the server"),
+    MailState.GIVEN_UP: N_("tried in vain to the end"),
+    MailState.WITHDRAWN: N_("called off before"),
+    MailState.SKIPPED: N_("not sent: no server"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailRow:
+    """A mail that was not sent: to whom, what it tells, why not."""
+
+    id: UUID
+    to: str
+    what: str
+    state: str
+    fault: str
+    attempts: int
+    asked_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPart:
     """How the log of the ledger stands."""
@@ -145,13 +187,16 @@ class SystemPage:
     before: int | None
     is_first: bool
     may_retry: bool
+    may_send_again: bool
+    mail_counts: tuple[tuple[str, int], ...]
+    mails: tuple[MailRow, ...]
     log: LogPart
 
 
 def _waiting(session: Session, actor: Actor, at: datetime) -> int:
-    """Count the jobs that were given up and wait for somebody."""
+    """Count the jobs that were given up, and the mails that were not taken."""
     del actor, at
-    return queue.counts(session)[JobState.FAILED]
+    return queue.counts(session)[JobState.FAILED] + mails.dead_count(session)
 
 
 SECTION = Section(
@@ -190,9 +235,24 @@ def show_system(
         before=jobs[_SHOWN - 1].id if len(jobs) > _SHOWN else None,
         is_first=before is None,
         may_retry=state is JobState.FAILED and Permission.JOB_RETRY in actor.permissions,
+        may_send_again=Permission.JOB_RETRY in actor.permissions,
+        mail_counts=tuple(
+            (words.gettext(MAIL_STATES[one]), n) for one, n in mails.counts(session).items()
+        ),
+        mails=tuple(
+            _mail(seen, words) for seen in mails.listed(session, DEAD, before=None, limit=_SHOWN)
+        ),
         log=_log(session),
     )
     return edge.render(call, actor, session, "system/system.html", page, words=words)
+
+
+@router.post("/system/mails/{mail_id}/again")
+def send_again(mail_id: UUID, _form: Form, actor: CanRetry, session: SessionDep) -> Response:
+    """Send a mail once more that was not taken."""
+    del actor
+    mail.again(session, mail_id)
+    return edge.see("/system")
 
 
 @router.post("/system/jobs/{job_id}/retry")
@@ -219,6 +279,19 @@ def _part(found: Finding, words: Words) -> PartRow:
         found=found.found,
         todo="" if is_ok or not todo else words.gettext(todo),
         mend="" if is_ok else found.mend,
+    )
+
+
+def _mail(seen: MailSeen, words: Words) -> MailRow:
+    row = seen.row
+    return MailRow(
+        id=row.id,
+        to=seen.to or words.gettext("a person of a client"),
+        what=words.gettext(MAIL_KINDS[Kind(row.kind)]),
+        state=words.gettext(MAIL_STATES[MailState(row.state)]),
+        fault=row.fault or "",
+        attempts=row.attempts,
+        asked_at=row.asked_at,
     )
 
 

@@ -10,6 +10,7 @@ PAGES = {
     "/account/second-factor": EVERYBODY,
 }
 _SENT = (
+    "address",
     "password",
     "proof",
     "recovery-codes",

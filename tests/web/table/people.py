@@ -15,6 +15,7 @@ _SENT = (
     "/people/{person}/enable",
     "/people/{person}/log-out",
     "/people/{person}/recovery-link",
+    "/people/{person}/recovery-mail",
     "/people/{person}/api-key",
     "/people/{person}/api-keys/revoke",
     "/devices",
