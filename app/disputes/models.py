@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.consent.purposes import Purpose
 from app.core.db import Base, JsonObject, one_of
 from app.disputes.rules import (
     VALUES,
@@ -104,6 +105,18 @@ class Exhibit(Base):
     replaces: Mapped[UUID | None] = mapped_column(ForeignKey("exhibits.id"), unique=True)
     note: Mapped[str | None]
     added_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime]
+
+
+class ListeningPurpose(Base):
+    """For what a person listens in a dispute: asked once, until he says otherwise."""
+
+    __tablename__ = "listening_purposes"
+    __table_args__ = (CheckConstraint(one_of("purpose", Purpose), name="purpose"),)
+
+    dispute_id: Mapped[UUID] = mapped_column(ForeignKey("disputes.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    purpose: Mapped[str]
     at: Mapped[datetime]
 
 

@@ -477,7 +477,9 @@ class _Seen:
             noted_by=whole.people.get(one.noted_by, "—")
             if one.noted_by
             else self.words.gettext("nobody here: it came by the link"),
-            link=f"/recordings/{one.recording_id}" if one.recording_id else "",
+            link=f"/recordings/{one.recording_id}?dispute={one.dispute_id}"
+            if one.recording_id
+            else "",
         )
 
     def _title(self, step: DisputeStep) -> str:
@@ -680,7 +682,9 @@ def exhibit_row(one: Exhibit, at: datetime, is_erased: bool, *, added_by: str) -
         note=one.note or "",
         added_by=added_by,
         is_erased=is_erased,
-        link=f"/recordings/{one.recording_id}?at={one.from_ms}" if is_recording else "",
+        link=f"/recordings/{one.recording_id}?dispute={one.dispute_id}&at={one.from_ms}"
+        if is_recording
+        else "",
     )
 
 

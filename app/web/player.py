@@ -47,6 +47,7 @@ class Asked:
 
     purpose: str
     leg: HeardLeg | None
+    start_ms: int = 0
 
     @property
     def query(self) -> str:
@@ -69,6 +70,7 @@ def settings(
             "waveform": f"{here}/waveform?{asked.query}",
             "sound": f"{here}/sound?purpose={asked.purpose}",
             "leg": asked.leg,
+            "start_ms": asked.start_ms,
             "duration_ms": found.duration_ms or 0,
             "told": {one.label: one.told_ms for one in parties},
             "notices": [

@@ -59,7 +59,8 @@ def test_a_complaint_becomes_a_link_that_another_person_approved(
     manager.get_by_role("link", name="Обещали перезвонить").click()
     moment = manager.locator(".exhibit a").first
     assert re.fullmatch(
-        rf"/recordings/{found.recording_id}\?at=1000", moment.get_attribute("href") or ""
+        rf"/recordings/{found.recording_id}\?dispute=[0-9a-f-]+&at=1000",
+        moment.get_attribute("href") or "",
     )
 
     manager.get_by_role("link", name="Hand over to the client").click()

@@ -251,3 +251,42 @@ def test_rows_are_chosen_and_worked_on_by_keyboard_alone(
     page.get_by_role("button", name="Выполнить для 2").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Что сделано")).to_be_visible()
+
+
+def test_what_one_listens_for_is_asked_once_in_a_dispute(site: Site) -> None:
+    (recording, other), dispute = _calls(site, 2, "ООО «Кедровка»")
+    strange, _ = _calls(site, 1, "ООО «Чиж»")
+    for one in (recording, other):
+        site.house.propose(UUID(one))
+    page = site.get(f"/recordings/{recording}?lang=en&dispute={dispute}", Role.REVIEWER).text
+    assert "Asked once for this dispute" in page
+    assert "<audio" not in page
+    say = f"/recordings/{recording}/purpose"
+    told = {"dispute": str(dispute), "purpose": "consent_review", "at": "4000"}
+    status, where = _send(site, say, Role.REVIEWER, **told)
+    assert (status, where) == (303, f"/recordings/{recording}?dispute={dispute}&at=4000")
+    for one in (recording, other):
+        page = site.get(f"/recordings/{one}?lang=en&dispute={dispute}", Role.REVIEWER).text
+        assert "You listen for: review of consent" in page
+        assert "audio?purpose=consent_review" in page
+    assert "<audio" not in site.get(f"/recordings/{recording}", Role.REVIEWER).text
+    exhibit = {"act": "exhibit", "dispute": str(dispute)}
+    assert _send(site, _chosen(site, [recording]), **exhibit)[0] == 303
+    assert "You listen for" in site.get(f"/recordings/{recording}?lang=en", Role.REVIEWER).text
+    assert "You listen for" not in site.get(f"/recordings/{recording}?lang=en", Role.LEGAL).text
+    path = f"/v1/recordings/{other}/audio?purpose=consent_review"
+    for _ in range(2):
+        assert site.house.call("reviewer", "GET", path).status_code == 200
+    assert site.house.acts(other).count("media.played") >= 2
+    changed = {"dispute": str(dispute), "purpose": "claim_defence"}
+    assert _send(site, say, Role.REVIEWER, **changed)[0] == 303
+    page = site.get(f"/recordings/{other}?lang=en&dispute={dispute}", Role.REVIEWER).text
+    assert "You listen for: defence against a claim" in page
+    refused = (
+        (strange[0], told, 404),
+        (recording, told | {"purpose": "publish"}, 422),
+        (recording, told | {"dispute": "nonsense"}, 422),
+        ("00000000-0000-7000-8000-000000000000", told, 404),
+    )
+    for one, fields, code in refused:
+        assert _send(site, f"/recordings/{one}/purpose", Role.REVIEWER, **fields)[0] == code

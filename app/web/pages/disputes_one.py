@@ -559,7 +559,9 @@ def _exhibit_page(  # noqa: PLR0913 - who looks at what.
         dispute_id=dispute_id,
         subject=service.get(session, DisputeId(dispute_id)).subject,
         is_recording=is_recording,
-        link=f"/recordings/{one.recording_id}?at={start or 0}" if is_recording else "",
+        link=f"/recordings/{one.recording_id}?dispute={dispute_id}&at={start or 0}"
+        if is_recording
+        else "",
         start=filling.shown_place(start or 0),
         end=filling.shown_place(end),
         note=one.note or "",

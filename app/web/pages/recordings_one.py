@@ -18,7 +18,9 @@ from app.consent.rules import Decision
 from app.core.deps import ClockDep, SessionDep
 from app.core.errors import Invalid, Malformed
 from app.core.ids import DisputeId, RecordingId
+from app.disputes import listening
 from app.disputes import service as disputes
+from app.disputes.models import Dispute
 from app.disputes.redactions import How, Redaction, Why, in_order
 from app.disputes.service import Clip
 from app.fixity import queries as fixity
@@ -51,6 +53,7 @@ CanDispute = Annotated[Actor, Depends(Requires(Permission.DISPUTE_WRITE))]
 AskedPurpose = Purpose | None
 
 _MOST_SILENCED: Final = 5
+_MOST_DIGITS: Final = 9
 _MOST_NOTE: Final = 4000
 PURPOSES: Final = {
     Purpose.INTERNAL_QUALITY: N_("quality control"),
@@ -155,6 +158,10 @@ class RecordingPage:
     may_listen: bool
     purpose: str
     purposes: tuple[tuple[str, str], ...]
+    said_purpose: str
+    dispute_id: UUID | None
+    dispute: str
+    start_ms: int
     decision: Said | None
     can_hear: bool
     player: str
@@ -179,7 +186,7 @@ class RecordingPage:
 
 
 @router.get("/recordings/{recording_id}")
-def show_recording(
+def show_recording(  # noqa: PLR0913 - what the address may say.
     call: Request,
     recording_id: UUID,
     actor: CanRead,
@@ -187,9 +194,35 @@ def show_recording(
     clock: ClockDep,
     *,
     purpose: AskedPurpose = None,
+    dispute: UUID | None = None,
 ) -> Response:
-    """Show a recording. With a `purpose` the rules are asked; if they allow, it can be heard."""
-    return _shown(call, recording_id, actor, session, at=clock.now(), purpose=purpose)
+    """Show a recording. With a `purpose` the rules are asked; if they allow, it can be heard.
+
+    In a dispute it is what he said once; `at` in the address is where the player stands first.
+    """
+    found = listening.dispute_of(session, actor, recording_id, asked=dispute)
+    if purpose is None and found is not None and Permission.RECORDING_LISTEN in actor.permissions:
+        purpose = listening.remembered(session, actor, found.id)
+    return _shown(
+        call, recording_id, actor, session, at=clock.now(), purpose=purpose, dispute=found
+    )
+
+
+@router.post("/recordings/{recording_id}/purpose")
+def say_purpose(
+    recording_id: UUID, form: Form, actor: CanListen, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Say once for what one listens in a dispute."""
+    recordings.find(session, actor, recording_id)
+    purpose = _purpose(form)
+    if purpose not in PURPOSES:
+        raise Malformed("purpose")
+    dispute_id = form.id("dispute")
+    listening.remember(session, actor, recording_id, dispute_id, purpose, at=clock.now())
+    query = {"dispute": str(dispute_id)}
+    if form.get("at").isdigit():
+        query["at"] = form.get("at")
+    return edge.see(f"/recordings/{recording_id}", query)
 
 
 def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a form.
@@ -200,6 +233,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     *,
     at: datetime,
     purpose: Purpose | None,
+    dispute: Dispute | None = None,
     wrong: str = "",
 ) -> Response:
     words = edge.words_of(call, actor, session)
@@ -213,7 +247,11 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     can_hear = decision is not None and decision.allowed
     marked = [] if found.erased_at else list(marks.listed(session, actor, recording_id))
     everybody = heard.of_recording(session, recording_id, parties, words, at=at)
-    asked = Asked(purpose=str(purpose or default or ""), leg=_leg(session, recording_id, legs))
+    asked = Asked(
+        purpose=str(purpose or default or ""),
+        leg=_leg(session, recording_id, legs),
+        start_ms=_start(call),
+    )
     notices: NoticesRead = call.app.state.notices_of(session, recording_id)
     entries = (
         lookups.entries(session, "recording", recording_id)
@@ -247,6 +285,10 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         may_listen=may_listen,
         purpose=asked.purpose,
         purposes=tuple((str(one), words.gettext(said)) for one, said in PURPOSES.items()),
+        said_purpose=words.gettext(PURPOSES[purpose]) if purpose in PURPOSES else "",
+        dispute_id=dispute.id if dispute else None,
+        dispute=dispute.subject if dispute else "",
+        start_ms=_start(call),
         decision=_said(decision, words) if decision else None,
         can_hear=can_hear,
         player=player.settings(found, everybody, asked, notices, marked, words) if can_hear else "",
@@ -326,6 +368,12 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         has_nonce=can_hear,
         status=422 if wrong else 200,
     )
+
+
+def _start(call: Request) -> int:
+    """Return the place that the address asks for, the beginning where it is none."""
+    asked = call.query_params.get("at", "")
+    return int(asked) if asked.isdecimal() and len(asked) <= _MOST_DIGITS else 0
 
 
 def _leg(session: Session, recording_id: UUID, legs: list[Leg]) -> HeardLeg | None:

@@ -29,6 +29,7 @@ FORMS = {
     "/recordings/chosen": EVERYBODY,
     "/recordings/chosen/{selection_id}": EVERYBODY,
     "/recordings/{recording_id}/marks": HEARD_BY,
+    "/recordings/{recording_id}/purpose": HEARD_BY,
     "/recordings/{recording_id}/marks/{mark_id}/remove": HEARD_BY,
     "/recordings/{recording_id}/exhibits": those_with(Permission.DISPUTE_WRITE),
 }

@@ -287,6 +287,13 @@ const begin = async () => {
     });
   }
   document.addEventListener("keydown", onKey);
+  if (settings.start_ms) {
+    if (audio.readyState) {
+      seek(settings.start_ms);
+    } else {
+      audio.addEventListener("loadedmetadata", () => seek(settings.start_ms), { once: true });
+    }
+  }
   onTime();
   try {
     const sound = await ask(settings.sound);
