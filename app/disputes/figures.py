@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from app.clients import queries as clients
 from app.clients.models import Client, Contract, Event, EventKind
 from app.disputes import hours, queries, rules
 from app.disputes.models import Dispute
@@ -236,7 +237,9 @@ def _quarter(session: Session, actor: Actor, day: date, *, zone: ZoneInfo) -> Qu
         period | {"kind": str(EventKind.COMPLAINT)},
         session.scalars(
             select(Event.id)
+            .outerjoin(Client, Client.id == Event.client_id)
             .where(
+                _seen_or_nobodys(actor),
                 Event.kind == EventKind.COMPLAINT,
                 Event.occurred_at >= since,
                 Event.occurred_at < until,
@@ -247,12 +250,13 @@ def _quarter(session: Session, actor: Actor, day: date, *, zone: ZoneInfo) -> Qu
     disputes = _behind(
         "disputes", period, _disputes(session, actor, None, since=since, until=until)
     )
-    clients = _behind(
+    under_contract = _behind(
         "clients",
         period,
         session.scalars(
             select(Contract.client_id)
-            .where(Contract.valid_from < until, _ends_after(since))
+            .join(Client, Client.id == Contract.client_id)
+            .where(clients.visible_to(actor), Contract.valid_from < until, _ends_after(since))
             .group_by(Contract.client_id)
             .order_by(Contract.client_id)
         ).all(),
@@ -263,9 +267,13 @@ def _quarter(session: Session, actor: Actor, day: date, *, zone: ZoneInfo) -> Qu
         until=until,
         complaints=_number(complaints.count, "complaints", complaints),
         disputes=_number(disputes.count, "disputes", disputes),
-        clients=_number(clients.count, "clients under contract", clients),
+        clients=_number(under_contract.count, "clients under contract", under_contract),
         complaints_per_client=_ratio(
-            complaints.count, clients.count, "complaints per client", complaints, clients
+            complaints.count,
+            under_contract.count,
+            "complaints per client",
+            complaints,
+            under_contract,
         ),
     )
 
@@ -310,6 +318,11 @@ def _disputes(
     if client_id is not None:
         query = query.where(Dispute.client_id == client_id)
     return session.scalars(query.order_by(Dispute.opened_at, Dispute.id)).all()
+
+
+def _seen_or_nobodys(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition of events of the clients that `actor` sees, or of nobody known yet."""
+    return or_(Event.client_id.is_(None), clients.visible_to(actor))
 
 
 def _ends_after(moment: datetime) -> ColumnElement[bool]:

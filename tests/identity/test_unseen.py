@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.clients.models import Client
+from app.clients.models import Client, EventKind
 from app.clients.service import EventNotFound
 from app.core.errors import Refusal
 from app.core.ids import DisputeId, RecordingId, new_id
+from app.disputes import comparing, figures
 from app.disputes import queries as deadlines
 from app.disputes import service as disputes
 from app.disputes.models import Dispute
@@ -37,7 +39,7 @@ from app.identity.models import Office
 from app.recordings import parties, service
 from app.recordings.call_schemas import PartyAdd
 from app.recordings.parties import EntityUnknown
-from tests.factories import Make
+from tests.factories import DAY, Make
 from tests.live import Live
 from tests.papers import pdf, upload
 
@@ -228,3 +230,23 @@ def _refusal(act: Callable[[], object]) -> type[Refusal] | None:
     except Refusal as exc:
         return type(exc)
     return None
+
+
+def test_figures_count_only_what_is_seen(
+    make: Make, manager: Actor, ours: Client, theirs: Client
+) -> None:
+    at, zone = make.clock.now(), ZoneInfo("Europe/Moscow")
+    for client in (ours, theirs):
+        make.contract(client)
+        make.event(client, at=at - DAY).kind = EventKind.COMPLAINT
+        make.recording(client=client)
+    make.session.flush()
+
+    def seen_by(actor: Actor) -> tuple[int, int, set[UUID]]:
+        quarter = figures.trend(make.session, actor, quarters=1, zone=zone, at=at)[-1]
+        lines = comparing.lines(make.session, actor, since=at - 2 * DAY, until=at + DAY, zone=zone)
+        counted = quarter.complaints.behind[0].count, quarter.clients.behind[0].count
+        return *counted, {one.id for one in lines} & {ours.id, theirs.id}
+
+    assert seen_by(manager) == (1, 1, {ours.id})
+    assert seen_by(make.manager) == (2, 2, {ours.id, theirs.id})
