@@ -332,6 +332,7 @@ class Bundler:
             },
             vcons=plan.vcons,
             enclosures=plan.enclosures,
+            keys=self.log.ring.keys.public(Purpose.LOG),
             at=told.at,
         )
 

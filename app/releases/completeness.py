@@ -21,7 +21,9 @@ from app.consent.purposes import Purpose
 from app.consent.rules import Decision
 from app.custody.ledger import Act
 from app.custody.models import CustodyEntry
+from app.custody.notes import NoteInvalid, PublicKey
 from app.feeds import queries as feeds
+from app.feeds import statements
 from app.feeds.models import Statement
 from app.recordings.models import InspectionState, Leg, Party, Recording, SealedRow
 from app.releases.models import Release
@@ -45,18 +47,20 @@ _NOT_COMPARED = (
 )
 
 
-def completeness(
+def completeness(  # noqa: PLR0913 - what there is to know; all but three are named.
     session: Session,
     release: Release,
     included: Sequence[Recording],
     *,
     moments: Sequence[datetime] = (),
+    keys: Sequence[PublicKey],
     zone: ZoneInfo,
     at: datetime,
 ) -> Json:
     """Return the calls with this client from the first day to the last of what is included.
 
-    `moments` are those of what is handed over beside recordings.
+    `moments` are those of what is handed over beside recordings; `keys` those that the log is known
+    by.
     """
     since, until = _period([*(one.started_at for one in included), *moments], zone)
     inside = {one.id for one in included}
@@ -90,32 +94,51 @@ def completeness(
             "lost": dict(Counter(str(one["reason"]) for one in lost)),
             "sent_twice_with_other_bytes": _conflicts(session, [one.id for one in calls]),
         },
-        "compared_with_calls_made": _compared(session, since, until),
+        "compared_with_calls_made": _compared(session, since, until, keys),
     }
 
 
 def signed_days(session: Session, told: Json) -> dict[str, bytes]:
     """Return the signed statements of the days that `completeness` told of, by their paths."""
     since, until = (datetime.fromisoformat(told[name]) for name in ("from", "until"))
-    return {_path(row): row.note.encode() for row in feeds.statements_over(session, since, until)}
+    named = {one["note"] for one in told["compared_with_calls_made"]["days"]}
+    rows = feeds.statements_over(session, since, until)
+    return {_path(row): row.note.encode() for row in rows if _path(row) in named}
 
 
 def _path(row: Statement) -> str:
     return f"metadata/reconciliation/{row.day.isoformat()}.{row.version}.note"
 
 
-def _compared(session: Session, since: datetime, until: datetime) -> Json:
-    """Return which days were compared, and of which no source had told any call."""
+def _compared(
+    session: Session, since: datetime, until: datetime, keys: Sequence[PublicKey]
+) -> Json:
+    """Return which days were compared, and of which no source had told any call.
+
+    A day whose statement was signed by a key that was lost is named, and its statement stays here:
+    nobody could verify it.
+    """
     rows = {row.day: row for row in feeds.statements_over(session, since, until)}
+    lost = {day for day, row in rows.items() if not _is_signed(row, keys)}
     told = {day for day, row in rows.items() if feeds.has_sources(row)}
     days = _days(since, until)
     return {
         "days": [
             {"day": day.isoformat(), "note": _path(row), "version": row.version}
             for day, row in sorted(rows.items())
+            if day not in lost
         ],
+        "signed_by_a_lost_key": sorted(day.isoformat() for day in lost),
         "without_call_records": [day.isoformat() for day in days if day not in told],
     } | ({} if told else unknown(_NOT_COMPARED))
+
+
+def _is_signed(row: Statement, keys: Sequence[PublicKey]) -> bool:
+    try:
+        statements.check(row.note, keys)
+    except NoteInvalid:
+        return False
+    return True
 
 
 def _days(since: datetime, until: datetime) -> list[date]:

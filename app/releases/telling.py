@@ -103,11 +103,12 @@ def gather(  # noqa: PLR0913 - what there is to tell of; all but three are named
     screenshots: Mapping[UUID, str],
     vcons: Sequence[Json],
     enclosures: Sequence[Enclosure],
+    keys: Sequence[PublicKey],
     at: datetime,
 ) -> Tale:
     """Return what is told of the release, of each of its recordings and of each screenshot.
 
-    `screenshots` names the recipe by which each was drawn.
+    `screenshots` names the recipe by which each was drawn; `keys` are those of the log.
     """
     recordings = [one for r in outgoing if (one := queries.recording(session, r)) is not None]
     whole = completeness.completeness(
@@ -115,6 +116,7 @@ def gather(  # noqa: PLR0913 - what there is to tell of; all but three are named
         release,
         recordings,
         moments=[item.started_at for item in release.items],
+        keys=keys,
         zone=ZONE,
         at=at,
     )

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.clients.models import Client
+from app.custody import signing
 from app.custody.notes import parse_vkey
 from app.custody.signing import Purpose
 from app.feeds import calls, reconciling, statements
@@ -105,6 +106,34 @@ def test_a_lost_call_is_named_with_its_reason_and_the_day_is_vouched_for(
     script = str(ROOT / "scripts" / "verify-openssl")
     said = subprocess.run([script, str(path), str(pem)], capture_output=True, text=True)  # noqa: S603, PLW1510 - our own script; its status is the result.
     assert (said.returncode, said.stdout.splitlines()[-1]) == (0, "VALID"), said.stdout
+
+
+def test_days_of_an_earlier_key_verify_and_those_of_a_lost_one_are_named(
+    house: House, tmp_path: Path
+) -> None:
+    recording = house.recording(wav(3.0))
+    release = house.ask(recording.id).json()
+    numbered(house, release, LOST)
+    tell(house, LOST, "lost-1")
+    folder = house.spool / "log"
+    ring = house.log.ring
+    signing.rotate(ring.path, folder / "ledger-key.json", Purpose.LOG)
+    signing.end_old(ring.path, Purpose.LOG)
+    house.approve(release["id"])
+    path = made(house, release, tmp_path)
+    (day,) = told_of(path)["compared_with_calls_made"]["days"]
+    report = verify.verify(path, Trusted(fingerprint=key_of(house)))
+    assert (report.problems, report.result) == ([], Result.VALID)
+
+    lines = ring.path.read_text().splitlines(keepends=True)
+    ring.path.write_text("".join(one for one in lines if not one.endswith(" -\n")))
+    again = house.ask(recording.id).json()
+    house.approve(again["id"])
+    path = made(house, again, tmp_path)
+    compared = told_of(path)["compared_with_calls_made"]
+    assert (compared["days"], compared["signed_by_a_lost_key"]) == ([], [day["day"]])
+    report = verify.verify(path, Trusted(fingerprint=key_of(house)))
+    assert (report.problems, report.result) == ([], Result.VALID)
 
 
 def test_a_number_that_two_clients_share_tells_nothing_of_either(
