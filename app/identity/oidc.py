@@ -103,27 +103,48 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Whom the provider has named: an account here, and where he wanted to go."""
+    """Whom the provider has named: an account here, and where he wanted to go.
+
+    `proves` is the log-in here that asked whether it is still he.
+    """
 
     user_id: UUID
     has_second: bool
     onward: str
+    proves: UUID | None = None
 
 
-def begin(database: Database, provider: Provider, onward: str, *, at: datetime) -> Begun:
+def begin(
+    database: Database,
+    provider: Provider,
+    onward: str,
+    *,
+    proves: UUID | None = None,
+    at: datetime,
+) -> Begun:
     """Return where to send a browser.
+
+    With `proves`, a log-in here, the provider is told to ask anew who somebody is, and must say
+    when it did. Source: OpenID Connect Core 1.0, 3.1.2.1, `prompt` and `max_age`.
 
     Raises:
         ProviderAway: what the provider says of itself cannot be had.
     """
     metadata = _metadata(provider)
     nonce, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
-    facts = {"nonce": nonce, "verifier": verifier, "onward": onward}
+    facts: dict[str, str | int] = {"nonce": nonce, "verifier": verifier, "onward": onward}
+    if proves is not None:
+        facts |= {"proves": str(proves), "asked_at": int(at.timestamp())}
     with database.transaction() as session:
         state = tokens.mint(session, TokenKind.OIDC, facts=facts, at=at)
     client = _client(provider)
+    anew = {} if proves is None else {"prompt": "login", "max_age": "0"}
     url, _ = client.create_authorization_url(
-        metadata["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
+        metadata["authorization_endpoint"],
+        state=state,
+        nonce=nonce,
+        code_verifier=verifier,
+        **anew,
     )
     return Begun(url=url, state=state)
 
@@ -149,6 +170,8 @@ def finish(
     if not code:
         raise ProviderRefused
     claims = _claims(provider, code, asked.facts, at=at)
+    if "proves" in asked.facts and not was_asked_since(claims, int(asked.facts["asked_at"])):
+        raise ProviderRefused
     with database.transaction() as session:
         user = _account(session, provider, claims, at=at)
         if user is None:
@@ -167,6 +190,7 @@ def finish(
         user_id=user.id,
         has_second=has_second(claims),
         onward=str(asked.facts["onward"]),
+        proves=UUID(str(asked.facts["proves"])) if "proves" in asked.facts else None,
     )
 
 
@@ -284,6 +308,17 @@ def has_second(claims: Mapping[str, Any]) -> bool:
     """
     methods = claims.get("amr")
     return isinstance(methods, list) and "mfa" in methods
+
+
+def was_asked_since(claims: Mapping[str, Any], moment: int) -> bool:
+    """Say whether the provider asked who it is after a moment; one that does not say, did not."""
+    asked = claims.get("auth_time")
+    return isinstance(asked, int) and asked >= moment - _LEEWAY_SECONDS
+
+
+def is_known_to(session: Session, provider: Provider, user: User) -> bool:
+    """Say whether somebody at the provider is bound to a person here."""
+    return _is_bound(session, provider, user)
 
 
 def joined(token: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Final, cast
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
@@ -25,7 +26,13 @@ from app.core import problems
 from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
 from app.core.problems import status_of
 from app.identity import account
-from app.identity.actor import Actor, PermissionMissing, ProofNeeded, SecondFactorMissing
+from app.identity.actor import (
+    PROOF_LASTS,
+    Actor,
+    PermissionMissing,
+    ProofNeeded,
+    SecondFactorMissing,
+)
 from app.identity.authenticator import SESSION_COOKIE, KeyMissing
 from app.web import frame as frames
 from app.web.frame import Counts, Frame
@@ -198,7 +205,15 @@ def _frame(
         style=web.front.url("app.css"),
         script=web.front.url("app.js"),
         nonce=nonce,
+        proof_left=_proof_left(actor, call.app.state.clock.now()),
     )
+
+
+def _proof_left(actor: Actor | None, at: datetime) -> int:
+    if actor is None or actor.browser is None or actor.browser.proved_at is None:
+        return 0
+    left = actor.browser.proved_at + PROOF_LASTS - at
+    return max(0, int(left.total_seconds()))
 
 
 def render(  # noqa: PLR0913 - who calls, who is shown what, and how it is answered.

@@ -46,7 +46,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What stands around every page. `token` is that of its forms, empty where nobody is in."""
+    """What stands around every page. `token` is that of its forms, empty where nobody is in.
+
+    `proof_left` is for how many seconds what binds others is taken without a fresh proof.
+    """
 
     language: str
     path: str
@@ -59,6 +62,7 @@ class Frame:
     style: str
     script: str
     nonce: str
+    proof_left: int
 
 
 class Counts:

@@ -207,9 +207,7 @@ PROBLEMS: Final = {
     "names-too-much": N_("More is claimed than the notice says."),
     "recording-not-found": N_("The recording is gone."),
     "validation-failed": N_("Look at the fields again."),
-    "proof-needed": N_(
-        "Give your password or a code once more: open /account/proof in another tab, then repeat."
-    ),
+    "proof-needed": N_("Give your password or a code once more, then repeat."),
     "second-factor-missing": N_("Set up your second factor first: open /account."),
     "key-missing": N_("Log in again."),
     "key-unknown": N_("Log in again."),

@@ -9,14 +9,17 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx
+import psycopg
 import pytest
+from sqlalchemy import select
 
 from app.core.clock import SetClock
+from app.identity.models import WebSession
 from app.identity.oidc import is_safe
 from app.inspection.sandbox import Sandbox
 from tests.conftest import Urls
@@ -198,6 +201,55 @@ def test_v10_5_1_a_code_of_another_log_in_is_refused(archive: Opened) -> None:
     mine = dict(parse_qsl(urlsplit(consent(where, "manager")).query))
     mixed = mine | {"code": theirs["code"]}
     assert come_back(house, f"{CALLBACK}?{urlencode(mixed)}", cookie).status_code == 401
+
+
+def test_who_has_no_password_here_is_asked_once_more_at_the_provider(archive: Opened) -> None:
+    house = archive(oidc_match="preferred_username")
+    mine = _cookie(log_in(house, "approver"))
+    with psycopg.connect(house.owner_url, autocommit=True) as owner:
+        owner.execute("UPDATE users SET password_hash = NULL")
+    house.clock.advance(timedelta(seconds=30))  # The provider's clock is the machine's.
+    proved_at = _proved_at(house)
+    page = _get(house, "/account/proof?onward=/releases", mine).text
+    assert "/account/proof/provider?onward=/releases" in page
+    assert 'type="password"' not in page
+    where, state = _begin_proof(house, mine)
+    asked = parse_qs(urlsplit(where).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+    other = come_back(house, consent(where, "reviewer"), f"{state}; {mine}")
+    assert other.status_code == 401
+    where, state = _begin_proof(house, mine)
+    nobody = come_back(house, consent(where, "approver"), state)
+    assert nobody.status_code == 401
+    assert _proved_at(house) == proved_at
+    where, state = _begin_proof(house, mine)
+    back = come_back(house, consent(where, "approver"), f"{state}; {mine}")
+    assert (back.status_code, back.headers["location"]) == (303, "/releases")
+    assert _proved_at(house) > proved_at
+    assert _get(house, "/account", mine).status_code == 401  # The token is another one now.
+    assert _get(house, "/account", _cookie(back)).status_code == 200
+
+
+def _cookie(answer: httpx.Response) -> str:
+    found = next(one for one in answer.headers.get_list("set-cookie") if "auds_" in one)
+    return found.partition(";")[0]
+
+
+def _get(house: House, path: str, cookie: str) -> httpx.Response:
+    return httpx.get(house.url + path, headers=OURS | {"Cookie": cookie}, timeout=60)
+
+
+def _begin_proof(house: House, cookie: str) -> tuple[str, str]:
+    sent = _get(house, "/account/proof/provider?onward=/releases", cookie)
+    assert sent.status_code == 303
+    return sent.headers["location"], sent.headers["set-cookie"].partition(";")[0]
+
+
+def _proved_at(house: House) -> datetime:
+    with house.database.transaction() as session:
+        found = session.scalars(select(WebSession.proved_at)).one()
+    assert found is not None
+    return found
 
 
 def test_without_a_provider_there_is_none(house: House) -> None:

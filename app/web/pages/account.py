@@ -12,16 +12,17 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
+from app.core.db import Database
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
 from app.core.errors import Invalid, Refusal
 from app.identity import account, login, oidc, second_factor, sessions
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.authenticator import SESSION_COOKIE
-from app.identity.guard import SessionActor, SourceDep
+from app.identity.guard import SessionActor, SourceDep, authenticator
 from app.identity.login import CodeAsked, CodeRefused, LoginRefused, LoginThrottled
 from app.identity.models import User
-from app.identity.oidc import ProviderRefused, SubjectUnknown, provider_of
+from app.identity.oidc import Begun, Known, ProviderRefused, SubjectUnknown, provider_of
 from app.identity.passwords import SHORTEST, SHORTEST_WITH_CODE
 from app.identity.permissions import Role
 from app.identity.routes import forget, own_row, renewed, set_cookie
@@ -187,6 +188,11 @@ def begin_at_provider(
     """
     wanted = edge.onward_of(call, onward)
     begun = oidc.begin(database, provider_of(call.app.state.settings), wanted, at=clock.now())
+    return send_to(begun)
+
+
+def send_to(begun: Begun) -> Response:
+    """Send a browser to the log-in provider, with what it must bring back."""
     response = RedirectResponse(begun.url, 303)
     response.set_cookie(
         STATE_COOKIE,
@@ -212,6 +218,8 @@ def come_back(call: Request, database: DatabaseDep, clock: ClockDep, source: Sou
             call.cookies.get(STATE_COOKIE, ""),
             at=at,
         )
+        if known.proves is not None:
+            return _proved(call, database, known, at=at)
         token = login.admit_from_provider(
             database, known.user_id, has_second=known.has_second, source=source, at=at
         )
@@ -221,6 +229,25 @@ def come_back(call: Request, database: DatabaseDep, clock: ClockDep, source: Sou
         wrong = words.gettext(exc.title())
         return edge.login(call, words, onward=edge.HOME, wrong=wrong, status=401)
     response = set_cookie(edge.see(edge.onward_of(call, known.onward)), token)
+    response.delete_cookie(STATE_COOKIE, secure=True, httponly=True, samesite="lax")
+    return response
+
+
+def _proved(call: Request, database: Database, known: Known, *, at: datetime) -> Response:
+    """Let the log-in that asked count as proved, if the provider named the person whose it is.
+
+    Raises:
+        ProviderRefused: it is another person, or another log-in.
+    """
+    actor = authenticator(call).actor_of(call)
+    own = actor.browser.session_id if actor.browser else None
+    if own != known.proves or actor.id != known.user_id:
+        raise ProviderRefused
+    with database.transaction() as session:
+        if session.get_one(User, actor.id).totp_since is not None and not known.has_second:
+            raise ProviderRefused
+        token = sessions.renew(session, actor, how="provider", at=at)
+    response = renewed(call, edge.see(edge.onward_of(call, known.onward)), token)
     response.delete_cookie(STATE_COOKIE, secure=True, httponly=True, samesite="lax")
     return response
 
@@ -428,65 +455,6 @@ def _codes(call: Request, actor: Actor, session: Session, codes: Sequence[str]) 
     words = edge.words_of(call, actor, session)
     page = CodesPage(title=words.gettext("Recovery codes"), codes=tuple(codes))
     return edge.render(call, actor, session, "account/codes.html", page, words=words)
-
-
-# --- a fresh proof --------------------------------------------------------------------------------
-
-
-@router.get("/account/proof")
-def show_proof(
-    call: Request, actor: SessionActor, session: SessionDep, onward: str | None = None
-) -> Response:
-    """Ask for password or code once more."""
-    return _proof(call, actor, session, edge.onward_of(call, onward), wrong="")
-
-
-def _proof(
-    call: Request, actor: Actor, session: Session, onward: str, *, wrong: str, status: int = 200
-) -> Response:
-    words = edge.words_of(call, actor, session)
-    user = session.get_one(User, actor.id)
-    page = CodePage(
-        title=words.gettext("Once more, to be sure"),
-        onward=onward,
-        wrong=wrong,
-        asks_password=user.totp_since is None,
-    )
-    return edge.render(call, actor, session, "account/proof.html", page, status=status, words=words)
-
-
-@router.post("/account/proof")
-def prove(
-    call: Request,
-    form: Form,
-    actor: SessionActor,
-    database: DatabaseDep,
-    source: SourceDep,
-    clock: ClockDep,
-) -> Response:
-    """Take password or code once more, and go back."""
-    onward = edge.onward_of(call, form.get("onward"))
-    try:
-        token = login.prove(
-            database,
-            actor,
-            password=form.raw("password")[:1024],
-            code=form.get("code")[:_MOST_CODE],
-            source=source,
-            at=clock.now(),
-        )
-    except (LoginRefused, CodeRefused, LoginThrottled) as exc:
-        is_wrong = not isinstance(exc, LoginThrottled)
-        with database.transaction() as session:
-            words = edge.words_of(call, actor, session)
-            wrong = words.gettext(
-                N_("That is not right. Try again.")
-                if is_wrong
-                else N_("Too many attempts. Wait a quarter of an hour.")
-            )
-            status = 422 if is_wrong else 429
-            return _proof(call, actor, session, onward, wrong=wrong, status=status)
-    return renewed(call, edge.see(onward), token)
 
 
 # --- coming back ----------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ OPEN = {
     "/login/code",
     "/login/provider",
     "/login/provider/back",
+    "/account/proof/provider",
     "/recovery/{token}",
     "/first-run/{token}",
 }

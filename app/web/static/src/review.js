@@ -4,6 +4,7 @@
 import { makeFlips } from "./review/flips.js";
 import { makeForms } from "./review/forms.js";
 import { makePlayer } from "./review/player.js";
+import { askProof } from "./account/proof.js";
 
 const FEW_LEFT = 5;
 const SHORTEST_REASON = 3;
@@ -91,6 +92,9 @@ const start = (desk) => {
     }
     if (!answer.ok) {
       const slug = String(found?.type ?? "").replace("/problems/", "");
+      if (slug === "proof-needed" && (await askProof())) {
+        return ask(method, path, body, more);
+      }
       const words = settings.problems[slug] ?? found?.title ?? String(answer.status);
       throw new Refused(words, slug, found);
     }
