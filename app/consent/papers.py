@@ -99,7 +99,7 @@ def must_be_kept(
     """
     for document_id, sha256 in _named(told):
         row = session.get(Document, document_id)
-        if row is None or row.sha256 != sha256:
+        if row is None or row.sha256 != sha256 or row.erased_at is not None:
             raise DocumentNotKept(document_id=str(document_id), document_sha256=sha256.hex())
         if kind == Kind.WRITTEN_CONSENT and _is_contract(session, sha256):
             raise DocumentNotSeparate

@@ -66,7 +66,8 @@ def propose(
     """
     identity.must_be_here(session, actor)
     document = session.get(Document, told.document_id)
-    if document is None or document.role != DocumentRole.PROCESSING_CONTRACT:
+    wanted = DocumentRole.PROCESSING_CONTRACT
+    if document is None or document.erased_at or document.role != wanted:
         raise ProcessingContractUnfit("The document was not uploaded as a processing contract.")
     if told.valid_to is not None and told.valid_to <= told.valid_from:
         raise ProcessingContractUnfit("The contract ends before it begins.")

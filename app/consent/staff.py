@@ -85,7 +85,7 @@ def add_act(session: Session, actor: Actor, told: ActTold, *, at: datetime) -> L
     """
     identity.must_be_here(session, actor)
     document = session.get(Document, told.document_id)
-    if document is None or document.role != DocumentRole.LOCAL_ACT:
+    if document is None or document.erased_at or document.role != DocumentRole.LOCAL_ACT:
         raise LocalActUnfit
     row = LocalAct(
         id=new_id(),

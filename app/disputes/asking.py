@@ -92,7 +92,12 @@ def receive(
     dispute = queries.locked(session, dispute_id)
     for document_id in dict.fromkeys(document_ids):
         document = session.get(Document, document_id)
-        if document is None or dispute is None or document.client_id != dispute.client_id:
+        if (
+            document is None
+            or document.erased_at is not None
+            or dispute is None
+            or document.client_id != dispute.client_id
+        ):
             raise RequestDocumentUnknown(document_id=str(document_id))
         if session.get(RequestedDocument, (row.id, document_id)) is None:
             session.add(

@@ -361,6 +361,9 @@ class ClientUpload(Base):
     receipt: Mapped[str | None]
     at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    restricted_at: Mapped[datetime | None]
+    kept_only_by_hold: Mapped[bool] = mapped_column(server_default=text("false"))
+    erased_at: Mapped[datetime | None]
 
 
 class WorkRate(Base):

@@ -18,6 +18,7 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    text,
     true,
     tuple_,
 )
@@ -358,6 +359,28 @@ def uploads_of(session: Session, request_ids: Iterable[UUID]) -> dict[UUID, list
     ):
         found.setdefault(row.request_id, []).append(row)
     return found
+
+
+_WITHHELD = text(
+    """
+    SELECT u.id FROM dispute_uploads u JOIN dispute_requests q ON q.id = u.request_id
+    WHERE q.dispute_id = :dispute AND (u.restricted_at IS NOT NULL OR u.kept_only_by_hold)
+    UNION ALL
+    SELECT said.id FROM link_answers a JOIN releases r ON r.id = a.release_id
+    CROSS JOIN LATERAL statements_of(a.id) said
+    WHERE r.dispute_id = :dispute AND (a.restricted_at IS NOT NULL OR a.kept_only_by_hold)
+    """
+)
+
+
+def withheld(session: Session, actor: Actor, dispute_id: UUID) -> frozenset[UUID]:
+    """Return the statements and uploads of a dispute whose words are only kept.
+
+    Who binds the house reads them: for claims, demands, access and review.
+    """
+    if Permission.HOLD_WRITE in actor.permissions:
+        return frozenset()
+    return frozenset(session.scalars(_WITHHELD, {"dispute": dispute_id}))
 
 
 def upload_locked(session: Session, upload_id: UUID) -> ClientUpload | None:

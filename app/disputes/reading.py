@@ -32,6 +32,7 @@ class Whole:
     """A dispute as it stands. `exhibits` and `statements` are those that none has replaced.
 
     `people` are the names of all who are named by an id; `allowed` is where the asker may move it.
+    `withheld` are statements and uploads that are only kept: their words are not his to read.
     """
 
     dispute: Dispute
@@ -42,6 +43,7 @@ class Whole:
     requests: Sequence[DocumentRequest]
     documents: Mapping[UUID, Sequence[UUID]]
     uploads: Mapping[UUID, Sequence[ClientUpload]]
+    withheld: frozenset[UUID]
     conducts: Sequence[DisputeConduct]
     moves: Sequence[DisputeMove]
     hours: Sequence[DisputeHours]
@@ -94,6 +96,7 @@ def whole(session: Session, actor: Actor, dispute_id: DisputeId) -> Whole:
         requests=requests,
         documents=queries.documents_of(session, [r.id for r in requests]),
         uploads=queries.uploads_of(session, [r.id for r in requests]),
+        withheld=queries.withheld(session, actor, dispute.id),
         conducts=conducts,
         moves=moves,
         hours=worked,

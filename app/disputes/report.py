@@ -162,12 +162,14 @@ def _said(one: DisputeStatement, whole: Whole, reader: Reader) -> Said:
     if one.amount_minor is not None and one.currency is not None:
         head.append(reader.money(one.amount_minor, one.currency))
     noter = whole.people.get(one.noted_by, "") if one.noted_by else ""
+    said_by = None if one.id in whole.withheld else one.said_by
     by = [
-        one.said_by or whole.agents.get(one.agent or "") or one.agent or noter,
+        said_by or whole.agents.get(one.agent or "") or one.agent or noter,
         wording.say(Channel(one.channel), lang) if one.channel else "",
         reader.moment(one.said_at or one.at),
     ]
-    return Said(head="; ".join(head), words=one.words, by=", ".join(filter(None, by)))
+    shown = wording.say("withheld", lang) if one.id in whole.withheld else one.words
+    return Said(head="; ".join(head), words=shown, by=", ".join(filter(None, by)))
 
 
 def _steps(whole: Whole, reader: Reader) -> list[Row]:

@@ -288,10 +288,15 @@ def read(whole: Whole) -> DisputeRead:
         opened_at=one.opened_at,
         closed_at=one.closed_at,
         exhibits=[_exhibit(e) for e in whole.exhibits],
-        statements=[StatementRead.of(s) for s in whole.statements],
+        statements=[StatementRead.of(s, withheld=s.id in whole.withheld) for s in whole.statements],
         steps=[StepRead.of(s) for s in whole.steps],
         requests=[
-            request_read(r, whole.documents.get(r.id, ()), whole.uploads.get(r.id, ()))
+            request_read(
+                r,
+                whole.documents.get(r.id, ()),
+                whole.uploads.get(r.id, ()),
+                withheld=whole.withheld,
+            )
             for r in whole.requests
         ],
         conducts=[conduct_read(c) for c in whole.conducts],

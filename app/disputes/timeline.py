@@ -275,7 +275,7 @@ def _documents(client_id: UUID) -> Select[Any]:
             _one(func.coalesce(User.full_name, "")),
         )
         .outerjoin(User, User.id == Document.uploaded_by)
-        .where(Document.client_id == client_id)
+        .where(Document.client_id == client_id, Document.erased_at.is_(None))
     )
 
 

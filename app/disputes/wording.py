@@ -143,6 +143,10 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "hours": ("ч", "h"),
     "no_rate": ("ставка не задана", "no rate is set"),
     "erased": ("уничтожено", "erased"),
+    "withheld": (
+        "только хранится: читает ответственный за выдачу или юрист",
+        "only kept: an approver or legal reads it",
+    ),
     "part": ("часть", "part"),
     "whole": ("целиком", "whole"),
     "redacted": ("скрыто мест", "parts taken out"),

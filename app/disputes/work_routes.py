@@ -319,7 +319,7 @@ def ask_for_documents(
         due_at=body.due_at,
         at=clock.now(),
     )
-    return _request(session, row)
+    return _request(session, actor, row)
 
 
 @router.post(
@@ -346,7 +346,7 @@ def open_request_link(  # noqa: PLR0913, PLR0917 - what the framework injects.
     )
     public = str(request.app.state.public_url).rstrip("/")
     asking.mail_link(session, row, f"{public}/r/{token}", at=at)
-    return LinkMade(request=_request(session, row), token=token)
+    return LinkMade(request=_request(session, actor, row), token=token)
 
 
 @router.post(
@@ -365,7 +365,7 @@ def receive_documents(
     row = asking.receive(
         session, actor, dispute_id, request_id, tuple(body.document_ids), at=clock.now()
     )
-    return _request(session, row)
+    return _request(session, actor, row)
 
 
 @router.post(
@@ -391,7 +391,7 @@ def check_documents(
         due_at=body.due_at,
         at=clock.now(),
     )
-    return _request(session, row)
+    return _request(session, actor, row)
 
 
 @router.post(
@@ -475,9 +475,10 @@ def _state(
     return StatementRead.of(statements.state(session, actor, dispute_id, told, at=clock.now()))
 
 
-def _request(session: Session, row: DocumentRequest) -> RequestRead:
+def _request(session: Session, actor: Actor, row: DocumentRequest) -> RequestRead:
     return request_read(
         row,
         queries.documents_of(session, [row.id]).get(row.id, ()),
         queries.uploads_of(session, [row.id]).get(row.id, ()),
+        withheld=queries.withheld(session, actor, row.dispute_id),
     )

@@ -163,7 +163,8 @@ class Lesson(_Told):
 class StatementRead(BaseModel):
     """A statement; `noted_by` wrote it down.
 
-    Where nobody did, the recipient of `release_id` answered so on the page of his link.
+    Where nobody did, the recipient of `release_id` answered so on the page of his link, as
+    `answer_id`. What is `withheld` is only kept: its words are empty.
     """
 
     id: UUID
@@ -185,12 +186,16 @@ class StatementRead(BaseModel):
     currency: str | None
     replaces: UUID | None
     release_id: UUID | None
+    answer_id: UUID | None
     noted_by: UUID | None
     at: AwareDatetime
+    withheld: bool
 
     @classmethod
-    def of(cls, row: DisputeStatement) -> StatementRead:
-        return cls.model_validate({name: getattr(row, name) for name in cls.model_fields})
+    def of(cls, row: DisputeStatement, *, withheld: bool = False) -> StatementRead:
+        own = cls.model_fields.keys() - {"withheld"}
+        told = {name: getattr(row, name) for name in own} | {"withheld": withheld}
+        return cls.model_validate(told | ({"words": "", "said_by": None} if withheld else {}))
 
 
 class PlanTold(_Told):
@@ -324,7 +329,7 @@ class LinkTold(_Told):
 class UploadRead(BaseModel):
     """What the client sent by the link: `words`, or a file that became a document or was refused.
 
-    `reason` is the slug of a refusal.
+    `reason` is the slug of a refusal. Of what is `withheld` or erased the words are empty.
     """
 
     id: UUID
@@ -335,6 +340,16 @@ class UploadRead(BaseModel):
     reason: str | None
     document_id: UUID | None
     at: AwareDatetime
+    erased_at: AwareDatetime | None
+    withheld: bool
+
+    @classmethod
+    def of(cls, row: ClientUpload, *, withheld: bool) -> UploadRead:
+        own = cls.model_fields.keys() - {"withheld"}
+        told = {name: getattr(row, name) for name in own} | {"withheld": withheld}
+        if withheld:
+            told |= {"words": row.words and "", "file_name": None}
+        return cls.model_validate(told)
 
 
 class RequestRead(BaseModel):
@@ -466,7 +481,11 @@ class HistoryPage(BaseModel):
 
 
 def request_read(
-    row: DocumentRequest, document_ids: Sequence[UUID], uploads: Sequence[ClientUpload]
+    row: DocumentRequest,
+    document_ids: Sequence[UUID],
+    uploads: Sequence[ClientUpload],
+    *,
+    withheld: frozenset[UUID],
 ) -> RequestRead:
     """Return a request as it crosses the wire, without its token."""
     return RequestRead(
@@ -478,10 +497,7 @@ def request_read(
         words=row.words,
         link_until=row.token_expires_at,
         document_ids=list(document_ids),
-        uploads=[
-            UploadRead.model_validate({n: getattr(one, n) for n in UploadRead.model_fields})
-            for one in uploads
-        ],
+        uploads=[UploadRead.of(one, withheld=one.id in withheld) for one in uploads],
         asked_by=row.asked_by,
         asked_at=row.asked_at,
         changed_by=row.changed_by,

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core.errors import Gone, NotFound, Unavailable
+from app.core.errors import Forbidden, Gone, NotFound, Unavailable
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.documents import queries
 from app.documents.models import Document
 from app.identity.actor import Actor
+from app.identity.permissions import Permission
 from storage.errors import StoreError
 from storage.sealed import SealedReader, SealedRef
 
@@ -34,6 +35,10 @@ class DocumentErased(Gone):
     """The document was erased."""
 
 
+class DocumentOnlyKept(Forbidden):
+    """The document is restricted, or kept by a hold alone: an approver or legal opens it."""
+
+
 class DocumentAway(Unavailable):
     """The store does not give the document now; try again."""
 
@@ -48,6 +53,7 @@ def open_document(
     Raises:
         DocumentNotFound: there is none that `actor` may see.
         DocumentErased: its key was destroyed.
+        DocumentOnlyKept: it is only kept, and `actor` binds nobody.
     """
     found = queries.document(session, document_id)
     if found is None or not queries.is_seen(session, actor, document_id):
@@ -55,6 +61,8 @@ def open_document(
     document, sealed = found
     if sealed.wrapped_key is None:
         raise DocumentErased
+    if document.is_withheld and Permission.HOLD_WRITE not in actor.permissions:
+        raise DocumentOnlyKept
     ledger.append(
         session,
         actor,

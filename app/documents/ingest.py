@@ -20,6 +20,7 @@ from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act, Outcome
 from app.documents import queries
+from app.documents.door import DocumentErased
 from app.documents.models import Document, DocumentKind
 from app.documents.recognise import DocumentFacts
 from app.documents.schemas import DocumentRead, DocumentTold
@@ -110,6 +111,7 @@ class DocumentIngest:
 
         Raises:
             OtherDocument: other bytes came under this upload id; told to the ledger.
+        DocumentErased: what came under this upload id was erased.
             StoreAway: nothing was kept.
         """
         facts = arrived.facts
@@ -152,6 +154,8 @@ class DocumentIngest:
             return None
         if lost is not None:
             self._tools.store.delete(lost.object_id)
+        if found[0].erased_at is not None:
+            raise DocumentErased
         if found[0].sha256 != sha256:
             self._tell_conflict(found[0].id, sha256)
             refusal = OtherDocument(

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, one_of
@@ -38,7 +38,7 @@ class DocumentRole(StrEnum):
 
 
 class Document(Base):
-    """A paper as it was uploaded, and what it is of. Inserted only.
+    """A paper as it was uploaded, and what it is of. Inserted only, and erased by an erasure.
 
     `examined` names what was looked for, `oddities` what of it was found. `uploaded_by` is nobody
     where a client sent it by a link.
@@ -78,6 +78,14 @@ class Document(Base):
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
     uploaded_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     uploaded_at: Mapped[datetime]
+    restricted_at: Mapped[datetime | None]
+    kept_only_by_hold: Mapped[bool] = mapped_column(server_default=text("false"))
+    erased_at: Mapped[datetime | None]
+
+    @property
+    def is_withheld(self) -> bool:
+        """Say whether it is only kept: opened by those who bind the house alone."""
+        return self.restricted_at is not None or self.kept_only_by_hold
 
 
 class LocalAct(Base):

@@ -61,10 +61,13 @@ def by_upload(
 
 
 def by_sha256(session: Session, sha256: bytes) -> Document | None:
-    """Return the document that has these bytes, the first of them if it was sent twice."""
+    """Return the document that has these bytes, the first of them if it was sent twice.
+
+    One that was erased has none.
+    """
     return session.scalars(
         select(Document)
-        .where(Document.sha256 == sha256)
+        .where(Document.sha256 == sha256, Document.erased_at.is_(None))
         .order_by(Document.uploaded_at, Document.id)
         .limit(1)
     ).first()
@@ -73,11 +76,14 @@ def by_sha256(session: Session, sha256: bytes) -> Document | None:
 def listed(
     session: Session, actor: Actor, *, client_id: UUID | None, recording_id: UUID | None
 ) -> Sequence[tuple[Document, SealedRow]]:
-    """Return the newest documents that `actor` sees, of a client or a recording if named."""
+    """Return the newest documents that `actor` sees, of a client or a recording if named.
+
+    What was erased is found by its id alone.
+    """
     query = (
         select(Document, SealedRow)
         .join(SealedRow, SealedRow.object_id == Document.object_id)
-        .where(visible_to(actor))
+        .where(visible_to(actor), Document.erased_at.is_(None))
     )
     if client_id is not None:
         query = query.where(Document.client_id == client_id)

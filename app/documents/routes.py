@@ -18,7 +18,7 @@ from app.core.problems import problems
 from app.core.sound import BreakableResponse
 from app.core.text import ExternalId
 from app.documents import door, queries
-from app.documents.door import DocumentAway, DocumentErased, DocumentNotFound
+from app.documents.door import DocumentAway, DocumentErased, DocumentNotFound, DocumentOnlyKept
 from app.documents.ingest import (
     DocumentIngest,
     DocumentOfNobody,
@@ -61,6 +61,7 @@ _log = structlog.get_logger()
         DigestMismatch,
         MultipartBroken,
         OtherDocument,
+        DocumentErased,
         DocumentOfNobody,
         SenderIsNoPerson,
         TooLarge,
@@ -137,7 +138,7 @@ def get_document(document_id: UUID, actor: CanRead, session: SessionDep) -> Docu
 @router.get(
     "/{document_id}/file",
     response_class=Response,
-    responses=problems(*GUARDED, DocumentNotFound, DocumentErased, DocumentAway),
+    responses=problems(*GUARDED, DocumentNotFound, DocumentErased, DocumentOnlyKept, DocumentAway),
 )
 def open_document(
     document_id: UUID, actor: CanOpen, request: Request, database: DatabaseDep, clock: ClockDep

@@ -54,6 +54,9 @@ class DocumentRead(BaseModel):
     recording_id: UUID | None
     uploaded_by: UUID | None
     uploaded_at: AwareDatetime
+    restricted_at: AwareDatetime | None
+    kept_only_by_hold: bool
+    erased_at: AwareDatetime | None
 
     @classmethod
     def of(cls, row: Document, size_bytes: int) -> DocumentRead:

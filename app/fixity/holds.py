@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from app.documents.models import Document
 from app.fixity import locks
 from app.fixity.models import ObjectLock
 from app.recordings.models import Leg, ReplacedCopy, Screenshot
@@ -20,7 +21,7 @@ _IS_HELD = text("SELECT EXISTS (SELECT FROM holds_of(:asked))")
 
 
 def follow(session: Session, subject_id: UUID) -> int:
-    """Want the store's hold on the evidence of a recording or screenshot exactly while it is held.
+    """Want the store's hold on the evidence of what is kept exactly while it is held.
 
     Evidence are the originals, and the copies that people listened to. Pictures of the sound are
     made anew from them at will. Returns for how many objects something changed.
@@ -41,6 +42,9 @@ def _evidence(session: Session, subject_id: UUID) -> list[UUID]:
     shot = session.scalar(select(Screenshot.object_id).where(Screenshot.id == subject_id))
     if shot is not None:
         return [shot]
+    paper = session.scalar(select(Document.object_id).where(Document.id == subject_id))
+    if paper is not None:
+        return [paper]
     legs = session.execute(
         select(Leg.object_id, Leg.playable_object_id)
         .where(Leg.recording_id == subject_id)

@@ -34,7 +34,9 @@ def handle_note_answer(tools: Tools, answer_id: str) -> None:
         with tools.database.transaction() as session:
             answer = session.get_one(LinkAnswer, UUID(answer_id))
             release = session.get_one(Release, answer.release_id)
-            if release.dispute_id is None or answer.words is None or answer.name is None:
+            if release.dispute_id is None or answer.erased_at is not None:
+                return
+            if answer.words is None or answer.name is None:
                 return
             statements.answer_by_link(
                 session,

@@ -212,8 +212,8 @@ def _contract(
     )
     paper = documents.by_sha256(session, contract.document_sha256)
     sealed = _sealed(session, paper.object_id) if paper is not None else None
-    if paper is None or sealed is None or not is_his:
-        stays = "not_kept" if is_his else "other"
+    if paper is None or sealed is None or paper.is_withheld or not is_his:
+        stays = "not_kept" if is_his and sealed is None else "other"
         yield replace(named, stays=stays)
         return
     path = f"{FOLDER}contract-{paper.id}.{_PAPERS[paper.kind]}"
@@ -224,7 +224,7 @@ def _papers(session: Session, subject: Subject, evidence: Mapping[str, Any]) -> 
     for told in (evidence, evidence.get("signature")):
         if isinstance(told, Mapping) and "document_id" in told:
             paper = session.get(Document, UUID(str(told["document_id"])))
-            if paper is not None:
+            if paper is not None and paper.erased_at is None:
                 yield Enclosure(
                     about=subject.id,
                     what="document",

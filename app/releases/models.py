@@ -251,7 +251,7 @@ class ShareLink(Base):
 class LinkAnswer(Base):
     """What the holder of a link said on its page: that he heard it, or his answer with his name.
 
-    Written by the database's function alone, once of each, and never changed.
+    Written by the database's function alone, once of each, and never changed but by an erasure.
     """
 
     __tablename__ = "link_answers"
@@ -274,6 +274,9 @@ class LinkAnswer(Base):
     words: Mapped[str | None]
     name: Mapped[str | None]
     at: Mapped[datetime]
+    restricted_at: Mapped[datetime | None]
+    kept_only_by_hold: Mapped[bool] = mapped_column(server_default=text("false"))
+    erased_at: Mapped[datetime | None]
 
 
 class ShareView(Base):

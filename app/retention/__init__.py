@@ -1,4 +1,4 @@
-"""How long recordings and screenshots are kept: holds, retention, restriction, erasure.
+"""How long things are kept, sound, pictures, papers and words: holds, retention, erasure.
 
 A hold keeps what it names, or its rule fits, whatever else is asked, and grants nobody access. A
 rule says how long something is kept at least and at most; it is in force when two people have

@@ -23,6 +23,8 @@ from app.identity.permissions import Role
 from app.retention import queries, subjects
 from app.retention.erasures import ErasureNotFound
 from app.retention.models import Erasure, ErasureObject, Ground, RetentionNotice, RetentionRule
+from app.retention.rules import Kind
+from app.retention.subjects import Subject
 
 CATEGORIES = (
     "запись голоса и содержание телефонного разговора",
@@ -36,11 +38,34 @@ PICTURE_CATEGORIES = (
     "имя файла, примечание и обозначение сотрудника, сделавшего снимок",
     "выданные копии и ссылки на них",
 )
+PAPER_CATEGORIES = (
+    "документ и сведения, которые в нём содержатся",
+    "название, имя файла и обозначение сотрудника, к которому документ относится",
+    "пакеты доказательств, в которые документ был вложен",
+)
+WORD_CATEGORIES = (
+    "текст, который прислал представитель контрагента, и имя файла",
+    "имя представителя и запись его слов в споре",
+)
+CATEGORIES_OF = {
+    Kind.RECORDING: CATEGORIES,
+    Kind.SCREENSHOT: PICTURE_CATEGORIES,
+    Kind.DOCUMENT: PAPER_CATEGORIES,
+    Kind.UPLOAD: WORD_CATEGORIES,
+    Kind.ANSWER: WORD_CATEGORIES,
+}
+NAMES = {
+    Kind.RECORDING: "запись",
+    Kind.SCREENSHOT: "снимок экрана",
+    Kind.DOCUMENT: "документ",
+    Kind.UPLOAD: "присланный текст",
+    Kind.ANSWER: "ответ по ссылке",
+}
 METHOD = (
     "уничтожены криптографические ключи, без которых зашифрованные данные не восстанавливаются, "
     "затем удалены сами зашифрованные объекты и их версии; персональные поля базы данных очищены"
 )
-SYSTEM = "информационная система «Audiatur», архив записей разговоров и снимков экрана"
+SYSTEM = "информационная система «Audiatur», архив записей разговоров, снимков экрана и документов"
 POSTS = {Role.APPROVER: "ответственный за выдачу записей", Role.LEGAL: "юрист"}
 REASONS = {
     Ground.REQUEST: "требование субъекта персональных данных",
@@ -67,8 +92,7 @@ class DestructionAct:
     """Everything that the act tells. None is what was forgotten, or never known."""
 
     erasure_id: UUID
-    recording_id: UUID | None
-    screenshot_id: UUID | None
+    of: Subject
     operator: str | None
     operator_address: str | None
     subject: str | None
@@ -97,15 +121,15 @@ def of(
     if row.executed_at is None:
         raise NotErasedYet
     objects = queries.objects_of(session, erasure_id)
+    subject = subjects.of(row)
     return DestructionAct(
         erasure_id=row.id,
-        recording_id=row.recording_id,
-        screenshot_id=row.screenshot_id,
+        of=subject,
         operator=operator or _operator(session, row),
         operator_address=address,
         subject=row.subject,
         destroyers=_destroyers(session, row),
-        categories=CATEGORIES if row.screenshot_id is None else PICTURE_CATEGORIES,
+        categories=CATEGORIES_OF[subject.kind],
         system=SYSTEM,
         method=METHOD,
         reason=REASONS[Ground(row.ground)],
@@ -140,7 +164,8 @@ def log(session: Session, erasure_id: UUID) -> str:
 
 def page(act: DestructionAct, *, at_local: datetime) -> str:
     """Return the act as a page to print and sign."""
-    return _PAGE.render(act=act, at=at_local.strftime("%d.%m.%Y %H:%M (%Z)"))
+    named = f"{NAMES[act.of.kind]} {act.of.id}"
+    return _PAGE.render(act=act, named=named, at=at_local.strftime("%d.%m.%Y %H:%M (%Z)"))
 
 
 def _executed(session: Session, erasure_id: UUID) -> Erasure:
@@ -164,7 +189,9 @@ def _operator(session: Session, row: Erasure) -> str | None:
 
 
 def _destroyers(session: Session, row: Erasure) -> tuple[Destroyer, ...]:
-    """Return who agreed to the erasure, or to the rules that it follows from."""
+    """Return who agreed to it, to the erasure it goes with, or to the rules it follows from."""
+    if row.with_id is not None:
+        return _destroyers(session, session.get_one(Erasure, row.with_id))
     people = [one.approver_id for one in queries.approvals(session, row.id)]
     if row.notice_id is not None:
         notice = session.get_one(RetentionNotice, row.notice_id)
@@ -211,8 +238,7 @@ width:38%;font-weight:normal;padding:.3em 1em .3em 0}td{padding:.3em 0}h1{font-s
 <tr><th>Адрес оператора</th><td>{{ act.operator_address or "________________________" }}</td></tr>
 <tr><th>Обработка по поручению</th><td>не велась</td></tr>
 <tr><th>Субъект</th><td>{{ act.subject or "личность не установлена" }};
-{% if act.recording_id %}запись {{ act.recording_id }}
-{%- else %}снимок экрана {{ act.screenshot_id }}{% endif %}</td></tr>
+{{ named }}</td></tr>
 <tr><th>Категории уничтоженных данных</th><td>
 {% for one in act.categories %}{{ one }}{{ ";" if not loop.last else "." }}<br>{% endfor %}
 </td></tr>

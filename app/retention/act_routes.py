@@ -15,6 +15,7 @@ from app.retention import act
 from app.retention.act import NotErasedYet
 from app.retention.erasures import ErasureNotFound
 from app.retention.routes import GUARDED, CanRead, ZoneDep
+from app.retention.schemas import OfOne, ids
 
 router = APIRouter(prefix="/v1/erasures", tags=["erasures"])
 
@@ -27,12 +28,10 @@ class DestroyerRead(BaseModel):
     post: str
 
 
-class ActRead(BaseModel):
+class ActRead(OfOne):
     """The act of destruction; what is null was forgotten after three years, or never known."""
 
     erasure_id: UUID
-    recording_id: UUID | None
-    screenshot_id: UUID | None
     operator: str | None
     operator_address: str | None
     subject: str | None
@@ -58,7 +57,8 @@ def get_act(
 ) -> ActRead:
     """Give the act of destruction."""
     found = act.of(session, erasure_id, operator=operator, address=address)
-    told = {name: getattr(found, name) for name in ActRead.model_fields}
+    own = ActRead.model_fields.keys() - OfOne.model_fields.keys()
+    told = {name: getattr(found, name) for name in own} | ids(found.of)
     told["destroyers"] = [DestroyerRead(name=d.name, post=d.post) for d in found.destroyers]
     told["executed_at"] = found.executed_at.isoformat()
     told["verified_at"] = found.verified_at.isoformat() if found.verified_at else None

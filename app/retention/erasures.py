@@ -17,12 +17,14 @@ from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act, Outcome
 from app.custody.models import CustodyEntry, CustodyPrivate
+from app.disputes.models import ClientUpload, DisputeStatement
 from app.disputes.service import person
+from app.documents.models import Document
 from app.fixity import service as fixity
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.recordings.models import Party, Recording, Screenshot, SealedRow
-from app.releases.models import ReleaseBundle, ReleaseItem, ShareLink
+from app.releases.models import LinkAnswer, ReleaseBundle, ReleaseItem, ShareLink
 from app.retention import holds, keeping, queries, subjects
 from app.retention.models import (
     Erasure,
@@ -31,7 +33,7 @@ from app.retention.models import (
     Ground,
     RetentionNotice,
 )
-from app.retention.rules import ACTS_KEPT_YEARS, Because, Period, end_of
+from app.retention.rules import ACTS_KEPT_YEARS, Because, Kind, Period, end_of
 from app.retention.rules import Outcome as Says
 from app.retention.subjects import Kept, Subject
 
@@ -90,10 +92,24 @@ _WORDS = {
             OR EXISTS (SELECT FROM assertion_votes v JOIN assertions a ON a.id = v.assertion_id
                        WHERE a.recording_id = :asked AND v.at <= :at AND v.reason IS NOT NULL)
             OR EXISTS (SELECT FROM retention_reviews w
-                       WHERE :asked IN (w.recording_id, w.screenshot_id)
+                       WHERE :asked IN (w.recording_id, w.screenshot_id, w.document_id,
+                                        w.upload_id, w.answer_id)
                        AND w.at <= :at AND w.note <> '')
-            OR EXISTS (SELECT FROM restrictions k WHERE :asked IN (k.recording_id, k.screenshot_id)
+            OR EXISTS (SELECT FROM restrictions k
+                       WHERE :asked IN (k.recording_id, k.screenshot_id, k.document_id,
+                                        k.upload_id, k.answer_id)
                        AND k.set_at <= :at AND k.reason <> '-')
+        """
+    ),
+    "told to a dispute": text(
+        """
+        SELECT EXISTS (
+            SELECT FROM custody_private p JOIN custody_entries e ON e.id = p.entry_id
+            WHERE e.object_kind = 'dispute' AND e.at <= :at
+              AND ((e.facts ->> 'upload_id' = CAST(:asked AS text)
+                    AND EXISTS (SELECT FROM dispute_uploads u WHERE u.id = :asked))
+                   OR e.facts ->> 'statement_id' IN (
+                        SELECT CAST(s.id AS text) FROM statements_of(:asked) s)))
         """
     ),
     "basis": text(
@@ -286,7 +302,7 @@ def ready(session: Session, erasure_id: UUID, *, zone: ZoneInfo, at: datetime) -
     return row
 
 
-def execute(session: Session, row: Erasure, *, at: datetime) -> None:
+def execute(session: Session, row: Erasure, *, zone: ZoneInfo, at: datetime) -> None:
     """Destroy keys, salts, persons and links of what is erased, in this transaction.
 
     The database looks once more for itself whether that was approved and is hindered by nothing.
@@ -299,7 +315,40 @@ def execute(session: Session, row: Erasure, *, at: datetime) -> None:
     subject = subjects.of(row)
     facts: dict[str, str | int | bool | None] = {"erasure_id": str(row.id), "objects": objects}
     ledger.append(session, _SYSTEM, Act.ERASURE_EXECUTED, subject.about, at=at, facts=facts)
-    enqueue(session, Job(task="releases.reconsider", args=dict(subject.told)))
+    if subject.kind in {Kind.RECORDING, Kind.SCREENSHOT}:
+        enqueue(session, Job(task="releases.reconsider", args=dict(subject.told)))
+    _let_go_with(session, row, subject, zone=zone, at=at)
+
+
+def _let_go_with(
+    session: Session, row: Erasure, subject: Subject, *, zone: ZoneInfo, at: datetime
+) -> None:
+    """Begin the erasure of what is about what was erased, of all that nothing keeps by itself.
+
+    What other things rest on stays until people decide; so does what somebody asked for already.
+    """
+    for other in queries.going_with(session, subject.id):
+        if queries.open_erasure(session, other) is not None:
+            continue
+        said = keeping.explain(session, other, zone=zone, at=at)
+        if said.bounds.is_open or said.asked_for(at=at).outcome is not Says.ERASE:
+            continue
+        going = Erasure(
+            id=new_id(),
+            ground=Ground.DUTY if row.ground == Ground.RETENTION else row.ground,
+            subject=row.subject,
+            reason=row.reason,
+            identity_basis=row.identity_basis,
+            approvals_needed=0,
+            with_id=row.id,
+            requested_by=row.requested_by,
+            requested_at=at,
+            **other.named,
+        )
+        session.add(going)
+        session.flush()
+        _told(session, _SYSTEM, Act.ERASURE_REQUESTED, going, at=at, with_id=str(row.id))
+        enqueue(session, Job(task=PURGE, args={"erasure_id": str(going.id)}, lock=str(going.id)))
 
 
 def left_in_database(session: Session, subject: Subject) -> list[str]:
@@ -310,7 +359,6 @@ def left_in_database(session: Session, subject: Subject) -> list[str]:
     found = holds.known(session, subject, or_erased=True)
     wanted = text("SELECT object_id FROM erasable_objects(:asked)")
     objects = session.scalars(wanted, {"asked": subject.id}).all()
-    is_shared = subject.is_named_by(ReleaseItem)
     private = (
         select(CustodyPrivate)
         .join(CustodyEntry, CustodyEntry.id == CustodyPrivate.entry_id)
@@ -320,7 +368,29 @@ def left_in_database(session: Session, subject: Subject) -> list[str]:
             CustodyEntry.at <= found.erased_at,
         )
     )
-    copies = select(ReleaseItem).where(is_shared)
+    keys = select(SealedRow).where(
+        SealedRow.object_id.in_(objects), SealedRow.wrapped_key.is_not(None)
+    )
+    seen = {
+        "tombstone": found.erased_at is None,
+        "number": isinstance(found, Recording)
+        and bool(found.outside_number or found.from_party or found.to_party),
+        "key": session.scalar(select(exists(keys))),
+        **_shared(session, subject),
+        "person": _has_person(session, found),
+        "salt": session.scalar(select(exists(private))),
+    }
+    told = {"asked": subject.id, "at": found.erased_at}
+    seen |= {name: session.scalar(query, told) for name, query in _WORDS.items()}
+    return [name for name, is_there in seen.items() if is_there]
+
+
+def _shared(session: Session, subject: Subject) -> dict[str, bool]:
+    """Say what was handed over and is still there; nothing but sound and pictures is."""
+    if subject.kind not in {Kind.RECORDING, Kind.SCREENSHOT}:
+        return {}
+    is_shared = subject.is_named_by(ReleaseItem)
+    copies = select(ReleaseItem).where(is_shared, ReleaseItem.wrapped_key.is_not(None))
     links = (
         select(ShareLink)
         .join(ReleaseItem, ReleaseItem.release_id == ShareLink.release_id)
@@ -331,28 +401,22 @@ def left_in_database(session: Session, subject: Subject) -> list[str]:
         .join(ReleaseItem, ReleaseItem.release_id == ReleaseBundle.release_id)
         .where(is_shared, ReleaseBundle.wrapped_key.is_not(None))
     )
-    keys = select(SealedRow).where(
-        SealedRow.object_id.in_(objects), SealedRow.wrapped_key.is_not(None)
-    )
-    seen = {
-        "tombstone": found.erased_at is None,
-        "number": isinstance(found, Recording)
-        and bool(found.outside_number or found.from_party or found.to_party),
-        "key": session.scalar(select(exists(keys))),
-        "bundle": session.scalar(select(exists(bundles))),
-        "copy": session.scalar(select(exists(copies.where(ReleaseItem.wrapped_key.is_not(None))))),
-        "link": session.scalar(select(exists(links))),
-        "person": _has_person(session, found),
-        "salt": session.scalar(select(exists(private))),
-    }
-    told = {"asked": subject.id, "at": found.erased_at}
-    seen |= {name: session.scalar(query, told) for name, query in _WORDS.items()}
-    return [name for name, is_there in seen.items() if is_there]
+    asked = {"bundle": bundles, "copy": copies, "link": links}
+    return {name: bool(session.scalar(select(exists(query)))) for name, query in asked.items()}
 
 
 def _has_person(session: Session, found: Kept) -> bool:
     if isinstance(found, Screenshot):
         return bool(found.agent or found.note or found.file_name)
+    if isinstance(found, Document):
+        return bool(found.agent or found.file_name or found.title != "-")
+    if isinstance(found, ClientUpload):
+        return bool(found.words or found.file_name)
+    if isinstance(found, LinkAnswer):
+        said = select(DisputeStatement).where(
+            DisputeStatement.answer_id == found.id, DisputeStatement.words != "-"
+        )
+        return bool(found.words or found.name or session.scalar(select(exists(said))))
     parties = select(Party).where(
         Party.recording_id == found.id,
         func.num_nonnulls(Party.number, Party.agent, Party.contact_id) > 0,

@@ -34,11 +34,11 @@ class HoldNotFound(NotFound):
 
 
 class HoldEmpty(Invalid):
-    """A hold names recordings or screenshots, or a client, agent or dispute."""
+    """A hold names something that is kept, or a client, agent or dispute."""
 
 
 class HoldRecordingUnknown(NotFound):
-    """One of the recordings or screenshots is not there, or was erased."""
+    """One of those that it names is not there, or was erased."""
 
 
 class HoldReviewTooLate(Invalid):
@@ -61,9 +61,24 @@ class RetentionScreenshotUnknown(NotFound):
     """There is no such screenshot."""
 
 
+class RetentionDocumentUnknown(NotFound):
+    """There is no such document."""
+
+
+class RetentionUploadUnknown(NotFound):
+    """There is no such text or refused file; a file that was taken in is a document."""
+
+
+class RetentionAnswerUnknown(NotFound):
+    """There is no such answer."""
+
+
 UNKNOWN: Final[dict[Kind, type[NotFound]]] = {
     Kind.RECORDING: RetentionRecordingUnknown,
     Kind.SCREENSHOT: RetentionScreenshotUnknown,
+    Kind.DOCUMENT: RetentionDocumentUnknown,
+    Kind.UPLOAD: RetentionUploadUnknown,
+    Kind.ANSWER: RetentionAnswerUnknown,
 }
 """How it is told that something is not there."""
 
@@ -99,7 +114,7 @@ def place(
 
     Raises:
         HoldEmpty: it would keep nothing.
-        HoldRecordingUnknown: a recording or screenshot is unknown or erased.
+        HoldRecordingUnknown: something that it names is unknown or erased.
         HoldReviewTooLate: it would not be looked at for more than six months.
     """
     placer = person(actor)
@@ -202,7 +217,7 @@ def restrict(
     """Let something only be kept, at once; decisions allow little else until it is lifted.
 
     Raises:
-        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none, or it was erased.
+        NotFound: there is none, or it was erased.
         RestrictionStands: it is restricted.
     """
     known(session, subject)
@@ -253,7 +268,7 @@ def known(session: Session, subject: Subject, *, or_erased: bool = False) -> Kep
     """Return what is there.
 
     Raises:
-        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none, or it was erased.
+        NotFound: there is none, or it was erased.
     """
     found = queries.kept(session, subject)
     if found is None or (found.erased_at is not None and not or_erased):

@@ -6,28 +6,21 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.core.jobs import Job, enqueue
 from app.fixity import holds as store_holds
 from app.retention import erasures, keeping, purge, queries, subjects
 from app.retention.erasures import PURGE
+from app.retention.models import LegalHoldItem
 from app.retention.purge import PurgeTools
-from app.retention.rules import ANNOUNCED_AHEAD, Kind, Rule
+from app.retention.rules import ANNOUNCED_AHEAD, Rule
 from app.retention.subjects import Subject
 
 _log = structlog.get_logger()
 _BATCH = 200
 _MOST_DUE = 1000
-_FREEZE = text(
-    """
-    INSERT INTO legal_hold_items (hold_id, recording_id, screenshot_id, by_rule, at)
-    SELECT hold_id, CAST(:recording AS uuid), CAST(:screenshot AS uuid), true, :at
-    FROM holds_of(coalesce(CAST(:recording AS uuid), CAST(:screenshot AS uuid))) AS hold_id
-    ON CONFLICT DO NOTHING
-    """
-)
 
 
 def handle_mirror(tools: PurgeTools, hold_id: str) -> None:
@@ -95,8 +88,12 @@ def _mark(
 
 def _freeze(session: Session, subject: Subject, *, at: datetime) -> None:
     """Let something stay with the holds that keep it, here and in the store."""
-    names = {str(kind): None for kind in Kind} | {str(subject.kind): subject.id}
-    session.execute(_FREEZE, names | {"at": at})
+    rows = [
+        {"hold_id": hold.id, "by_rule": True, "at": at, **subject.named}
+        for hold in queries.holds_of(session, subject.id)
+    ]
+    if rows:
+        session.execute(insert(LegalHoldItem).values(rows).on_conflict_do_nothing())
     store_holds.follow(session, subject.id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -59,7 +59,7 @@ class SamePersonAgrees(Forbidden):
 
 
 class ScreenshotsHaveNoFlag(Invalid):
-    """A rule of consent flags speaks of recordings alone; screenshots need a rule without flags."""
+    """A rule of consent flags speaks of recordings alone; other kinds need a rule without flags."""
 
 
 class NotInspected(Conflict):
@@ -68,7 +68,7 @@ class NotInspected(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Why a recording or screenshot is kept, until when, and by what."""
+    """Why something is kept, until when, and by what."""
 
     kept: Kept
     verdict: Verdict
@@ -77,17 +77,22 @@ class Explained:
     rules: Sequence[Rule]
     moments: dict[Trigger, datetime | None]
     notice: RetentionNotice | None
+    standing: Standing
 
     @property
     def subject(self) -> Subject:
         return subjects.of_kept(self.kept)
+
+    def asked_for(self, *, at: datetime) -> Verdict:
+        """Return what would be done with it if somebody asked for its erasure."""
+        return rules.verdict(replace(self.standing, asked=True), at=at)
 
 
 def explain(session: Session, subject: Subject, *, zone: ZoneInfo, at: datetime) -> Explained:
     """Return why something is kept and until when.
 
     Raises:
-        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none.
+        NotFound: there is none.
     """
     found = holds.known(session, subject, or_erased=True)
     in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
@@ -97,7 +102,7 @@ def explain(session: Session, subject: Subject, *, zone: ZoneInfo, at: datetime)
 def standing_of(
     session: Session, found: Kept, in_force: Sequence[Rule], *, zone: ZoneInfo, at: datetime
 ) -> Explained:
-    """Return what the rules say of one recording or screenshot, given the versions in force."""
+    """Return what the rules say of something, given the versions in force."""
     subject = subjects.of_kept(found)
     client_id = queries.client_of(session, found)
     flag = found.flag if isinstance(found, Recording) else None
@@ -106,6 +111,9 @@ def standing_of(
     ]
     began = queries.moments(session, found)
     bounds = rules.bounds(fitting, began, zone)
+    if queries.is_evidence(session, found, at=at):
+        # What rests on a paper has not ended: no rule erases it alone, and two people must agree.
+        bounds = replace(bounds, is_open=True)
     holding = queries.holds_of(session, found.id)
     asked = queries.open_erasure(session, subject)
     standing = Standing(
@@ -122,6 +130,7 @@ def standing_of(
         rules=fitting,
         moments=began,
         notice=queries.open_notice(session, subject),
+        standing=standing,
     )
 
 
@@ -131,7 +140,7 @@ def review(
     """Say that a person looked at an inspected recording, or a screenshot, and found no ground.
 
     Raises:
-        RetentionRecordingUnknown, RetentionScreenshotUnknown: there is none, or it was erased.
+        NotFound: there is none, or it was erased.
         NotInspected: it was not inspected yet.
     """
     found = holds.known(session, subject)
@@ -150,10 +159,10 @@ def propose(session: Session, actor: Actor, rule: Rule, *, at: datetime) -> Rete
 
     Raises:
         RulePeriodsContradict: its minimum is longer than its maximum.
-        ScreenshotsHaveNoFlag: it names flags, and screenshots.
+        ScreenshotsHaveNoFlag: it names flags, and other kinds than recordings.
     """
     identity.must_be_here(session, actor)
-    if rule.flags and Kind.SCREENSHOT in rule.kinds:
+    if rule.flags and set(rule.kinds) != {Kind.RECORDING}:
         raise ScreenshotsHaveNoFlag
     utc = ZoneInfo("UTC")
     if (
@@ -263,12 +272,8 @@ def mark(session: Session, explained: Explained, *, at: datetime) -> RetentionNo
 
 def _ends_by(explained: Explained, moment: datetime) -> bool:
     """Say whether the maximum alone will erase the recording by then."""
-    standing = Standing(
-        ordered=any(hold.is_order for hold in explained.holds),
-        held=bool(explained.holds),
-        bounds=explained.bounds,
-    )
-    return rules.verdict(standing, at=moment).outcome is Outcome.ERASE
+    alone = replace(explained.standing, asked=False)
+    return rules.verdict(alone, at=moment).outcome is Outcome.ERASE
 
 
 def _cancel(session: Session, notice: RetentionNotice, why: str, *, at: datetime) -> None:

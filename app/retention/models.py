@@ -10,7 +10,25 @@ from sqlalchemy import ARRAY, CheckConstraint, Computed, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, JsonObject, one_of
-from app.retention.rules import Action, Trigger
+from app.retention.rules import Action, Kind, Trigger
+
+_COLUMNS = ", ".join(f"{kind}_id" for kind in Kind)
+_KINDS = ", ".join(f"'{kind}'" for kind in Kind)
+_ONE_OBJECT = f"num_nonnulls({_COLUMNS}) = 1"
+
+
+def _open(table: str, where: str) -> tuple[Index, ...]:
+    """Return the indexes by which of each thing one row stands at most."""
+    names = {Kind.RECORDING: f"uq_{table}_open"}
+    return tuple(
+        Index(
+            names.get(kind, f"uq_{table}_open_{kind}"),
+            f"{kind}_id",
+            unique=True,
+            postgresql_where=where,
+        )
+        for kind in Kind
+    )
 
 
 class Ground(StrEnum):
@@ -36,7 +54,8 @@ class ErasureState(StrEnum):
 class LegalHold(Base):
     """That something is kept for a matter: what is named, and what the rule fits.
 
-    A rule is of a client, an agent or a dispute, and of recordings and screenshots alike.
+    A rule is of a client, an agent or a dispute, and of every kind alike; nobody's agent has a part
+    in what a client wrote.
 
     It holds from the moment it is placed, approved or not, since what was destroyed meanwhile does
     not come back. It ends when another person than who placed it releases it.
@@ -75,16 +94,17 @@ class LegalHoldItem(Base):
     """What a hold names, or its rule has caught; `object_id` is its id. Inserted only."""
 
     __tablename__ = "legal_hold_items"
-    __table_args__ = (
-        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
-    )
+    __table_args__ = (CheckConstraint(_ONE_OBJECT, name="one_object"),)
 
     hold_id: Mapped[UUID] = mapped_column(ForeignKey("legal_holds.id"), primary_key=True)
     object_id: Mapped[UUID] = mapped_column(
-        Computed("coalesce(recording_id, screenshot_id)", persisted=True), primary_key=True
+        Computed(f"coalesce({_COLUMNS})", persisted=True), primary_key=True
     )
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
     screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"), index=True)
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id"), index=True)
+    upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("dispute_uploads.id"), index=True)
+    answer_id: Mapped[UUID | None] = mapped_column(ForeignKey("link_answers.id"), index=True)
     by_rule: Mapped[bool]
     at: Mapped[datetime]
 
@@ -104,7 +124,8 @@ class RetentionRule(Base):
         CheckConstraint("num_nonnulls(approved_by, approved_at) IN (0, 2)", name="approval"),
         CheckConstraint("approved_by <> proposed_by", name="four_eyes"),
         CheckConstraint(
-            "cardinality(kinds) > 0 AND kinds <@ ARRAY['recording', 'screenshot']", name="kinds"
+            f"cardinality(kinds) > 0 AND kinds <@ ARRAY[{_KINDS}]",
+            name="kinds",
         ),
         CheckConstraint("cardinality(flags) = 0 OR kinds = ARRAY['recording']", name="flags"),
         Index("uq_retention_rules_version", "name", "version", unique=True),
@@ -133,13 +154,14 @@ class RetentionReview(Base):
     """That a person has looked at something and found no ground to use it. Inserted only."""
 
     __tablename__ = "retention_reviews"
-    __table_args__ = (
-        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
-    )
+    __table_args__ = (CheckConstraint(_ONE_OBJECT, name="one_object"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"), index=True)
     screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"), index=True)
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id"), index=True)
+    upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("dispute_uploads.id"), index=True)
+    answer_id: Mapped[UUID | None] = mapped_column(ForeignKey("link_answers.id"), index=True)
     reviewed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     note: Mapped[str]
     at: Mapped[datetime]
@@ -151,25 +173,17 @@ class RetentionNotice(Base):
     __tablename__ = "retention_notices"
     __table_args__ = (
         CheckConstraint("num_nonnulls(cancelled_at, cancelled_why) IN (0, 2)", name="cancelled"),
-        Index(
-            "uq_retention_notices_open",
-            "recording_id",
-            unique=True,
-            postgresql_where="cancelled_at IS NULL",
-        ),
-        Index(
-            "uq_retention_notices_open_screenshot",
-            "screenshot_id",
-            unique=True,
-            postgresql_where="cancelled_at IS NULL",
-        ),
-        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+        *_open("retention_notices", "cancelled_at IS NULL"),
+        CheckConstraint(_ONE_OBJECT, name="one_object"),
         Index("ix_retention_notices_due", "due_at", postgresql_where="cancelled_at IS NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
     screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id"))
+    upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("dispute_uploads.id"))
+    answer_id: Mapped[UUID | None] = mapped_column(ForeignKey("link_answers.id"))
     rule_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     due_at: Mapped[datetime]
     announced_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
@@ -185,24 +199,16 @@ class Restriction(Base):
         CheckConstraint("btrim(reason) <> ''", name="reason"),
         CheckConstraint("num_nonnulls(lifted_by, lifted_at, lift_reason) IN (0, 3)", name="ended"),
         CheckConstraint("lifted_by <> set_by", name="four_eyes"),
-        Index(
-            "uq_restrictions_open",
-            "recording_id",
-            unique=True,
-            postgresql_where="lifted_at IS NULL",
-        ),
-        Index(
-            "uq_restrictions_open_screenshot",
-            "screenshot_id",
-            unique=True,
-            postgresql_where="lifted_at IS NULL",
-        ),
-        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+        *_open("restrictions", "lifted_at IS NULL"),
+        CheckConstraint(_ONE_OBJECT, name="one_object"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
     screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id"))
+    upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("dispute_uploads.id"))
+    answer_id: Mapped[UUID | None] = mapped_column(ForeignKey("link_answers.id"))
     reason: Mapped[str]
     set_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     set_at: Mapped[datetime]
@@ -215,7 +221,8 @@ class Erasure(Base):
     """A wish to erase something, and what came of it: afterwards, its tombstone.
 
     `subject`, `reason` and `identity_basis` are forgotten three years after it was executed;
-    `executed_at` is written by the database's function alone.
+    `executed_at` is written by the database's function alone. What goes with something erased, as
+    the papers of a call, needs no further yes: `with_id` is that erasure.
     """
 
     __tablename__ = "erasures"
@@ -224,32 +231,30 @@ class Erasure(Base):
         CheckConstraint("num_nonnulls(denied_at, denial) IN (0, 2)", name="denied"),
         CheckConstraint(
             "CASE WHEN ground = 'retention' THEN requested_by IS NULL AND notice_id IS NOT NULL"
-            " AND approvals_needed = 0 ELSE requested_by IS NOT NULL AND notice_id IS NULL"
+            " AND approvals_needed = 0 AND with_id IS NULL"
+            " WHEN with_id IS NOT NULL THEN notice_id IS NULL AND approvals_needed = 0"
+            " ELSE requested_by IS NOT NULL AND notice_id IS NULL"
             " AND approvals_needed IN (1, 2) END",
             name="asked",
         ),
-        Index(
-            "uq_erasures_open", "recording_id", unique=True, postgresql_where="denied_at IS NULL"
-        ),
-        Index(
-            "uq_erasures_open_screenshot",
-            "screenshot_id",
-            unique=True,
-            postgresql_where="denied_at IS NULL",
-        ),
-        CheckConstraint("num_nonnulls(recording_id, screenshot_id) = 1", name="one_object"),
+        *_open("erasures", "denied_at IS NULL"),
+        CheckConstraint(_ONE_OBJECT, name="one_object"),
         Index("ix_erasures_requested", text("requested_at DESC"), text("id DESC")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     recording_id: Mapped[UUID | None] = mapped_column(ForeignKey("recordings.id"))
     screenshot_id: Mapped[UUID | None] = mapped_column(ForeignKey("screenshots.id"))
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id"))
+    upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("dispute_uploads.id"))
+    answer_id: Mapped[UUID | None] = mapped_column(ForeignKey("link_answers.id"))
     ground: Mapped[str]
     subject: Mapped[str | None]
     reason: Mapped[str | None]
     identity_basis: Mapped[str | None]
     approvals_needed: Mapped[int]
     notice_id: Mapped[UUID | None] = mapped_column(ForeignKey("retention_notices.id"))
+    with_id: Mapped[UUID | None] = mapped_column(ForeignKey("erasures.id"))
     requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     requested_at: Mapped[datetime]
     denied_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))

@@ -17,11 +17,13 @@ from sqlalchemy.orm import Session
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.jobs import Job, enqueue
-from app.recordings.models import Recording
+from app.documents.models import Document
+from app.recordings.models import Recording, Screenshot
 from app.retention import erasures, queries, subjects, tombstones
 from app.retention.erasures import CHECK, CHECK_AFTER, PURGE
 from app.retention.models import Erasure, LeftBytes
-from app.retention.tombstones import CallMark, PictureMark, Tombstone
+from app.retention.subjects import Kept
+from app.retention.tombstones import CallMark, Mark, PaperMark, PictureMark, Tombstone
 from app.settings import Settings
 from storage.errors import StoreError, StoreRefused
 from storage.ports import LockState
@@ -81,7 +83,7 @@ def destroy_keys(tools: PurgeTools, erasure_id: UUID) -> bool:
         with tools.database.transaction() as session:
             row = erasures.ready(session, erasure_id, zone=zone, at=at)
             if row is not None:
-                erasures.execute(session, row, at=at)
+                erasures.execute(session, row, zone=zone, at=at)
                 return True
     # It was hindered: a tombstone of an earlier try would erase it after a restore.
     tombstones.void(journal, erasure_id)
@@ -188,10 +190,21 @@ def _stone(session: Session, row: Erasure, clock: Clock) -> Tombstone:
     return Tombstone(
         erasure_id=row.id,
         subject=subject,
-        device_id=found.device_id,
-        known_by=CallMark(found.source_call_id)
-        if isinstance(found, Recording)
-        else PictureMark(captured_at=found.captured_at, sha256=found.sha256),
+        device_id=found.device_id if isinstance(found, Recording | Screenshot) else None,
+        known_by=_mark(found),
         objects=tuple((one, store) for one, store in objects),
         at=clock.now(),
     )
+
+
+def _mark(found: Kept) -> Mark:
+    """Return by what a repeat is known; what was written by a link does not come again."""
+    if isinstance(found, Recording):
+        return CallMark(found.source_call_id)
+    if isinstance(found, Screenshot):
+        return PictureMark(captured_at=found.captured_at, sha256=found.sha256)
+    if isinstance(found, Document):
+        return PaperMark(
+            uploaded_by=found.uploaded_by, upload_id=found.upload_id, sha256=found.sha256
+        )
+    return None

@@ -1,4 +1,4 @@
-"""What speaks for keeping a recording and what against: holds, rules, moments, requests."""
+"""What speaks for keeping something and what against: holds, rules, moments, requests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from app.clients.models import Contract, Event
-from app.disputes.models import Dispute, Exhibit
+from app.consent.models import Assertion, ProcessingContract
+from app.consent.purposes import Status
+from app.disputes.models import (
+    ClientUpload,
+    Dispute,
+    DocumentRequest,
+    Exhibit,
+    RequestedDocument,
+)
+from app.documents.models import Document, LocalAct
 from app.identity.models import User
 from app.recordings.models import InspectionState, Recording, Screenshot
-from app.releases.models import Release, ReleaseItem, ReleaseState
+from app.releases.models import LinkAnswer, Release, ReleaseItem, ReleaseState
 from app.retention import subjects
 from app.retention.models import (
     Erasure,
@@ -29,20 +38,107 @@ from app.retention.models import (
     RetentionRule,
 )
 from app.retention.rules import Action, Kind, Period, Rule, Trigger
-from app.retention.subjects import Kept, Subject
+from app.retention.subjects import MODELS, Kept, Subject
 
 _CAUGHT = text("SELECT kind, id FROM objects_caught_by(:asked, :after, :limit)")
 
 
 def kept(session: Session, subject: Subject) -> Kept | None:
-    """Return a recording or screenshot, erased or not."""
-    table = Recording if subject.kind is Kind.RECORDING else Screenshot
-    return cast("Kept | None", session.get(table, subject.id))
+    """Return what is kept under an id, erased or not.
+
+    A file that became a document is that document. What has not been taken over yet, and who only
+    said that he heard it, left nothing to be kept.
+    """
+    query = _all(subject.kind).where(MODELS[subject.kind].id == subject.id)
+    return session.scalars(query).one_or_none()
+
+
+def _all(kind: Kind) -> Select[Kept]:
+    query = select(MODELS[kind])
+    if kind is Kind.UPLOAD:
+        query = query.where(
+            ClientUpload.document_id.is_(None), ClientUpload.settled_at.is_not(None)
+        )
+    if kind is Kind.ANSWER:
+        query = query.where(LinkAnswer.words.is_not(None))
+    return cast("Select[Kept]", query)
 
 
 def client_of(session: Session, found: Kept) -> UUID | None:
-    """Return the client of its event."""
+    """Return the client of its event, its dispute or its release."""
+    if isinstance(found, Document):
+        return found.client_id or _client_of_event(session, _call_of(session, found))
+    if isinstance(found, ClientUpload):
+        return session.scalar(
+            select(Dispute.client_id)
+            .join(DocumentRequest, DocumentRequest.dispute_id == Dispute.id)
+            .where(DocumentRequest.id == found.request_id)
+        )
+    if isinstance(found, LinkAnswer):
+        return session.scalar(select(Release.client_id).where(Release.id == found.release_id))
+    return _client_of_event(session, found)
+
+
+def made_at(found: Kept) -> datetime:
+    """Return when it was made, or came."""
+    if isinstance(found, Recording):
+        return found.started_at
+    if isinstance(found, Screenshot):
+        return found.captured_at
+    return found.uploaded_at if isinstance(found, Document) else found.at
+
+
+def _client_of_event(session: Session, found: Recording | Screenshot | None) -> UUID | None:
+    if found is None:
+        return None
     return session.scalar(select(Event.client_id).where(Event.id == found.event_id))
+
+
+def _call_of(session: Session, paper: Document) -> Recording | None:
+    return session.get(Recording, paper.recording_id) if paper.recording_id else None
+
+
+def is_evidence(session: Session, found: Kept, *, at: datetime) -> bool:
+    """Say whether something that is still kept or in force rests on a document.
+
+    That is evidence which counts, on what was not erased; a contract that runs, with a client or
+    with who works for us; an act of the house.
+    """
+    if not isinstance(found, Document):
+        return False
+    named = str(found.id)
+    runs = [
+        or_(ended.is_(None), ended > at) for ended in (Contract.valid_to, Contract.terminated_at)
+    ]
+    works = [
+        or_(ended.is_(None), ended > at)
+        for ended in (ProcessingContract.valid_to, ProcessingContract.terminated_at)
+    ]
+    rests = (
+        select(Assertion.id)
+        .outerjoin(Recording, Recording.id == Assertion.recording_id)
+        .where(
+            or_(
+                Assertion.evidence["document_id"].astext == named,
+                Assertion.evidence["signature"]["document_id"].astext == named,
+            ),
+            Assertion.status.in_((Status.PROPOSED, Status.VERIFIED)),
+            Recording.erased_at.is_(None),
+        )
+    )
+    questions: tuple[Select[UUID], ...] = (
+        rests,
+        select(Contract.id).where(Contract.document_sha256 == found.sha256, *runs),
+        select(ProcessingContract.id).where(ProcessingContract.document_id == found.id, *works),
+        select(LocalAct.id).where(LocalAct.document_id == found.id),
+    )
+    return any(session.scalar(one.limit(1)) is not None for one in questions)
+
+
+def going_with(session: Session, erased_id: UUID) -> list[Subject]:
+    """Return what is about something erased and goes with it, unless it must stay."""
+    rows = session.execute(text("SELECT kind, id FROM going_with(:asked)"), {"asked": erased_id})
+    return [Subject(Kind(row.kind), UUID(str(row.id))) for row in rows]
 
 
 def holds_of(session: Session, subject_id: UUID) -> Sequence[LegalHold]:
@@ -111,14 +207,14 @@ def as_rule(row: RetentionRule) -> Rule:
 def moments(session: Session, found: Kept) -> dict[Trigger, datetime | None]:
     """Return when each period begins; None: it has not, or nobody knows of it.
 
-    A screenshot has the clock of its event: the end of its last call, and the disputes about it.
+    A screenshot has the clock of its event: the end of its last call, and the disputes about it. A
+    paper has that of its call; what is of no call began when it came in.
     """
-    subject = subjects.of_kept(found)
     return {
         Trigger.CALL_END: _call_end(session, found),
         Trigger.CONTRACT_END: _contract_end(session, client_of(session, found)),
         Trigger.DISPUTE_CLOSED: _dispute_closed(session, found),
-        Trigger.LAST_SHARE: _last_share(session, subject),
+        Trigger.LAST_SHARE: _last_share(session, found),
         Trigger.REVIEWED: _reviewed(session, found),
     }
 
@@ -126,6 +222,11 @@ def moments(session: Session, found: Kept) -> dict[Trigger, datetime | None]:
 def _call_end(session: Session, found: Kept) -> datetime:
     if isinstance(found, Recording):
         return _ended(found)
+    if isinstance(found, ClientUpload | LinkAnswer):
+        return found.at
+    if isinstance(found, Document):
+        call = _call_of(session, found)
+        return max(found.uploaded_at, _ended(call)) if call else found.uploaded_at
     calls = session.scalars(select(Recording).where(Recording.event_id == found.event_id))
     return max((found.captured_at, *map(_ended, calls)))
 
@@ -144,21 +245,46 @@ def _contract_end(session: Session, client_id: UUID | None) -> datetime | None:
 
 
 def _dispute_closed(session: Session, found: Kept) -> datetime | None:
-    shown = select(Exhibit.dispute_id).where(subjects.of_kept(found).is_named_by(Exhibit))
-    is_of_it: ColumnElement[bool] = Dispute.id.in_(shown)
-    if isinstance(found, Screenshot):
-        is_of_it = or_(is_of_it, Dispute.event_id == found.event_id)
-    closed = session.scalars(select(Dispute.closed_at).where(is_of_it)).all()
+    closed = session.scalars(select(Dispute.closed_at).where(_is_disputed(found))).all()
     known = [at for at in closed if at is not None]
     return max(known) if known and len(known) == len(closed) else None
 
 
-def _last_share(session: Session, subject: Subject) -> datetime | None:
-    return session.scalar(
-        select(func.max(func.coalesce(Release.revoked_at, Release.expires_at)))
-        .join(ReleaseItem, ReleaseItem.release_id == Release.id)
-        .where(subject.is_named_by(ReleaseItem), Release.state != ReleaseState.DENIED)
+def _is_disputed(found: Kept) -> ColumnElement[bool]:
+    """Return the condition of the disputes that show it, asked for it, or are about its event."""
+    if isinstance(found, LinkAnswer):
+        return Dispute.id.in_(select(Release.dispute_id).where(Release.id == found.release_id))
+    if isinstance(found, ClientUpload):
+        asked = select(DocumentRequest.dispute_id).where(DocumentRequest.id == found.request_id)
+        return Dispute.id.in_(asked)
+    if isinstance(found, Document):
+        asked = (
+            select(DocumentRequest.dispute_id)
+            .join(RequestedDocument, RequestedDocument.request_id == DocumentRequest.id)
+            .where(RequestedDocument.document_id == found.id)
+        )
+        if found.recording_id is None:
+            return Dispute.id.in_(asked)
+        heard = select(Exhibit.dispute_id).where(Exhibit.recording_id == found.recording_id)
+        return or_(Dispute.id.in_(asked), Dispute.id.in_(heard))
+    shown = select(Exhibit.dispute_id).where(subjects.of_kept(found).is_named_by(Exhibit))
+    is_shown: ColumnElement[bool] = Dispute.id.in_(shown)
+    if isinstance(found, Screenshot):
+        return or_(is_shown, Dispute.event_id == found.event_id)
+    return is_shown
+
+
+def _last_share(session: Session, found: Kept) -> datetime | None:
+    ended = select(func.max(func.coalesce(Release.revoked_at, Release.expires_at))).where(
+        Release.state != ReleaseState.DENIED
     )
+    if isinstance(found, LinkAnswer):
+        return session.scalar(ended.where(Release.id == found.release_id))
+    if not isinstance(found, Recording | Screenshot):
+        return None
+    is_of_it = subjects.of_kept(found).is_named_by(ReleaseItem)
+    shared = ended.join(ReleaseItem, ReleaseItem.release_id == Release.id).where(is_of_it)
+    return session.scalar(shared)
 
 
 def _reviewed(session: Session, found: Kept) -> datetime | None:
@@ -242,18 +368,18 @@ def open_notice(session: Session, subject: Subject) -> RetentionNotice | None:
 
 def due(session: Session, *, limit: int) -> Sequence[tuple[RetentionNotice, Kept]]:
     """Return what was announced and is not erased yet, what comes first in front."""
+    query = select(RetentionNotice, *MODELS.values())
+    for kind, model in MODELS.items():
+        query = query.outerjoin(model, model.id == getattr(RetentionNotice, f"{kind}_id"))
     rows = session.execute(
-        select(RetentionNotice, Recording, Screenshot)
-        .outerjoin(Recording, Recording.id == RetentionNotice.recording_id)
-        .outerjoin(Screenshot, Screenshot.id == RetentionNotice.screenshot_id)
-        .where(
+        query.where(
             RetentionNotice.cancelled_at.is_(None),
-            func.coalesce(Recording.erased_at, Screenshot.erased_at).is_(None),
+            func.coalesce(*(model.erased_at for model in MODELS.values())).is_(None),
         )
         .order_by(RetentionNotice.due_at, RetentionNotice.id)
         .limit(limit)
     )
-    return [(notice, call if call is not None else shot) for notice, call, shot in rows]
+    return [(row[0], cast("Kept", next(one for one in row[1:] if one is not None))) for row in rows]
 
 
 def open_restriction(session: Session, subject: Subject) -> Restriction | None:
@@ -264,11 +390,11 @@ def open_restriction(session: Session, subject: Subject) -> Restriction | None:
 
 
 def unerased(session: Session, *, after: UUID | None, limit: int) -> Sequence[Kept]:
-    """Return what is there of both kinds, page by page in the order of the ids."""
+    """Return what is there of all kinds, page by page in the order of the ids."""
     found: list[Kept] = []
-    for table in (Recording, Screenshot):
-        query = select(table).where(table.erased_at.is_(None)).order_by(table.id).limit(limit)
-        found += session.scalars(query if after is None else query.where(table.id > after))
+    for kind, model in MODELS.items():
+        query = _all(kind).where(model.erased_at.is_(None)).order_by(model.id).limit(limit)
+        found += session.scalars(query if after is None else query.where(model.id > after))
     return sorted(found, key=lambda one: one.id)[:limit]
 
 

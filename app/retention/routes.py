@@ -24,7 +24,7 @@ from app.identity.service import NoLongerHere
 from app.recordings.models import Recording
 from app.retention import holds, keeping, queries
 from app.retention.models import RetentionRule
-from app.retention.rules import DEFAULTS
+from app.retention.rules import DEFAULTS, Kind
 from app.retention.schemas import (
     Changed,
     ConflictPage,
@@ -48,6 +48,7 @@ GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 ACTING = (*GUARDED, PersonNeeded, NoLongerHere)
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 _MOST_IN_TABLE = 100_000
+_OTHERS = tuple(f"{kind}_id" for kind in Kind if kind is not Kind.RECORDING)
 
 
 def _zone(request: Request) -> ZoneInfo:
@@ -173,13 +174,12 @@ def table_due(_: CanRead, session: SessionDep) -> Response:
     """Give the same as a table."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(
-        ("recording_id", "started_at", "flag", "announced_at", "due_at", "screenshot_id")
-    )
+    table.writerow(("recording_id", "started_at", "flag", "announced_at", "due_at", *_OTHERS))
     for one in _due(session, limit=_MOST_IN_TABLE):
         started_at = one.started_at.isoformat() if one.started_at else ""
         moments = (one.announced_at.isoformat(), one.due_at.isoformat())
-        table.writerow((one.recording_id, started_at, one.flag, *moments, one.screenshot_id))
+        others = (getattr(one, name) for name in _OTHERS)
+        table.writerow((one.recording_id, started_at, one.flag, *moments, *others))
     return Response(out.getvalue(), media_type="text/csv; charset=utf-8")
 
 
@@ -205,9 +205,10 @@ def list_conflicts(
 def _due(session: Session, *, limit: int) -> list[NoticeRead]:
     return [
         NoticeRead.of(notice).model_copy(
-            update={"started_at": found.started_at, "flag": found.flag}
-            if isinstance(found, Recording)
-            else {"started_at": found.captured_at}
+            update={
+                "started_at": queries.made_at(found),
+                "flag": found.flag if isinstance(found, Recording) else None,
+            }
         )
         for notice, found in queries.due(session, limit=limit)
     ]

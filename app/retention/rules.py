@@ -21,10 +21,17 @@ class Kind(StrEnum):
 
     RECORDING = "recording"
     SCREENSHOT = "screenshot"
+    DOCUMENT = "document"
+    UPLOAD = "upload"  # Words, or a refused file, that a client sent by the link of a request.
+    ANSWER = "answer"  # What a recipient wrote on the page of his link.
 
 
 class Trigger(StrEnum):
-    """What a period begins with. A screenshot has the clock of its event and of its disputes."""
+    """What a period begins with.
+
+    A screenshot has the clock of its event and of its disputes, a paper that of its call and of the
+    disputes that asked for it; what is of no call begins when it came in.
+    """
 
     CALL_END = "call_end"
     CONTRACT_END = "contract_end"
@@ -54,9 +61,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How long the recordings of these flags (all, if none is named) are kept, or screenshots.
+    """How long the recordings of these flags (all, if none is named) are kept, or other kinds.
 
-    A screenshot has no flag, so that a rule of flags speaks of recordings alone.
+    Nothing but a recording has a flag, so that a rule of flags speaks of recordings alone.
     `min_is_law`: the shortest time is fixed by a law, so no request is stronger.
     """
 
@@ -107,6 +114,16 @@ DEFAULTS = (
         basis="ГК РФ, ст. 196: общий срок исковой давности, три года",
         action=Action.REVIEW,
         kinds=(Kind.SCREENSHOT,),
+    ),
+    Rule(
+        id=None,
+        name="papers",
+        trigger=Trigger.CONTRACT_END,
+        minimum=Period(years=3),
+        maximum=Period(years=3),
+        basis="ГК РФ, ст. 196: общий срок исковой давности, три года",
+        action=Action.REVIEW,
+        kinds=(Kind.DOCUMENT, Kind.UPLOAD, Kind.ANSWER),
     ),
 )
 """Offered, not in force: each takes effect when two people of the house agree to it."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.core.text import LongText, Text
-from app.recordings.models import Flag, Recording
+from app.recordings.models import Flag
 from app.retention import holds, subjects
 from app.retention.erasures import Asked, state_of
 from app.retention.keeping import Explained
@@ -32,6 +32,21 @@ _Ids = Annotated[list[UUID], Field(max_length=1000)]
 _Count = Annotated[int, Field(ge=0, le=36_500)]
 
 
+class OfOne(BaseModel):
+    """What it is of, by an id of its kind; the others are null."""
+
+    recording_id: UUID | None
+    screenshot_id: UUID | None
+    document_id: UUID | None
+    upload_id: UUID | None
+    answer_id: UUID | None
+
+
+def ids(subject: Subject) -> dict[str, UUID | None]:
+    """Return the five ids of which the one of its kind is its own."""
+    return dict.fromkeys(OfOne.model_fields) | subject.named
+
+
 class Reason(BaseModel):
     reason: LongText
 
@@ -41,12 +56,15 @@ class Noted(BaseModel):
 
 
 class HoldCreate(BaseModel):
-    """What to hold: recordings and screenshots by id, and a rule that catches later ones too."""
+    """What to hold: things that are kept by id, and a rule that catches later ones too."""
 
     matter: Text
     reason: LongText
     recording_ids: _Ids = []
     screenshot_ids: _Ids = []
+    document_ids: _Ids = []
+    upload_ids: _Ids = []
+    answer_ids: _Ids = []
     client_id: UUID | None = None
     agent: Text | None = None
     dispute_id: UUID | None = None
@@ -59,9 +77,8 @@ class HoldCreate(BaseModel):
         return holds.Wanted(
             matter=self.matter,
             reason=self.reason,
-            named=(
-                *map(subjects.recording, self.recording_ids),
-                *map(subjects.screenshot, self.screenshot_ids),
+            named=tuple(
+                Subject(kind, one) for kind in Kind for one in getattr(self, f"{kind}_ids")
             ),
             client_id=self.client_id,
             agent=self.agent,
@@ -98,15 +115,15 @@ class HoldRead(BaseModel):
     release_reason: str | None
     recording_ids: list[UUID] = []
     screenshot_ids: list[UUID] = []
+    document_ids: list[UUID] = []
+    upload_ids: list[UUID] = []
+    answer_ids: list[UUID] = []
 
     @classmethod
     def of(cls, row: LegalHold, items: Sequence[Subject] = ()) -> HoldRead:
-        other = {"recording_ids", "screenshot_ids"}
-        return cls(
-            **{name: getattr(row, name) for name in cls.model_fields if name not in other},
-            recording_ids=[one.id for one in items if one.kind is Kind.RECORDING],
-            screenshot_ids=[one.id for one in items if one.kind is Kind.SCREENSHOT],
-        )
+        named = {f"{kind}_ids": [one.id for one in items if one.kind is kind] for kind in Kind}
+        told = {name: getattr(row, name) for name in cls.model_fields if name not in named}
+        return cls(**told, **named)
 
 
 class PeriodBody(BaseModel):
@@ -201,11 +218,9 @@ class Changed(BaseModel):
     after: str | None
 
 
-class NoticeRead(BaseModel):
-    """That a recording or screenshot is going to be erased; `started_at` is when it was made."""
+class NoticeRead(OfOne):
+    """That something is going to be erased; `started_at` is when it was made, or came."""
 
-    recording_id: UUID | None
-    screenshot_id: UUID | None
     due_at: datetime
     announced_at: datetime
     rule_ids: list[UUID]
@@ -215,19 +230,16 @@ class NoticeRead(BaseModel):
     @classmethod
     def of(cls, row: RetentionNotice) -> NoticeRead:
         return cls(
-            recording_id=row.recording_id,
-            screenshot_id=row.screenshot_id,
+            **ids(subjects.of(row)),
             due_at=row.due_at,
             announced_at=row.announced_at,
             rule_ids=list(row.rule_ids),
         )
 
 
-class RetentionRead(BaseModel):
-    """Why a recording or screenshot is kept, until when, and by what."""
+class RetentionRead(OfOne):
+    """Why something is kept, until when, and by what."""
 
-    recording_id: UUID | None
-    screenshot_id: UUID | None
     outcome: Outcome
     because: Because
     until: datetime | None
@@ -246,8 +258,7 @@ class RetentionRead(BaseModel):
     @classmethod
     def of(cls, found: Explained) -> RetentionRead:
         return cls(
-            recording_id=found.kept.id if isinstance(found.kept, Recording) else None,
-            screenshot_id=None if isinstance(found.kept, Recording) else found.kept.id,
+            **ids(found.subject),
             outcome=found.verdict.outcome,
             because=found.verdict.because,
             until=found.verdict.until,
@@ -272,9 +283,7 @@ class ConflictPage(BaseModel):
     next: UUID | None
 
 
-class RestrictionRead(BaseModel):
-    recording_id: UUID | None
-    screenshot_id: UUID | None
+class RestrictionRead(OfOne):
     reason: str
     set_by: UUID
     set_at: datetime
@@ -310,15 +319,14 @@ class ErasureObjectRead(BaseModel):
     locked_until: datetime | None
 
 
-class ErasureRead(BaseModel):
+class ErasureRead(OfOne):
     id: UUID
-    recording_id: UUID | None
-    screenshot_id: UUID | None
     state: ErasureState
     ground: Ground
     reason: str | None
     subject: str | None
     identity_basis: str | None
+    with_id: UUID | None
     approvals_needed: int
     approved_by: list[UUID]
     requested_by: UUID | None

@@ -39,6 +39,9 @@ CanRequest = Annotated[Actor, Depends(Requires(Permission.ERASURE_REQUEST))]
 _PLACES = {
     Kind.RECORDING: "recordings",
     Kind.SCREENSHOT: "screenshots",
+    Kind.DOCUMENT: "documents",
+    Kind.UPLOAD: "client-uploads",
+    Kind.ANSWER: "link-answers",
 }
 
 

@@ -1,30 +1,44 @@
-"""What this room speaks of: recordings and screenshots, which rows name in one of two columns."""
+"""What this room speaks of, each kind of which rows name in a column of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.disputes.models import ClientUpload
+from app.documents.models import Document
 from app.recordings.models import Recording, Screenshot
+from app.releases.models import LinkAnswer
 from app.retention.rules import Kind
 
-Kept = Recording | Screenshot
+Kept = Recording | Screenshot | Document | ClientUpload | LinkAnswer
+MODELS: Final[dict[Kind, type[Kept]]] = {
+    Kind.RECORDING: Recording,
+    Kind.SCREENSHOT: Screenshot,
+    Kind.DOCUMENT: Document,
+    Kind.UPLOAD: ClientUpload,
+    Kind.ANSWER: LinkAnswer,
+}
+_KINDS: Final = {model: kind for kind, model in MODELS.items()}
 
 
 class Row(Protocol):
-    """A row that is of one of the two."""
+    """A row that is of one of them."""
 
     recording_id: UUID | None
     screenshot_id: UUID | None
+    document_id: UUID | None
+    upload_id: UUID | None
+    answer_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A recording or a screenshot, by its id."""
+    """Something that is kept, by its kind and id."""
 
     kind: Kind
     id: UUID
@@ -62,13 +76,13 @@ def screenshot(subject_id: UUID) -> Subject:
 
 def of(row: Row) -> Subject:
     """Return what a row is of."""
-    if row.recording_id is not None:
-        return recording(row.recording_id)
-    if row.screenshot_id is None:
-        raise TypeError("A row is of a recording or of a screenshot.")
-    return screenshot(row.screenshot_id)
+    for kind in Kind:
+        subject_id: UUID | None = getattr(row, f"{kind}_id")
+        if subject_id is not None:
+            return Subject(kind, subject_id)
+    raise TypeError("A row is of one of the kinds.")
 
 
 def of_kept(found: Kept) -> Subject:
-    """Return what a recording or screenshot is to this room."""
-    return recording(found.id) if isinstance(found, Recording) else screenshot(found.id)
+    """Return what something is to this room."""
+    return Subject(_KINDS[type(found)], found.id)

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from app.core.errors import Invalid
-from app.retention import subjects
+from app.retention.rules import Kind
 from app.retention.subjects import Subject
 
 VERSION = 1
 _OF_PICTURES = 2
-"""Lines of screenshots: a reader that knows only calls stops at them, instead of passing over."""
+_OF_PAPERS = 3
+"""Lines of other kinds: a reader that knows only calls stops at them, instead of passing over."""
 
 
 class TombstonesUnreadable(Invalid):
@@ -47,34 +49,64 @@ class PictureMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaperMark:
+    """By what a repeat of a document is known; nobody of ours uploaded what came by a link."""
+
+    uploaded_by: UUID | None
+    upload_id: str
+    sha256: bytes
+
+    def told(self) -> dict[str, str | None]:
+        """Return it as a line has it."""
+        uploader = str(self.uploaded_by) if self.uploaded_by else None
+        mark: dict[str, str | None] = {"uploaded_by": uploader, "sent_as": self.upload_id}
+        return mark | {"sha256": self.sha256.hex()}
+
+    @classmethod
+    def parse(cls, told: Mapping[str, Any]) -> PaperMark:
+        """Return what a line says."""
+        uploader = told["uploaded_by"]
+        return cls(
+            uploaded_by=UUID(uploader) if uploader else None,
+            upload_id=str(told["sent_as"]),
+            sha256=bytes.fromhex(told["sha256"]),
+        )
+
+
+Mark = CallMark | PictureMark | PaperMark | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
     """What was erased, by ids alone: nothing in it tells of a person.
 
-    By `known_by` a repeat of the same device is known, where a backup knows nothing of it.
+    By `known_by` a repeat of the same sender is known, where a backup knows nothing of it.
     """
 
     erasure_id: UUID
     subject: Subject
-    device_id: UUID
-    known_by: CallMark | PictureMark
+    device_id: UUID | None
+    known_by: Mark
     objects: tuple[tuple[UUID, str], ...]
     at: datetime
 
     def line(self) -> str:
         """Return the line of the journal."""
-        mark: dict[str, str] = (
-            {"source_call_id": self.known_by.source_call_id}
-            if isinstance(self.known_by, CallMark)
-            else {
-                "captured_at": self.known_by.captured_at.isoformat(),
-                "sha256": self.known_by.sha256.hex(),
-            }
-        )
+        version = _OF_PAPERS
+        mark: dict[str, str | None] = {}
+        match self.known_by:
+            case CallMark(source_call_id=call):
+                version, mark = VERSION, {"source_call_id": call}
+            case PictureMark(captured_at=captured, sha256=sha256):
+                version = _OF_PICTURES
+                mark = {"captured_at": captured.isoformat(), "sha256": sha256.hex()}
+            case PaperMark():
+                mark = self.known_by.told()
         told = {
-            "v": VERSION if isinstance(self.known_by, CallMark) else _OF_PICTURES,
+            "v": version,
             "erasure_id": str(self.erasure_id),
             **self.subject.told,
-            "device_id": str(self.device_id),
+            **({"device_id": str(self.device_id)} if self.device_id else {}),
             **mark,
             "objects": [[str(object_id), store] for object_id, store in self.objects],
             "at": self.at.isoformat(),
@@ -89,21 +121,25 @@ class Tombstone:
             ValueError, KeyError, TypeError: it is no whole line of a journal.
         """
         told = json.loads(line)
-        if told["v"] not in {VERSION, _OF_PICTURES}:
+        if told["v"] not in {VERSION, _OF_PICTURES, _OF_PAPERS}:
             raise ValueError("It is of a later form.")
-        is_call = told["v"] == VERSION
+        kind = Kind(next((str(one) for one in Kind if f"{one}_id" in told), ""))
+        mark: Mark = None
+        match kind:
+            case Kind.RECORDING:
+                mark = CallMark(str(told["source_call_id"]))
+            case Kind.SCREENSHOT:
+                mark = PictureMark(
+                    captured_at=datetime.fromisoformat(told["captured_at"]),
+                    sha256=bytes.fromhex(told["sha256"]),
+                )
+            case Kind.DOCUMENT:
+                mark = PaperMark.parse(told)
         return cls(
             erasure_id=UUID(told["erasure_id"]),
-            subject=subjects.recording(UUID(told["recording_id"]))
-            if is_call
-            else subjects.screenshot(UUID(told["screenshot_id"])),
-            device_id=UUID(told["device_id"]),
-            known_by=CallMark(str(told["source_call_id"]))
-            if is_call
-            else PictureMark(
-                captured_at=datetime.fromisoformat(told["captured_at"]),
-                sha256=bytes.fromhex(told["sha256"]),
-            ),
+            subject=Subject(kind, UUID(told[f"{kind}_id"])),
+            device_id=UUID(told["device_id"]) if told["v"] != _OF_PAPERS else None,
+            known_by=mark,
             objects=tuple((UUID(one), str(store)) for one, store in told["objects"]),
             at=datetime.fromisoformat(told["at"]),
         )

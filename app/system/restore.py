@@ -23,7 +23,7 @@ from app.custody.ledger import Act, DetailCipher
 from app.fixity import checks, locks
 from app.identity.actor import Actor
 from app.retention import tombstones
-from app.retention.tombstones import CallMark, Tombstone
+from app.retention.tombstones import CallMark, PaperMark, PictureMark, Tombstone
 from app.settings import Settings
 from app.system import backup
 from app.system.backup import DUMP, FORM, MANIFEST, OBJECTS
@@ -113,6 +113,23 @@ _PICTURE = text(
         media_type, width, height, received_at, erased_at)
     VALUES (:id, :device, :captured, :event, 'created', :object, :sha256,
         'image/png', 1, 1, :at, :at)
+    """
+)
+
+_PAPER = text(
+    """
+    INSERT INTO documents (id, upload_id, role, title, kind, media_type, object_id, sha256,
+        examined, oddities, uploaded_by, uploaded_at, erased_at)
+    SELECT :id, :sent_as, 'other', '-', 'pdf', 'application/pdf', :object, :sha256,
+        '{}', '{}', u.id, :at, :at
+    FROM users u WHERE u.id = :uploader
+    """
+)
+_NOT_TAKEN = text(
+    """
+    UPDATE dispute_uploads SET state = 'refused', reason = 'erased', wrapped_key = NULL,
+        file_name = NULL, settled_at = :at
+    WHERE id::text = :sent_as AND state = 'waiting' AND words IS NULL
     """
 )
 
@@ -318,6 +335,9 @@ def _bury_again(session: Session, stone: Tombstone) -> bool:
         text(
             "SELECT erased_at FROM recordings WHERE id = :id"
             " UNION ALL SELECT erased_at FROM screenshots WHERE id = :id"
+            " UNION ALL SELECT erased_at FROM documents WHERE id = :id"
+            " UNION ALL SELECT erased_at FROM dispute_uploads WHERE id = :id"
+            " UNION ALL SELECT erased_at FROM link_answers WHERE id = :id"
         ),
         {"id": stone.subject.id},
     ).one_or_none()
@@ -344,12 +364,17 @@ def _bury_again(session: Session, stone: Tombstone) -> bool:
 
 
 def _set_stone(session: Session, stone: Tombstone) -> None:
-    """Let a sender that offers the call or picture again be told that it was erased.
+    """Let a sender that offers the call, picture or paper again be told that it was erased.
 
-    A device that the backup does not know cannot send, so of its calls nothing need be noted.
+    A device that the backup does not know cannot send, so of its calls nothing need be noted. What
+    was written by a link does not come again; a file that waited to be taken over is not taken.
     """
     session.execute(text("SELECT set_config('audiatur.erasing', 'on', true)"))
-    told = {
+    if isinstance(stone.known_by, PaperMark):
+        _set_paper_stone(session, stone, stone.known_by)
+    if not isinstance(stone.known_by, CallMark | PictureMark):
+        return
+    told: dict[str, object] = {
         "event": new_id(),
         "id": stone.subject.id,
         "device": stone.device_id,
@@ -365,3 +390,17 @@ def _set_stone(session: Session, stone: Tombstone) -> None:
     told |= {"object": new_id(), "captured": mark.captured_at, "sha256": mark.sha256}
     session.execute(_OBJECT, told)
     session.execute(_PICTURE, told)
+
+
+def _set_paper_stone(session: Session, stone: Tombstone, mark: PaperMark) -> None:
+    told: dict[str, object] = {
+        "id": stone.subject.id,
+        "sent_as": mark.upload_id,
+        "at": stone.at,
+    }
+    if mark.uploaded_by is None:
+        session.execute(_NOT_TAKEN, told)
+        return
+    told |= {"object": new_id(), "sha256": mark.sha256, "uploader": mark.uploaded_by}
+    session.execute(_OBJECT, told)
+    session.execute(_PAPER, told)

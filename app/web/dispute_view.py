@@ -64,6 +64,8 @@ _UPLOADS: Final = {
     UploadState.WAITING: N_("is being checked"),
     UploadState.KEPT: N_("kept"),
 }
+_WITHHELD: Final = N_("only kept: an approver or legal reads it")
+_ERASED: Final = N_("erased: nothing of it is kept")
 _REFUSED: Final = {
     "not-a-document": N_("refused: no picture or PDF, whatever its name"),
     "active-content": N_("refused: a PDF that would run or send something by itself"),
@@ -465,9 +467,9 @@ class _Seen:
         agent = whole.agents.get(one.agent or "", one.agent or "")
         return Said(
             id=one.id,
-            words=one.words,
+            words=self.words.gettext(_WITHHELD) if one.id in whole.withheld else one.words,
             value=self._say(values(one.value)) if values and one.value else "",
-            by=one.said_by or agent,
+            by="—" if one.id in whole.withheld else one.said_by or agent,
             at=one.said_at or one.at,
             channel=self._say(Channel(one.channel)) if one.channel else "",
             quote=f"{one.clause_ref} — {one.quote}" if one.clause_ref else "",
@@ -606,8 +608,7 @@ class _Seen:
             else None,
             documents=tuple(titles),
             uploads=tuple(
-                (one.words or one.file_name or "—", self._upload(one))
-                for one in whole.uploads.get(row.id, ())
+                (self._sent(one, whole), self._upload(one)) for one in whole.uploads.get(row.id, ())
             ),
             is_waiting=state in WAITING,
             may_be_received=RequestState.RECEIVED in following,
@@ -617,6 +618,14 @@ class _Seen:
                 if one in following and one is not RequestState.RECEIVED
             ),
         )
+
+    def _sent(self, one: ClientUpload, whole: Whole) -> str:
+        """Return what somebody sent, as far as it is to be read."""
+        if one.erased_at is not None:
+            return self.words.gettext(_ERASED)
+        if one.id in whole.withheld:
+            return self.words.gettext(_WITHHELD)
+        return one.words or one.file_name or "—"
 
     def _upload(self, one: ClientUpload) -> str:
         """Return how far something has come that the client sent by the link."""

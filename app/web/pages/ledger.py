@@ -32,6 +32,7 @@ _SHOWN: Final = 50
 _MOST: Final = (1 << 63) - 1
 
 KINDS: Final = {
+    "answer": N_("Answer by a link"),
     "assertion": N_("Evidence"),
     "backup": N_("Backup"),
     "batch": N_("Batch of review"),
@@ -62,6 +63,7 @@ KINDS: Final = {
     "retention_rule": N_("Rule of keeping"),
     "screenshot": N_("Screenshot"),
     "search_run": N_("Search for a notice"),
+    "upload": N_("Text sent by a link"),
     "user": N_("Person"),
     "work_rate": N_("Rate of work"),
 }
