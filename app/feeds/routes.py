@@ -51,6 +51,7 @@ from app.feeds.service import (
     ExceptionOver,
     GapClosed,
     GapNotFound,
+    GapOfErased,
     SourceNotFound,
     StatementNotFound,
 )
@@ -273,7 +274,8 @@ def _tame(cell: object) -> object:
 
 
 @router.post(
-    "/reconciliation/gaps/{gap_id}/reason", responses=problems(*GUARDED, GapNotFound, GapClosed)
+    "/reconciliation/gaps/{gap_id}/reason",
+    responses=problems(*GUARDED, GapNotFound, GapClosed, GapOfErased),
 )
 def explain_gap(
     gap_id: UUID,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, Gone, NotFound
 from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
@@ -19,6 +19,7 @@ from app.feeds.models import CallGap, KnownCall, RecordingException, Statement
 from app.feeds.queries import GapSeen
 from app.feeds.schemas import ExceptionEnd, ExceptionWrite, GapExplain
 from app.identity.actor import Actor
+from app.recordings.models import Recording
 
 
 class GapNotFound(NotFound):
@@ -27,6 +28,10 @@ class GapNotFound(NotFound):
 
 class GapClosed(Conflict):
     """Nothing is missing here any more."""
+
+
+class GapOfErased(Gone):
+    """The recording that it is about was erased; nothing more is written of it."""
 
 
 class StatementNotFound(NotFound):
@@ -79,12 +84,14 @@ def explain(
     Raises:
         GapNotFound: there is none.
         GapClosed: nothing is missing any more.
+        GapOfErased: what it is about was erased.
     """
     day = session.scalar(select(CallGap.day).where(CallGap.id == gap_id))
     if day is None:
         raise GapNotFound
     # The day first, as who looks at it does.
     days.follow(session, [day], office, at=at)
+    _must_not_be_erased(session, gap_id)
     gap = session.get(CallGap, gap_id, with_for_update=True, populate_existing=True)
     if gap is None or gap.closed_at is not None:
         raise GapClosed
@@ -103,6 +110,31 @@ def explain(
     gap.explained_at = at
     session.flush()
     return queries.gap(session, gap.id)
+
+
+def _must_not_be_erased(session: Session, gap_id: UUID) -> None:
+    """Refuse words about something erased. The recordings come first, as for who erases them."""
+    about = session.execute(
+        select(CallGap.recording_id, KnownCall)
+        .outerjoin(KnownCall, KnownCall.id == CallGap.known_call_id)
+        .where(CallGap.id == gap_id)
+    ).one()
+    call: KnownCall | None = about.KnownCall
+    named = [name for name in (call.call_id, call.linked_id) if name] if call else []
+    its = about.recording_id or (call.recording_id if call else None)
+    found = select(Recording.id).where(
+        or_(Recording.id == its, Recording.source_call_id.in_(named))
+    )
+    session.execute(found.order_by(Recording.id).with_for_update()).all()
+    erased = text("SELECT is_call_of_erased(:its, :call, :linked, :part)")
+    told = {
+        "its": its,
+        "call": call.call_id if call else None,
+        "linked": call.linked_id if call else None,
+        "part": call.part_of if call else None,
+    }
+    if session.scalar(erased, told):
+        raise GapOfErased
 
 
 def except_(

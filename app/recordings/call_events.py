@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, selectinload
 
 from app.clients.numbers import normalise
-from app.core.errors import Conflict
+from app.core.errors import Conflict, Gone
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
@@ -55,6 +55,10 @@ class OtherEvent(Conflict):
     """
 
 
+class CallErased(Gone):
+    """The recording of the call was erased; nothing that is told of it is kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """What became of told events."""
@@ -86,9 +90,11 @@ def receive(  # noqa: PLR0913 - what was told, of what, by whom, by which clock.
     """Keep events of a call and let the parties of its recordings follow them.
 
     Raises:
+        CallErased: its recording was erased; nothing is kept.
         OtherEvent: one is known with other content; nothing is kept.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:call))"), {"call": call_id})
+    _must_be_there(session, call_id)
     skew_ms = presence.place_ms(at, sent_at) if sent_at is not None else 0
     new = 0
     for event in events:
@@ -105,6 +111,15 @@ def receive(  # noqa: PLR0913 - what was told, of what, by whom, by which clock.
         skew_ms=skew_ms,
         recordings=[recording.id for recording in found],
     )
+
+
+def _must_be_there(session: Session, call_id: str) -> None:
+    """Refuse what is told of an erased call. Whoever erases it now is waited for, or waits."""
+    named = select(Recording.id).where(Recording.source_call_id == call_id).order_by(Recording.id)
+    session.execute(named.with_for_update()).all()
+    erased = text("SELECT is_call_of_erased(NULL, :call, NULL, NULL)")
+    if session.scalar(erased, {"call": call_id}):
+        raise CallErased
 
 
 def _row(

@@ -44,7 +44,10 @@ def _region(request: Request) -> str:
 Region = Annotated[str, Depends(_region)]
 
 
-@router.post("/call-events", responses=problems(*GUARDED, call_events.OtherEvent))
+@router.post(
+    "/call-events",
+    responses=problems(*GUARDED, call_events.OtherEvent, call_events.CallErased),
+)
 def post_call_events(
     body: CallEventsTold, actor: CanSend, session: SessionDep, clock: ClockDep, region: Region
 ) -> CallEventsKept:
@@ -69,7 +72,7 @@ def post_call_events(
 
 @router.post(
     "/recordings/{recording_id}/call-events",
-    responses=problems(*GUARDED, RecordingNotFound, call_events.OtherEvent),
+    responses=problems(*GUARDED, RecordingNotFound, call_events.OtherEvent, call_events.CallErased),
 )
 def add_call_events(
     recording_id: UUID,

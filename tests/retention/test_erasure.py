@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from sqlalchemy.orm import Session
@@ -261,6 +263,75 @@ def test_what_an_exchange_told_by_number_goes_with_it(keeping: Keeping) -> None:
         " WHERE e.object_kind = 'call_event'"
     )
     assert keeping.rows(private) == [(0,)]
+
+
+TOLD = "SELECT count(*) FROM call_events"
+PRIVATE = (
+    "SELECT count(*) FROM custody_private p JOIN custody_entries e ON e.id = p.entry_id"
+    " WHERE e.object_kind = :kind"
+)
+
+
+def _tell(keeping: Keeping, call: str, event_id: str, **more: object) -> httpx.Response:
+    event = {"event_id": event_id, "kind": "join", "at": "2026-11-20T10:00:07+03:00"} | more
+    body = {"call_id": call, "sent_at": "2026-11-20T10:00:08+03:00", "events": [event]}
+    return keeping.live.call("POST", "/v1/call-events", who="pbx", json=body)
+
+
+def test_what_is_told_late_of_an_erased_call_is_refused_and_leaves_no_words(
+    keeping: Keeping,
+) -> None:
+    _exchange(keeping)
+    sent = keeping.sent("c1")
+    number = {"kind": "call_started", "number": "+74950008414"}
+    assert _tell(keeping, "17322.42", "e1", **number).json()["kept"] == 1
+    keeping.erased(sent)
+    for call, event_id in (("c1", "e2"), ("17322.42", "e3"), ("17322.42", "e1")):
+        late = _tell(keeping, call, event_id, leg="7", number="+74950008414")
+        assert (late.status_code, late.json()["type"].rsplit("/")[-1]) == (410, "call-erased")
+    assert keeping.rows(TOLD) == [(1,)]
+    assert keeping.rows(PRIVATE, kind="call_event") == [(0,)]
+    assert _tell(keeping, "c2", "e4", leg="7").json()["kept"] == 1
+    assert keeping.rows(PRIVATE, kind="call_event") == [(1,)]
+
+
+def test_who_tells_of_a_call_while_it_is_erased_waits_and_is_refused(keeping: Keeping) -> None:
+    _exchange(keeping)
+    asked = keeping.ask(keeping.sent("c1"))
+    keeping.post("legal", f"/erasures/{asked['id']}/approve")
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(keeping.owner_url) as owner:
+        owner.execute("SELECT execute_erasure(%s)", (asked["id"],))
+        late = pool.submit(_tell, keeping, "c1", "e1", leg="7")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while keeping.rows(waiting) == [(0,)] and not late.done():
+            pass
+        owner.commit()
+        assert late.result().status_code == 410
+    assert keeping.rows(PRIVATE, kind="call_event") == [(0,)]
+
+
+def test_a_gap_of_an_erased_call_takes_no_words(keeping: Keeping) -> None:
+    _exchange(keeping)
+    sent = keeping.sent("c1")
+    _told_call(keeping, "c1")
+    keeping.as_owner(
+        "INSERT INTO call_gaps (id, kind, day, recording_id, known_call_id, device_id, at, reason,"
+        " found_reason, found_at) SELECT gen_random_uuid(), k.kind, '2026-11-20', k.recording,"
+        " k.call, c.device_id, now(), 'unexplained', 'unexplained', now() FROM known_calls c"
+        " CROSS JOIN LATERAL (VALUES ('recording', %s::uuid, NULL), ('call', NULL, c.id))"
+        " k (kind, recording, call)",
+        sent,
+    )
+    keeping.erased(sent)
+    gaps = keeping.rows("SELECT id FROM call_gaps")
+    assert len(gaps) == 2
+    for (gap,) in gaps:
+        said = {"reason": "lost", "words": "Звонил Петров."}
+        path = f"/v1/reconciliation/gaps/{gap}/reason"
+        late = keeping.live.call("POST", path, who="manager", json=said)
+        assert (late.status_code, late.json()["type"].rsplit("/")[-1]) == (410, "gap-of-erased")
+    assert keeping.rows(PRIVATE, kind="call_gap") == [(0,)]
+    assert keeping.rows("SELECT count(*) FROM call_gaps WHERE words IS NOT NULL") == [(0,)]
 
 
 def test_reasons_and_bases_of_decisions_go_with_it(keeping: Keeping) -> None:
