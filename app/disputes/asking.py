@@ -26,6 +26,7 @@ from app.disputes.refusals import (
 from app.disputes.rules import REQUEST_MOVES, WAITING, RequestState
 from app.disputes.service import person
 from app.documents.models import Document
+from app.fixity import holds as store_holds
 from app.identity.actor import Actor
 from app.identity.secrets import digest, new_secret
 from app.mail import service as mail
@@ -105,6 +106,7 @@ def receive(
                     request_id=row.id, document_id=document_id, noted_by=person(actor), at=at
                 )
             )
+            store_holds.follow(session, document_id)
     return _changed(session, actor, row, at=at, documents=len(document_ids))
 
 

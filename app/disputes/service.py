@@ -23,6 +23,7 @@ from app.disputes.models import Dispute, DisputeStep, Exhibit, ExhibitKind
 from app.disputes.redactions import Area, Redaction, areas_in_order, in_order
 from app.disputes.refusals import DisputeEventUnknown, DisputePersonUnknown, PeriodInvalid
 from app.disputes.rules import CHECKLIST, State
+from app.fixity import holds as store_holds
 from app.identity.actor import Actor
 from app.identity.models import User
 from app.recordings import queries as recordings
@@ -297,11 +298,13 @@ def add_exhibit(
     )
     session.add(exhibit)
     session.flush()
+    # A hold of the dispute is one of the store at once, not with the daily look.
+    store_holds.follow(session, _shown_id(shown))
     ledger.append(
         session,
         actor,
         Act.EXHIBIT_ADDED,
-        (exhibit.kind, shown.recording_id if isinstance(shown, Clip) else shown.screenshot_id),
+        (exhibit.kind, _shown_id(shown)),
         at=at,
         facts={
             "dispute_id": str(dispute.id),
@@ -314,6 +317,10 @@ def add_exhibit(
         detail=_detail(exhibit),
     )
     return exhibit
+
+
+def _shown_id(shown: Clip | Shot) -> UUID:
+    return shown.recording_id if isinstance(shown, Clip) else shown.screenshot_id
 
 
 def exhibit(session: Session, exhibit_id: UUID) -> Exhibit:

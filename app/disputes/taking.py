@@ -36,6 +36,7 @@ from app.disputes.models import ClientUpload, Dispute, DocumentRequest, Requeste
 from app.disputes.rules import WAITING, RequestState, State, UploadState
 from app.documents import sent
 from app.documents.sent import OtherThanSent, Seen, Sent
+from app.fixity import holds as store_holds
 from app.identity.actor import Actor
 from app.inspection import papers
 from app.inspection.sandbox import Sandbox
@@ -195,6 +196,7 @@ class _Settling:
                 request_id=self.request.id, document_id=document.id, noted_by=None, at=at
             )
         )
+        store_holds.follow(self.session, document.id)
         self.row.document_id = document.id
         self._sign(("document", document.id), entry_id, kept.sha256, kept.size_bytes)
         self._settle(UploadState.KEPT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
 from app.documents.models import Document
@@ -35,7 +35,14 @@ def follow(session: Session, subject_id: UUID) -> int:
             continue
         (locks.hold if is_held else locks.release_hold)(session, object_id)
         changed += 1
+    # A paper of a held call is held with it.
+    for paper_id in session.scalars(_papers_of(subject_id)).all():
+        changed += follow(session, paper_id)
     return changed
+
+
+def _papers_of(recording_id: UUID) -> Select[UUID]:
+    return select(Document.id).where(Document.recording_id == recording_id).order_by(Document.id)
 
 
 def _evidence(session: Session, subject_id: UUID) -> list[UUID]:

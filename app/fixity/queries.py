@@ -95,8 +95,8 @@ class Subject:
 
     @property
     def held_by(self) -> UUID | None:
-        """Return of what holds are asked: the recording or the screenshot that it belongs to."""
-        return self.id if self.kind == "screenshot" else self.recording_id
+        """Return of what holds are asked: what it is itself, or the recording it belongs to."""
+        return self.id if self.kind in {"screenshot", "document"} else self.recording_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

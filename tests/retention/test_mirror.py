@@ -25,6 +25,8 @@ from storage.s3 import S3Store
 from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.live import live_archive
+from tests.papers import pdf
+from tests.retention import test_papers as papers
 from tests.retention import test_screenshots as screenshots
 from tests.retention.conftest import Keeping
 from tests.s3_server import S3Server, running_s3_server
@@ -185,6 +187,39 @@ def test_a_screenshot_is_held_in_the_store_as_a_recording_is(bucket: Bucket) -> 
     told = screenshots.erased(keeping, shot)
     assert all(one["deleted_at"] for one in told["objects"])
     assert bucket.versions(original) == []
+
+
+def test_what_a_held_dispute_is_shown_or_sent_later_is_held_in_the_store_at_once(
+    bucket: Bucket,
+) -> None:
+    keeping, archive = bucket.keeping, bucket.keeping.live.tools.archive
+    screenshots.of_client(keeping)
+    shot = screenshots.sent(keeping, "2026-11-20T11:00:00+03:00", event={"external_id": "E-1"})
+    call = keeping.sent(event={"external_id": "E-1"})
+    paper = papers.kept(keeping)
+    of_call = papers.kept(keeping, pdf("/B 1"), upload_id="u-2", client=None, recording_id=call)
+    opened = keeping.post("manager", "/disputes", client="C-1", subject="Спор")
+    place = f"/disputes/{opened.json()['id']}"
+    hold = keeping.hold(dispute_id=opened.json()["id"])
+    asked = keeping.post("manager", f"{place}/requests", asked="Акт").json()["id"]
+    bucket.work()
+    pictures = keeping.rows(screenshots.OBJECT, id=UUID(shot))[0]
+    files = [
+        keeping.rows("SELECT object_id FROM documents WHERE id = :id", id=UUID(one))[0][0]
+        for one in (paper, of_call)
+    ]
+    objects = [*bucket.evidence(call), *pictures, *files]
+    assert not any(archive.lock_state(one).is_held for one in objects)
+    for body in ({"recording_id": call}, {"screenshot_id": shot}):
+        added = keeping.post("manager", f"{place}/exhibits", **body)
+        assert added.status_code == 201, added.text
+    came = f"{place}/requests/{asked}/received"
+    received = keeping.post("manager", came, document_ids=[paper])
+    assert received.status_code == 200, received.text
+    bucket.work()
+    assert all(archive.lock_state(one).is_held for one in objects)
+    bucket.release(hold)
+    assert not any(archive.lock_state(one).is_held for one in objects)
 
 
 def test_what_no_job_told_the_store_is_told_by_the_daily_look(bucket: Bucket) -> None:
