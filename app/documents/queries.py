@@ -5,30 +5,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    cast,
+    column,
+    exists,
+    or_,
+    select,
+    table,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from app.clients import queries as clients
-from app.clients.models import Client
-from app.documents.models import Document
+from app.clients.models import Client, Contact
+from app.documents.models import Document, LocalAct
 from app.identity.actor import Actor
+from app.identity.permissions import Role
 from app.recordings import queries as recordings
 from app.recordings.models import Recording, SealedRow
 
 MOST_LISTED = 500
+# Of the room of consent, which is to the left, nothing but what its evidence names.
+ASSERTIONS = table(
+    "assertions",
+    column("id"),
+    column("recording_id"),
+    column("client_id"),
+    column("contact_id"),
+    column("evidence", JSONB),
+)
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Return the condition of the documents that `actor` may know of.
 
-    A manager, those of his offices' clients and their recordings, and those of no client.
+    A manager, those of his offices' clients and recordings. Of no client's and no recording's,
+    those that he uploaded, acts of the house, and those that are evidence about what he sees.
     """
-    if actor.offices is None:
+    if actor.role is not Role.MANAGER:
         return true()
-    own = select(Client.id).where(clients.visible_to(actor))
-    heard = select(Recording.id).where(recordings.visible_to(actor))
-    return or_(Document.client_id.is_(None), Document.client_id.in_(own)) & or_(
-        Document.recording_id.is_(None), Document.recording_id.in_(heard)
+    own = select(Client.id).where(clients.visible_to(actor)).correlate(None)
+    heard = select(Recording.id).where(recordings.visible_to(actor)).correlate(None)
+    is_of_nobody = and_(Document.client_id.is_(None), Document.recording_id.is_(None))
+    of_his = and_(
+        or_(Document.client_id.is_(None), Document.client_id.in_(own)),
+        or_(Document.recording_id.is_(None), Document.recording_id.in_(heard)),
+    )
+    named = cast(Document.id, Text)
+    contacts = select(Contact.id).where(Contact.client_id.in_(own))
+    proves = exists(
+        select(ASSERTIONS.c.id).where(
+            or_(
+                ASSERTIONS.c.evidence["document_id"].astext == named,
+                ASSERTIONS.c.evidence["signature"]["document_id"].astext == named,
+            ),
+            or_(
+                ASSERTIONS.c.recording_id.in_(heard),
+                ASSERTIONS.c.client_id.in_(own),
+                ASSERTIONS.c.contact_id.in_(contacts),
+            ),
+        )
+    )
+    is_act = Document.id.in_(select(LocalAct.document_id))
+    return or_(
+        and_(~is_of_nobody, of_his),
+        and_(is_of_nobody, or_(Document.uploaded_by == actor.id, is_act, proves)),
     )
 
 

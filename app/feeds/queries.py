@@ -9,10 +9,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, true
 from sqlalchemy.orm import Session
 
-from app.clients.models import Contact, ContactPhone
+from app.clients import queries as clients
+from app.clients.models import Client, Contact, ContactPhone
 from app.core.paging import Cursor
 from app.feeds.models import (
     CallCounter,
@@ -25,7 +26,9 @@ from app.feeds.models import (
     Statement,
 )
 from app.feeds.reasons import ALARMS, GapReason
+from app.identity.actor import Actor
 from app.identity.models import Device
+from app.recordings import queries as recordings
 from app.recordings.models import Recording
 
 _PIECE = 5000
@@ -226,6 +229,38 @@ class GapSeen:
     recording: Recording | None
 
 
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition of the gaps that `actor` may know of.
+
+    A manager, those of the numbers and recordings of his offices' clients, and those whose client
+    nobody knows; that a device's count differs says nothing of anybody.
+    """
+    if actor.offices is None:
+        return true()
+    numbers = select(ContactPhone.number).join(Contact).join(Client)
+    own = numbers.where(clients.visible_to(actor)).correlate(None)
+    others = numbers.where(~clients.visible_to(actor)).correlate(None)
+    heard = select(Recording.id).where(recordings.visible_to(actor)).correlate(None)
+    call = select(KnownCall.id).where(
+        or_(
+            KnownCall.outside_number.is_(None),
+            KnownCall.outside_number.in_(own),
+            KnownCall.outside_number.not_in(others),
+        ),
+        or_(KnownCall.recording_id.is_(None), KnownCall.recording_id.in_(heard)),
+    )
+    return and_(
+        or_(CallGap.recording_id.is_(None), CallGap.recording_id.in_(heard)),
+        or_(CallGap.known_call_id.is_(None), CallGap.known_call_id.in_(call.correlate(None))),
+    )
+
+
+def is_seen(session: Session, actor: Actor, gap_id: UUID) -> bool:
+    """Say whether `actor` may know of a gap."""
+    found = select(CallGap.id).where(CallGap.id == gap_id, visible_to(actor))
+    return session.scalar(found) is not None
+
+
 def gap(session: Session, gap_id: UUID) -> GapSeen:
     """Return one gap that is there."""
     row = session.execute(_GAPS.where(CallGap.id == gap_id)).one()
@@ -241,11 +276,16 @@ _GAPS = (
 
 
 def gaps(
-    session: Session, wanted: WantedGaps, *, after: Cursor | None, limit: int | None
+    session: Session,
+    actor: Actor,
+    wanted: WantedGaps,
+    *,
+    after: Cursor | None,
+    limit: int | None,
 ) -> list[GapSeen]:
-    """Return gaps, the newest calls first, a page at a time."""
+    """Return the gaps that `actor` sees, the newest calls first, a page at a time."""
     query = (
-        _GAPS.where(*_conditions(wanted))
+        _GAPS.where(visible_to(actor), *_conditions(wanted))
         .order_by(CallGap.at.desc(), CallGap.id.desc())
         .limit(limit)
     )
@@ -344,11 +384,11 @@ class Figures:
         return sum(count for reason, count in self.gaps.items() if reason in ALARMS)
 
 
-def open_gaps(session: Session) -> dict[str, int]:
-    """Return how many gaps are open, by reason."""
+def open_gaps(session: Session, actor: Actor | None = None) -> dict[str, int]:
+    """Return how many gaps are open, by reason: those that `actor` sees, or all."""
     rows = session.execute(
         select(CallGap.reason, func.count())
-        .where(CallGap.closed_at.is_(None))
+        .where(CallGap.closed_at.is_(None), true() if actor is None else visible_to(actor))
         .group_by(CallGap.reason)
     )
     return {row[0]: row[1] for row in rows}

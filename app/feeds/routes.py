@@ -188,7 +188,7 @@ Until = Annotated[Day | None, Query(alias="to")]
 
 @router.get("/reconciliation/gaps", responses=problems(*GUARDED, CursorInvalid))
 def list_gaps(
-    _: CanRead,
+    actor: CanRead,
     session: SessionDep,
     since: Since = None,
     until: Until = None,
@@ -201,7 +201,7 @@ def list_gaps(
     """List what is missing, the newest calls first."""
     wanted = WantedGaps(since=since, until=until, kind=kind, reason=reason, is_open=_is_open(state))
     after = Cursor.decode(cursor) if cursor else None
-    found = queries.gaps(session, wanted, after=after, limit=limit)
+    found = queries.gaps(session, actor, wanted, after=after, limit=limit)
     last = found[-1].gap if len(found) == limit else None
     return GapPage(
         items=[_gap(one) for one in found],
@@ -242,7 +242,7 @@ def _gap(seen: GapSeen) -> GapRead:
 
 @router.get("/reconciliation/gaps.csv", responses=problems(*GUARDED))
 def export_gaps(
-    _: CanRead,
+    actor: CanRead,
     session: SessionDep,
     since: Since = None,
     until: Until = None,
@@ -250,7 +250,7 @@ def export_gaps(
 ) -> Response:
     """Give what is missing as a table, at most 50,000 rows."""
     wanted = WantedGaps(since=since, until=until, is_open=_is_open(state))
-    found = queries.gaps(session, wanted, after=None, limit=_MOST_ROWS)
+    found = queries.gaps(session, actor, wanted, after=None, limit=_MOST_ROWS)
     return Response(
         _table([_gap(one) for one in found]),
         media_type="text/csv; charset=utf-8",
@@ -340,9 +340,9 @@ def _exception(row: RecordingException, names: dict[UUID, str]) -> ExceptionRead
 
 
 @router.get("/reconciliation/{day}", responses=problems(*GUARDED, StatementNotFound))
-def get_day(day: Annotated[Day, Path()], _: CanRead, session: SessionDep) -> StatementRead:
+def get_day(day: Annotated[Day, Path()], actor: CanRead, session: SessionDep) -> StatementRead:
     """Give the statement of a day, the note that is signed, and what is missing now."""
-    found = service.stated(session, day)
+    found = service.stated(session, actor, day)
     return StatementRead(
         statement=json.loads(found.statement.body),
         sha256=found.statement.sha256.hex(),

@@ -59,8 +59,8 @@ class Stated:
     gaps: list[GapSeen]
 
 
-def stated(session: Session, day: date) -> Stated:
-    """Return what is stated of a day.
+def stated(session: Session, actor: Actor, day: date) -> Stated:
+    """Return what is stated of a day, which is of the whole house, and the gaps that `actor` sees.
 
     Raises:
         StatementNotFound: nothing is.
@@ -72,7 +72,7 @@ def stated(session: Session, day: date) -> Stated:
     return Stated(
         statement=versions[-1],
         versions=versions,
-        gaps=queries.gaps(session, wanted, after=None, limit=None),
+        gaps=queries.gaps(session, actor, wanted, after=None, limit=None),
     )
 
 
@@ -82,12 +82,12 @@ def explain(
     """Let a person say why something is missing; the ledger keeps the words, each time.
 
     Raises:
-        GapNotFound: there is none.
+        GapNotFound: there is none that `actor` sees.
         GapClosed: nothing is missing any more.
         GapOfErased: what it is about was erased.
     """
     day = session.scalar(select(CallGap.day).where(CallGap.id == gap_id))
-    if day is None:
+    if day is None or not queries.is_seen(session, actor, gap_id):
         raise GapNotFound
     # The day first, as who looks at it does.
     days.follow(session, [day], office, at=at)

@@ -15,12 +15,13 @@ import pytest
 
 from app.clients.models import Client, EventKind
 from app.clients.service import EventNotFound
+from app.consent.models import Assertion
 from app.core.errors import Refusal
 from app.core.ids import DisputeId, RecordingId, new_id
-from app.disputes import comparing, figures
+from app.disputes import asking, comparing, figures
 from app.disputes import queries as deadlines
 from app.disputes import service as disputes
-from app.disputes.models import Dispute
+from app.disputes.models import ClientUpload, Dispute
 from app.disputes.queries import Deadline
 from app.disputes.rules import Urgency
 from app.disputes.service import (
@@ -34,12 +35,17 @@ from app.disputes.service import (
 from app.documents import door
 from app.documents import queries as documents
 from app.documents.door import DocumentNotFound
+from app.documents.models import Document, LocalAct
 from app.identity.actor import Actor
 from app.identity.models import Office
 from app.recordings import parties, service
 from app.recordings.call_schemas import PartyAdd
 from app.recordings.parties import EntityUnknown
+from app.web import sight
+from app.web.pages.ledger import KINDS
 from tests.factories import DAY, Make
+from tests.feeds.house import DAY as CALL_DAY
+from tests.feeds.house import FeedHouse, call
 from tests.live import Live
 from tests.papers import pdf, upload
 
@@ -171,26 +177,172 @@ def test_only_reminders_of_disputes_that_are_seen_are_listed(
 def test_a_document_is_seen_with_its_client_and_its_call(
     make: Make, manager: Actor, ours: Client, theirs: Client
 ) -> None:
-    papers = [
-        make.document(f"paper {place}".encode(), client=client)
-        for place, client in enumerate((ours, theirs, None))
-    ]
-    papers.append(make.document(b"paper 3", recording=make.recording(client=theirs)))
+    papers = {
+        "ours": make.document(b"paper 0", by=make.reviewer, client=ours),
+        "of our call": make.document(
+            b"paper 1", by=make.reviewer, recording=make.recording(client=ours)
+        ),
+        "theirs": make.document(b"paper 2", by=make.reviewer, client=theirs),
+        "of their call": make.document(b"paper 3", recording=make.recording(client=theirs)),
+    }
+    _seen_as(make, manager, papers, {"ours", "of our call"})
 
-    def listed(actor: Actor) -> set[UUID]:
-        rows = documents.listed(make.session, actor, client_id=None, recording_id=None)
-        return {row.id for row, _ in rows}
 
-    assert listed(make.manager) >= {one.id for one in papers}
-    assert listed(manager) & {one.id for one in papers} == {papers[0].id, papers[2].id}
-    for paper, refusal in zip(
-        papers, (None, DocumentNotFound, None, DocumentNotFound), strict=True
-    ):
+def test_a_document_of_nobody_is_seen_by_its_uploader_and_with_what_it_proves(
+    make: Make, manager: Actor, ours: Client, theirs: Client
+) -> None:
+    named = ("ours", "our contact", "theirs", "nothing", "act", "own")
+    papers = {
+        name: make.document(
+            f"paper {name}".encode(),
+            by=manager if name == "own" else make.reviewer,
+            role="local_act" if name == "act" else "other",
+        )
+        for name in named
+    }
+    make.session.add(
+        LocalAct(
+            id=new_id(),
+            number="1",
+            version="1",
+            title="Положение",
+            document_id=papers["act"].id,
+            valid_from=make.clock.now(),
+            created_by=make.legal.id,
+            created_at=make.clock.now(),
+        )
+    )
+    about: dict[str, dict[str, UUID]] = {
+        "ours": {"client_id": ours.id},
+        "our contact": {"contact_id": make.contact(ours).id},
+        "theirs": {"client_id": theirs.id},
+    }
+    for name, whose in about.items():
+        make.session.add(_evidence(make, papers[name], whose))
+    make.session.flush()
+    _seen_as(make, manager, papers, {"ours", "our contact", "act", "own"})
+    # Whoever belongs to every office is a manager all the same.
+    everywhere = dataclasses.replace(manager, offices=None)
+    _seen_as(make, everywhere, papers, {"ours", "our contact", "theirs", "act", "own"})
+    for person in (make.legal, make.approver, make.reviewer, make.auditor):
+        _seen_as(make, person, papers, set(papers))
+
+
+def _evidence(make: Make, paper: Document, about: dict[str, UUID]) -> Assertion:
+    told = {"document_id": str(paper.id), "document_sha256": paper.sha256.hex()}
+    return Assertion(
+        id=new_id(),
+        kind="written_consent",
+        strength="express",
+        status="proposed",
+        evidence=told,
+        evidence_sha256=paper.sha256,
+        purposes=[],
+        recipients=[],
+        from_ms=0,
+        proposed_by=make.reviewer.id,
+        proposed_at=make.clock.now(),
+        **about,
+    )
+
+
+def _seen_as(make: Make, actor: Actor, papers: dict[str, Document], seen: set[str]) -> None:
+    rows = documents.listed(make.session, actor, client_id=None, recording_id=None)
+    listed = {row.id for row, _ in rows}
+    assert {name for name, one in papers.items() if one.id in listed} == seen, actor.role
+    for name, paper in papers.items():
 
         def opened(paper_id: UUID = paper.id) -> object:
-            return door.open_document(make.session, manager, paper_id, at=make.clock.now())
+            return door.open_document(make.session, actor, paper_id, at=make.clock.now())
 
-        assert _refusal(opened) is refusal
+        assert _refusal(opened) is (None if name in seen else DocumentNotFound), name
+
+
+def test_the_ledger_of_an_object_is_read_by_who_sees_the_object(
+    make: Make, manager: Actor, ours: Client, theirs: Client
+) -> None:
+    for whose, is_seen in ((ours, True), (theirs, False)):
+        recording, shot = (
+            make.recording(client=whose),
+            make.screenshot(f"p {whose.id}".encode(), client=whose, media_type="x", size=(9, 9)),
+        )
+        dispute = _opened(make, make.manager, whose)
+        contact, paper = make.contact(whose), make.document(b"l", by=make.legal, client=whose)
+        evidence = _evidence(make, paper, {"contact_id": contact.id})
+        asked = asking.ask(
+            make.session,
+            make.manager,
+            dispute.id,
+            asked="Акт",
+            contact_id=None,
+            due_at=None,
+            at=make.clock.now(),
+        )
+        sent = ClientUpload(
+            id=new_id(), request_id=asked.id, words="x", state="waiting", at=make.clock.now()
+        )
+        make.session.add_all([evidence, sent])
+        make.session.flush()
+        objects = {
+            "assertion": evidence.id,
+            "client": whose.id,
+            "contact": contact.id,
+            "contract": make.contract(whose).id,
+            "dispute": dispute.id,
+            "document": paper.id,
+            "event": recording.event_id,
+            "recording": recording.id,
+            "screenshot": shot.id,
+            "upload": sent.id,
+        }
+        for kind, object_id in objects.items():
+            assert sight.is_seen(make.session, manager, kind, object_id) is is_seen, kind
+            assert sight.is_seen(make.session, make.legal, kind, object_id), kind
+            assert not sight.is_seen(make.session, manager, kind, new_id()), kind
+    for kind in sight.OF_ANY_OFFICE:
+        assert not sight.is_seen(make.session, manager, kind, new_id()), kind
+    assert not sight.is_seen(make.session, manager, "of_tomorrow", new_id())
+
+
+def test_every_kind_that_the_ledger_has_words_for_is_looked_at() -> None:
+    known = (set(sight.LOOKS), sight.OF_THE_HOUSE, sight.OF_ANY_OFFICE)
+    assert set().union(*known) == set(KINDS)
+    assert sum(map(len, known)) == len(KINDS)
+
+
+def test_gaps_of_another_offices_calls_are_not_told(live: Live) -> None:
+    live.key("manager")
+    live.call("POST", "/v1/offices", who="admin", json={"name": "south"})
+    numbers = {"N": "+74950000001", "S": "+74950000002"}
+    for client, place in (("N", {}), ("S", {"office": "south"})):
+        contact = {"name": "Директор", "phones": [numbers[client]]}
+        body = {"name": client, "contacts": [contact]} | place
+        told = live.call("PUT", f"/v1/clients/{client}", who="admin", json=body)
+        assert told.status_code == 201, told.text
+    house = FeedHouse(live)
+    nobody = "+74950000003"
+    house.tell(
+        *(
+            call(number[-1], 60 * place, **{"from": number})
+            for place, number in enumerate((*numbers.values(), nobody))
+        )
+    )
+    house.work()
+    live.call("PUT", "/v1/users/manager/offices", who="admin", json={"offices": ["south"]})
+    live.forget()
+    for who, seen in (("legal", [*numbers.values(), nobody]), ("manager", [numbers["S"], nobody])):
+        found = live.call("GET", "/v1/reconciliation/gaps", who=who).json()["items"]
+        assert sorted(one["number"] for one in found) == seen, who
+        table = live.call("GET", "/v1/reconciliation/gaps.csv", who=who).text
+        assert [one for one in (*numbers.values(), nobody) if one in table] == seen, who
+        day = live.call("GET", f"/v1/reconciliation/{CALL_DAY}", who=who).json()
+        assert sorted(one["number"] for one in day["gaps"]) == seen, who
+    all_gaps = live.call("GET", "/v1/reconciliation/gaps", who="legal").json()["items"]
+    said = {"reason": "lost", "words": "Сломался телефон."}
+    for one in all_gaps:
+        path = f"/v1/reconciliation/gaps/{one['id']}/reason"
+        status = live.call("POST", path, who="manager", json=said).status_code
+        assert status == (404 if one["number"] == numbers["N"] else 200), one["number"]
 
 
 def test_another_offices_document_is_as_if_there_were_none(live: Live) -> None:

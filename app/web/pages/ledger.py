@@ -9,7 +9,6 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.deps import SessionDep
@@ -19,9 +18,7 @@ from app.custody.history import Proof, Told
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.recordings.models import Recording
-from app.recordings.queries import visible_to
-from app.web import acts, edge, lookups
+from app.web import acts, edge, lookups, sight
 from app.web.words import N_, Words
 
 router = edge.page_router()
@@ -126,7 +123,8 @@ def show_history(
 ) -> Response:
     """Show what the ledger has of an object, each entry proved anew."""
     words = edge.words_of(call, actor, session)
-    _must_be_visible(session, actor, kind, object_id)
+    if not sight.is_seen(session, actor, kind, object_id):
+        raise NothingTold
     found = history.of_object(session, kind, object_id, before=before, limit=_SHOWN + 1)
     if not found and before is None:
         raise NothingTold
@@ -143,13 +141,6 @@ def show_history(
         back=_back(call, kind, object_id),
     )
     return edge.render(call, actor, session, "ledger/history.html", page, words=words)
-
-
-def _must_be_visible(session: Session, actor: Actor, kind: str, object_id: UUID) -> None:
-    if kind == "recording":
-        seen = select(Recording.id).where(Recording.id == object_id, visible_to(actor))
-        if session.scalar(seen) is None:
-            raise NothingTold
 
 
 def _back(call: Request, kind: str, object_id: UUID) -> str:

@@ -46,7 +46,7 @@ def waiting(session: Session, actor: Actor, at: datetime) -> int:
     """Count the open gaps that nobody has explained, for whoever may."""
     if Permission.RECONCILIATION_EXPLAIN not in actor.permissions:
         return 0
-    gaps = queries.open_gaps(session)
+    gaps = queries.open_gaps(session, actor)
     del at
     return sum(count for reason, count in gaps.items() if reason in OPEN)
 
@@ -186,7 +186,7 @@ def show_days(
     page = DaysPage(
         title=words.gettext("Calls and gaps"),
         rows=tuple(_day(row, words) for row in queries.statements_between(session, first, last)),
-        reasons=_counted(queries.open_gaps(session), words),
+        reasons=_counted(queries.open_gaps(session, actor), words),
         pending=len(queries.pending_days(session, office.last_over(clock.now()), limit=200)),
         first=first.isoformat(),
         last=last.isoformat(),
@@ -209,7 +209,7 @@ def show_day(
 ) -> Response:
     """Show the statement of a day, the note that is signed, and what is missing now."""
     words = edge.words_of(call, actor, session)
-    found = service.stated(session, day)
+    found = service.stated(session, actor, day)
     page = DayPage(
         title=words.day(_noon(day, words)),
         day=day,
@@ -274,7 +274,7 @@ def _gaps(  # noqa: PLR0913 - what is wrong with the form stands beside its fiel
         reason=asked.reason,
         is_open=asked.is_open,
     )
-    found = queries.gaps(session, wanted, after=after, limit=_LISTED + 1)
+    found = queries.gaps(session, actor, wanted, after=after, limit=_LISTED + 1)
     last = found[_LISTED - 1].gap if len(found) > _LISTED else None
     narrowed = asked.model_dump(mode="json", by_alias=True, exclude={"cursor"}, exclude_none=True)
     page = GapsPage(
