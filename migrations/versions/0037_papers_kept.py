@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0037"
-down_revision = "0043"
+down_revision = "0045a"
 branch_labels = None
 depends_on = None
 

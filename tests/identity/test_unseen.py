@@ -18,10 +18,10 @@ from app.clients.service import EventNotFound
 from app.consent.models import Assertion
 from app.core.errors import Refusal
 from app.core.ids import DisputeId, RecordingId, new_id
-from app.disputes import asking, comparing, figures
+from app.disputes import comparing, figures
 from app.disputes import queries as deadlines
 from app.disputes import service as disputes
-from app.disputes.models import ClientUpload, Dispute
+from app.disputes.models import Dispute
 from app.disputes.queries import Deadline
 from app.disputes.rules import Urgency
 from app.disputes.service import (
@@ -233,7 +233,7 @@ def _evidence(make: Make, paper: Document, about: dict[str, UUID]) -> Assertion:
     return Assertion(
         id=new_id(),
         kind="written_consent",
-        strength="express",
+        strength="WRITTEN",
         status="proposed",
         evidence=told,
         evidence_sha256=paper.sha256,
@@ -269,19 +269,7 @@ def test_the_ledger_of_an_object_is_read_by_who_sees_the_object(
         dispute = _opened(make, make.manager, whose)
         contact, paper = make.contact(whose), make.document(b"l", by=make.legal, client=whose)
         evidence = _evidence(make, paper, {"contact_id": contact.id})
-        asked = asking.ask(
-            make.session,
-            make.manager,
-            dispute.id,
-            asked="Акт",
-            contact_id=None,
-            due_at=None,
-            at=make.clock.now(),
-        )
-        sent = ClientUpload(
-            id=new_id(), request_id=asked.id, words="x", state="waiting", at=make.clock.now()
-        )
-        make.session.add_all([evidence, sent])
+        make.session.add(evidence)
         make.session.flush()
         objects = {
             "assertion": evidence.id,
@@ -293,7 +281,6 @@ def test_the_ledger_of_an_object_is_read_by_who_sees_the_object(
             "event": recording.event_id,
             "recording": recording.id,
             "screenshot": shot.id,
-            "upload": sent.id,
         }
         for kind, object_id in objects.items():
             assert sight.is_seen(make.session, manager, kind, object_id) is is_seen, kind

@@ -292,7 +292,7 @@ def test_what_is_told_late_of_an_erased_call_is_refused_and_leaves_no_words(
     assert keeping.rows(TOLD) == [(1,)]
     assert keeping.rows(PRIVATE, kind="call_event") == [(0,)]
     assert _tell(keeping, "c2", "e4", leg="7").json()["kept"] == 1
-    assert keeping.rows(PRIVATE, kind="call_event") == [(1,)]
+    assert keeping.rows(PRIVATE, kind="call_event") == [(2,)], "content and detail"
 
 
 def test_who_tells_of_a_call_while_it_is_erased_waits_and_is_refused(keeping: Keeping) -> None:

@@ -87,7 +87,7 @@ def private_words(keeping: Keeping, dispute: str | UUID | None) -> int:
 
 def test_words_of_a_client_are_erased_with_what_the_ledger_kept(keeping: Keeping) -> None:
     upload, dispute = sent(keeping)
-    assert private_words(keeping, dispute) == 1
+    assert private_words(keeping, dispute) == 2, "content and detail"
     done = erased(keeping, f"client-uploads/{upload}")
     assert (done["state"], done["upload_id"], done["objects"]) == ("executed", upload, [])
     told = upload_told(keeping, dispute, "legal")
