@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from notice_tool import broken, line
+from notice_tool.near import Near, near
 from notice_tool.prompts import Prompt, PromptSet, Speech
 from notice_tool.tones import music, ringing
 from notice_tool.voices import RATE_HZ, Sound, Voice, say
@@ -137,6 +138,38 @@ def denied(seed: int, kind: str, prompts: PromptSet, speech: Speech) -> Case:
     if _happens(random, 0.75):
         _degrade_all(draft, random, speech)
     return _finished(seed, Family.BROKEN, draft, random, speech)
+
+
+def near_miss(
+    seed: int, prompts: PromptSet, speech: Speech, *, is_exchanged: bool = True
+) -> tuple[Case, Prompt, Near]:
+    """Return a call with a sentence one consonant or word beside a notice, and the notice.
+
+    The announcer has a speed and pitch of its own. One in four comes over a clean line, the others
+    with several degradations at once. The notice itself, over the same kind of line, is what is
+    said where nothing `is_exchanged`.
+    """
+    random = np.random.default_rng([seed, len(Family) + 1])
+    notices = prompts.script.notices
+    # Russian and English more often than the others.
+    known = [n for n in notices if n.language[:2] in {"ru", "en"}]
+    among = known if _happens(random, 0.75) else list(notices)
+    notice = among[int(random.integers(0, len(among)))]
+    voice = Voice(
+        variant=str(_pick(random, prompts.variants)),
+        speed=int(random.integers(125, 186)),
+        pitch=int(random.integers(30, 71)),
+    )
+    other = near(notice, voice, random)
+    sound = say(voice, notice.language, notice.text)
+    prompt = Prompt(
+        name=f"{notice.language}-{voice.variant}", sound=sound, voice=voice, notice=notice
+    )
+    said = say(voice, notice.language, other.text) if is_exchanged else sound
+    draft = _Draft(played=prompt, sound=said, kind=other.kind, share=0.0 if is_exchanged else 1.0)
+    if _happens(random, 0.75):
+        _degrade_all(draft, random, speech)
+    return _finished(seed, Family.BROKEN, draft, random, speech), prompt, other
 
 
 def _degrade(draft: _Draft, kind: str, random: np.random.Generator, speech: Speech) -> None:

@@ -15,7 +15,7 @@ from app.inspection.notice.detector import Detector
 from app.inspection.notice.hits import Hit
 from app.inspection.notice.reference import Reference
 from notice_tool.calls import Case, Family, make
-from notice_tool.prompts import prompt_set, speech_set
+from notice_tool.prompts import Prompt, prompt_set, speech_set
 from notice_tool.voices import RATE_HZ
 
 # A hit this far from the truth found something else.
@@ -46,14 +46,16 @@ class Outcome:
 @lru_cache(maxsize=2)
 def references(*, final: bool) -> tuple[Reference, ...]:
     """Return the registered references of the set."""
-    return tuple(
-        Reference.register(
-            np.rint(prompt.sound * 32767).astype(np.int16),
-            text_id=prompt.name,
-            version=1,
-            sha256="0" * 64,
-        )
-        for prompt in prompt_set(final=final).prompts
+    return tuple(registered(prompt) for prompt in prompt_set(final=final).prompts)
+
+
+def registered(prompt: Prompt) -> Reference:
+    """Return the announcement as it would be registered."""
+    return Reference.register(
+        np.rint(prompt.sound * 32767).astype(np.int16),
+        text_id=prompt.name,
+        version=1,
+        sha256="0" * 64,
     )
 
 

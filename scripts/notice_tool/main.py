@@ -58,6 +58,12 @@ def _arguments() -> argparse.Namespace:
         metavar="CASES",
         help="only so many negated, replaced, gapped and cut off ones: never complete",
     )
+    parser.add_argument(
+        "--near",
+        type=int,
+        metavar="CASES",
+        help="only so many with one consonant or one word of the notice exchanged",
+    )
     parser.add_argument("--without-cost", action="store_true", help="measure no time and memory")
     return parser.parse_args()
 
@@ -89,13 +95,16 @@ def generated(calls: int, *, seed: int, final: bool, jobs: int) -> list[Outcome]
 def main() -> None:
     arguments = _arguments()
     profile = PROFILES[arguments.profile]
-    if arguments.denied is not None:
-        denied.table(denied.run(arguments.denied, seed=arguments.seed, jobs=max(arguments.jobs, 1)))
+    jobs = max(arguments.jobs, 1)
+    if arguments.denied is not None or arguments.near is not None:
+        is_near = arguments.near is not None
+        cases = arguments.near if is_near else arguments.denied
+        denied.table(denied.run(cases, seed=arguments.seed, jobs=jobs, near=is_near))
         return
     calls = arguments.calls if arguments.calls is not None else profile.calls
     began = time.monotonic()
     final = not arguments.tuning
-    outcomes = generated(calls, seed=arguments.seed, final=final, jobs=max(arguments.jobs, 1))
+    outcomes = generated(calls, seed=arguments.seed, final=final, jobs=jobs)
     made_s = time.monotonic() - began
     spent = None
     if not arguments.without_cost:
