@@ -67,10 +67,15 @@ def search(samples: np.ndarray, searched: Sequence[Reference]) -> list[Hit]:
     return detector.finish()
 
 
-def run(seed: int, family: Family, *, final: bool) -> Outcome:
-    """Make the call of the seed, search it for every text of the set, and compare."""
+def run(seed: int, family: Family, *, final: bool, own_text: bool = False) -> Outcome:
+    """Make the call of the seed, search it for every text of the set, and compare.
+
+    With `own_text` a call in which one is played is searched for that alone.
+    """
     case = make(seed, family, prompt_set(final=final), speech_set(final=final))
     searched = references(final=final)
+    if own_text and case.played is not None:
+        searched = tuple(one for one in searched if one.text_id == case.played)
     before = time.process_time()
     hits = search(case.samples, searched)
     cpu_s = time.process_time() - before

@@ -6,7 +6,7 @@ Every number of the decision stands in `Thresholds`, with the reason the calibra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -27,7 +27,7 @@ from app.inspection.notice.spans import Truths, bridged
 from app.inspection.notice.thresholds import Thresholds
 from app.inspection.notice.waveform import FineMatch
 
-METHOD_VERSION: Final = "notice-3"
+METHOD_VERSION: Final = "notice-4"
 
 _MS_PER_SAMPLE: Final = 1000 / SAMPLE_RATE_HZ
 _PPM: Final = 1e6
@@ -60,7 +60,7 @@ class Findings:
     """What the measurements of one candidate amount to.
 
     `heard` holds one truth per 5 ms of the reference, `lag` the place in samples beside the
-    candidate's start; `typical` is the upper quartile of the correlation.
+    candidate's start; `foreign` is where the third look found other sound in its place.
     """
 
     verdict: Verdict
@@ -71,6 +71,7 @@ class Findings:
     sameness: float
     evidence: float
     drift_ppm: float
+    foreign: Truths
 
 
 def judge(alignment: Alignment, fine: FineMatch, speech: Truths, *, limits: Thresholds) -> Findings:
@@ -106,6 +107,20 @@ def judge(alignment: Alignment, fine: FineMatch, speech: Truths, *, limits: Thre
         sameness=sameness,
         evidence=evidence,
         drift_ppm=clock.drift_ppm,
+        foreign=np.zeros_like(heard),
+    )
+
+
+def interrupted(findings: Findings, foreign: Truths, speech: Truths) -> Findings:
+    """Return the findings of a whole playing in which other sound stands at the places."""
+    heard = findings.heard & ~foreign
+    return replace(
+        findings,
+        verdict=Verdict.PARTIAL,
+        reasons=(Reason.INTERRUPTED,),
+        heard=heard,
+        share=float(heard.sum() / max(int(speech.sum()), 1)),
+        foreign=foreign,
     )
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from app.inspection.notice import windows
 from app.inspection.notice.align import MARGIN_SAMPLES, align
-from app.inspection.notice.checks import Findings, Reason, Verdict, judge
+from app.inspection.notice.checks import Findings, Reason, Verdict, interrupted, judge
+from app.inspection.notice.contrary import contradicted
 from app.inspection.notice.coverage import level_of_line, typical_correlation
 from app.inspection.notice.features import ALIGN, SAMPLE_RATE_HZ, SEARCH, Pcm, features
 from app.inspection.notice.hits import Heard, Hit
@@ -24,7 +25,7 @@ from app.inspection.notice.search import (
     candidates,
     scores,
 )
-from app.inspection.notice.spans import runs
+from app.inspection.notice.spans import bridged, runs
 from app.inspection.notice.thresholds import Thresholds
 from app.inspection.notice.waveform import band_limited, fine_match
 
@@ -38,6 +39,7 @@ _MARGIN: Final = -(-MARGIN_SAMPLES // SEARCH.hop) * SEARCH.hop
 _QUIET: Final = 12
 _AGREEING: Final = round(0.3 / ALIGN.seconds)
 _SWALLOWED: Final = round(0.25 / ALIGN.seconds)
+_BREATH: Final = round(0.275 / ALIGN.seconds)
 _MS: Final = 1000 / SAMPLE_RATE_HZ
 
 
@@ -196,6 +198,12 @@ class Detector:
                 fine, reference.waveform, waveform, speech, level=level, limits=self._limits
             )
             findings = judge(alignment, fine, speech, limits=self._limits)
+        if findings.verdict is Verdict.FULL:
+            foreign = contradicted(
+                fine.lag, reference.pcm, sound, findings.heard, limits=self._limits
+            )
+            if foreign.any():
+                findings = interrupted(findings, foreign, speech)
         if findings.heard.any():
             found = _hit(reference, findings, self._buffer_at + at, channel=channel)
             self._keep(found)
@@ -214,7 +222,8 @@ def _hit(reference: Reference, findings: Findings, at: int, *, channel: int) -> 
     """Put the findings of the candidate at sample `at` of the call into milliseconds."""
     heard = findings.heard
     stretches: list[Heard] = []
-    for first, after in runs(heard):
+    # A breath of the announcer parts nothing, other sound in the place of a word does.
+    for first, after in runs(bridged(heard, _BREATH) & ~findings.foreign):
         begin, end = first * ALIGN.hop, (after - 1) * ALIGN.hop + ALIGN.window
         call = [at + begin + findings.lag[first], at + end + findings.lag[after - 1]]
         stretches.append(
@@ -247,7 +256,7 @@ def _hit(reference: Reference, findings: Findings, at: int, *, channel: int) -> 
         verdict=findings.verdict,
         reasons=findings.reasons,
         clock_ppm=round(findings.drift_ppm, 1),
-        heard=tuple(_joined(stretches)),
+        heard=tuple(stretches),
         reference_sha256=reference.sha256,
     )
 
@@ -263,21 +272,6 @@ def _whole_words(spoken: npt.NDArray[np.int64], heard: npt.NDArray[np.int64]) ->
     first = spoken[0] if before <= _SWALLOWED else heard[0]
     last = spoken[-1] if after <= _SWALLOWED else heard[-1]
     return int(first), int(last)
-
-
-def _joined(stretches: list[Heard], *, apart_ms: int = 250) -> list[Heard]:
-    """Join stretches that only a breath of the announcer parts."""
-    result: list[Heard] = []
-    for stretch in stretches:
-        if result and stretch.reference_start_ms - result[-1].reference_end_ms < apart_ms:
-            result[-1] = replace(
-                result[-1],
-                end_ms=stretch.end_ms,
-                reference_end_ms=stretch.reference_end_ms,
-            )
-        else:
-            result.append(stretch)
-    return result
 
 
 def _key(hit: Hit) -> tuple[str, int, int]:

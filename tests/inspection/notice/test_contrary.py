@@ -1,0 +1,142 @@
+"""A syllable exchanged is no longer than a lost packet; the third look tells the two apart."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from app.inspection.notice.checks import Reason, Verdict
+from app.inspection.notice.detector import Detector
+from app.inspection.notice.hits import Hit
+from app.inspection.notice.reference import Reference
+from tests.inspection.notice import sounds
+
+_NOTICE = sounds.speech(1, seconds=5)
+_SECOND = sounds.RATE_HZ
+
+
+@lru_cache(maxsize=1)
+def _reference() -> Reference:
+    return Reference.register(_NOTICE, text_id="notice", version=1, sha256="ab" * 32)
+
+
+def _call(announced: sounds.Pcm) -> sounds.Pcm:
+    """Return a call in which it begins after four seconds."""
+    talk = sounds.speech(101, seconds=4, pitch_hz=165)
+    return sounds.call(talk, announced, talk)
+
+
+def _hit(announced: sounds.Pcm, *, noise: float = 0.0) -> Hit:
+    samples = _call(announced)
+    if noise:
+        samples = (
+            samples
+            + sounds.noise(7, seconds=len(samples) / _SECOND + 1, level=noise)[: len(samples), None]
+        )
+    return _heard_in(samples)
+
+
+def _heard_in(samples: sounds.Pcm) -> Hit:
+    detector = Detector([_reference()])
+    detector.feed(np.asarray(samples, np.int16))
+    (hit,) = [hit for hit in detector.finish() if hit.verdict is not Verdict.REJECTED]
+    return hit
+
+
+def _exchanged(at_s: float, length_s: float, *, seed: int = 56, take_s: float = 0.3) -> sounds.Pcm:
+    """Return the notice with other sound of that voice, as loud, in the place of so much of it."""
+    first, length = int(at_s * _SECOND), int(length_s * _SECOND)
+    begin = int(take_s * _SECOND)
+    other = sounds.speech(seed, seconds=2)[begin : begin + length].astype(float)
+    gone = _NOTICE[first : first + length].astype(float)
+    made = _NOTICE.copy()
+    made[first : first + length] = other * np.sqrt(np.mean(gone**2) / np.mean(other**2))
+    return made
+
+
+@pytest.mark.parametrize("at_s", [0.8, 1.3, 1.9, 2.4, 3.1, 3.7])
+@pytest.mark.parametrize("length_s", [0.1, 0.13])
+def test_a_syllable_exchanged_for_one_as_long_is_never_complete(
+    at_s: float, length_s: float
+) -> None:
+    hit = _hit(_exchanged(at_s, length_s))
+    assert hit.verdict is Verdict.PARTIAL
+    assert hit.reasons == (Reason.INTERRUPTED,)
+    assert hit.share > 0.9
+
+
+@pytest.mark.parametrize("at_s", [0.8, 2.4, 3.7])
+def test_the_place_of_the_other_sound_is_named(at_s: float) -> None:
+    hit = _hit(_exchanged(at_s, 0.1))
+    (before, behind) = hit.heard
+    assert before.reference_end_ms == pytest.approx(at_s * 1000, abs=60)
+    assert behind.reference_start_ms == pytest.approx((at_s + 0.1) * 1000, abs=60)
+    assert behind.start_ms - before.end_ms == pytest.approx(100, abs=60)
+
+
+def _other_above(at_hz: float, first: int, after: int) -> sounds.Pcm:
+    """Return the notice with other sound above the frequency, as loud, between two samples."""
+    window = slice(first - 400, after + 400)
+    spectra = [np.fft.rfft(sound[window].astype(float)) for sound in (_NOTICE, _backwards())]
+    above = np.fft.rfftfreq(after - first + 800, 1 / _SECOND) > at_hz
+    spectra[0][above] = 0
+    spectra[1][~above] = 0
+    low, high = (np.fft.irfft(spectrum, after - first + 800) for spectrum in spectra)
+    whole = np.asarray(np.clip(low + high, -32_768, 32_767), np.int16)
+    made = _NOTICE.copy()
+    made[first:after] = whole[400:-400]
+    return made
+
+
+def _backwards() -> sounds.Pcm:
+    return np.asarray(_NOTICE[::-1], np.int16)
+
+
+def test_a_consonant_is_told_by_what_lies_above_the_compared_waveform() -> None:
+    first = int(2.0 * _SECOND)
+    hit = _hit(_other_above(1_250, first, first + 1_200))
+    assert hit.reasons == (Reason.INTERRUPTED,)
+
+
+@pytest.mark.parametrize("packets", [1, 2, 3])
+@pytest.mark.parametrize("is_repeated", [True, False])
+@pytest.mark.parametrize("at_s", [0.9, 2.1, 3.4])
+def test_packets_lost_are_no_other_sound(
+    packets: int,
+    is_repeated: bool,  # noqa: FBT001 - a parameter of the test.
+    at_s: float,
+) -> None:
+    lossy = _call(_NOTICE)
+    first = int((4 + at_s) * _SECOND)
+    for at in range(first, first + packets * 160, 160):
+        lossy[at : at + 160] = lossy[at - 160 : at] * 0.6 if is_repeated else 0
+    assert _heard_in(lossy).complete
+
+
+def _moved(*jumps: tuple[float, int]) -> sounds.Pcm:
+    pieces, begin = [], 0
+    for at_s, ms in jumps:
+        at = int(at_s * _SECOND)
+        pieces += [_NOTICE[begin:at], np.zeros(max(ms, 0) * 8, np.int16)]
+        begin = at - min(ms, 0) * 8
+    return np.concatenate([*pieces, _NOTICE[begin:]])
+
+
+@pytest.mark.parametrize(
+    "jumps",
+    [
+        ((2.0, -20), (2.2, 40)),
+        ((1.0, 40), (1.2, -20)),
+        ((3.0, 20), (3.15, 20), (3.3, -40)),
+    ],
+)
+def test_jumps_that_follow_each_other_closely_are_no_other_sound(
+    jumps: tuple[tuple[float, int], ...],
+) -> None:
+    assert _hit(_moved(*jumps)).complete
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_noise_nearly_as_loud_a_whole_playing_stays_whole(seed: int) -> None:
+    level = float(np.sqrt(np.mean(np.square(_NOTICE.astype(float))))) / 32_767
+    assert _hit(_NOTICE, noise=level * 10 ** (-(2 + 2 * seed) / 20)).complete
