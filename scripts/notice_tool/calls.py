@@ -61,6 +61,7 @@ class _Draft:
     codec: str | None = None
     loss: float = 0.0
     gain_db: float = 0.0
+    is_delayed: bool = False
     done: list[str] = field(default_factory=list)
 
 
@@ -145,9 +146,9 @@ def near_miss(
 ) -> tuple[Case, Prompt, Near]:
     """Return a call with a sentence one consonant or word beside a notice, and the notice.
 
-    The announcer has a speed and pitch of its own. One in four comes over a clean line, the others
-    with several degradations at once. The notice itself, over the same kind of line, is what is
-    said where nothing `is_exchanged`.
+    The announcer has a speed and pitch of its own. Half of the lines delay low tones. One in four
+    comes over a clean line, the others with several degradations at once. The notice itself, over
+    the same kind of line, is what is said where nothing `is_exchanged`.
     """
     random = np.random.default_rng([seed, len(Family) + 1])
     notices = prompts.script.notices
@@ -167,6 +168,7 @@ def near_miss(
     )
     said = say(voice, notice.language, other.text) if is_exchanged else sound
     draft = _Draft(played=prompt, sound=said, kind=other.kind, share=0.0 if is_exchanged else 1.0)
+    draft.is_delayed = _happens(random, 0.5)
     if _happens(random, 0.75):
         _degrade_all(draft, random, speech)
     return _finished(seed, Family.BROKEN, draft, random, speech), prompt, other
@@ -329,7 +331,8 @@ def _finished(
     delay = 0
     babble = speech.babble
     for index, sound in enumerate(channels):
-        made = line.telephone_band(sound)
+        passed = line.exchange_filter if draft.is_delayed else line.telephone_band
+        made = passed(sound)
         if draft.snr_db is not None:
             hum = line.noise(draft.noise, len(made), random, babble)
             made = made + hum * np.float32(level * 10 ** (-draft.snr_db / 20))

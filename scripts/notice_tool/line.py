@@ -43,6 +43,16 @@ def telephone_band(sound: Sound, *, low_hz: float = 300, high_hz: float = 3400) 
     return np.fft.irfft(spectrum * np.sqrt(slope), len(sound)).astype(np.float32)
 
 
+def exchange_filter(sound: Sound) -> Sound:
+    """Return the band as an exchange's filters pass it, which delay low tones more than high."""
+    at = 1j * np.maximum(np.fft.rfftfreq(len(sound), 1 / RATE_HZ), 1e-3)
+    passed = np.ones(len(at), np.complex128)
+    for damping in (0.7654, 1.8478):
+        low, high = at / 300, at / 3400
+        passed *= low**2 / (low**2 + damping * low + 1) / (high**2 + damping * high + 1)
+    return np.fft.irfft(np.fft.rfft(sound) * passed, len(sound)).astype(np.float32)
+
+
 def noise(kind: str, length: int, random: np.random.Generator, babble: Sound) -> Sound:
     """Return noise of level 1 (root mean square)."""
     if kind == "babble":

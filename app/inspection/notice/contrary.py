@@ -14,6 +14,7 @@ announcement came through.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -28,7 +29,7 @@ from app.inspection.notice.spans import Truths, grown, runs
 from app.inspection.notice.thresholds import Thresholds
 
 Doubles = npt.NDArray[np.float64]
-Spectra = npt.NDArray[np.complex128]
+Spectra = npt.NDArray[np.complex64]
 Lags = npt.NDArray[np.int64]
 
 _WINDOW: Final = 128
@@ -39,7 +40,6 @@ _BINS: Final = tuple(
 )
 # From 800 to 2800 Hz: below it the voice's own pitch makes words alike, above it coders guess.
 _JUDGED: Final = slice(2, 6)
-_HANN: Final = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(_WINDOW) + 0.5) / _WINDOW)
 # These windows stand in the middle of those of the raster.
 _FIRST: Final = (ALIGN.window - _WINDOW) // 2
 # What stays in step is told from 0.2 s, the power from 65 ms; half of the frames, either side.
@@ -48,10 +48,18 @@ _POWER_HALF: Final = 6
 # The sound's power in a band is, four times out of five, no more than this share of all tells.
 _USUAL_POWER: Final = 0.8
 # Within the path of lags a clock may be half a millisecond off; 0.15 s below 2 kHz tell it.
-_DELAYS: Final = np.arange(-4, 4.01, 0.25)
+_NEAR: Final = np.arange(-4, 4.01, 0.25)
+_FAR: Final = np.arange(-16, 16.01, 0.5)
 _DELAY_HALF: Final = 15
 _DELAY_HIGH_HZ: Final = 2_000
 _DELAY_BINS: Final = (_EDGES_HZ[0] <= _HZ) & (_HZ <= _DELAY_HIGH_HZ)
+# The line's own filter: twelve milliseconds either way, told from windows of 64 ms.
+_LONG: Final = 512
+_TAPS: Final = 96
+_EVERY: Final = 4
+_BLOCK: Final = 1_000
+# A stretch is followed in pieces of a second and a half.
+_LONGEST: Final = 300
 # What is fainter in a band than this share of its mean says nothing, nor does rounding.
 _FAINT: Final = 1e-3
 _ROUNDING: Final = 2e3
@@ -62,6 +70,9 @@ _HALF: Final = 8
 _DOUBT: Final = 0.1
 _AROUND: Final = 40
 _AGREEING: Final = 20
+# Two milliseconds; of half a second a clock's slope can be told.
+_JUMP: Final = 16
+_LEAST_STRAIGHT: Final = 100
 # Of a window, how much may be a lost packet; a packet repeated comes softer, and exactly so.
 _MOST_LOST: Final = 0.25
 _SILENT: Final = 3.0
@@ -102,8 +113,7 @@ def contradicted(
     `sound` begins `MARGIN_SAMPLES` before the candidate's start; `heard` is what was believed of
     the reference, `lag` the path found for it.
     """
-    look = _Look(reference, sound)
-    path = np.rint(lag).astype(np.int64)
+    look, path = _aligned(lag, reference, sound, heard)
     laid = look.laid_over(path)
     line = look.line(laid, heard)
     explained = look.explained(laid, line)
@@ -117,43 +127,78 @@ def contradicted(
     return grown(explained < least, _HALF)
 
 
+def _aligned(lag: Doubles, reference: Pcm, sound: Pcm, heard: Truths) -> tuple[_Look, Lags]:
+    """Return the announcement as it comes through the line, and its path of lags there.
+
+    The lags of a line that delays low tones depend on what is said; with its filter known, they are
+    those of the clocks alone.
+    """
+    plain = _Look(reference.astype(np.float64), sound.astype(np.float64))
+    path = _straight(_steadied(lag), heard)
+    first = _Look(plain.through_line(path, heard), plain.sound)
+    path = _straight(path + first.delays(path), heard)
+    return _Look(plain.through_line(path, heard), plain.sound), path
+
+
 class _Look:
     """One announcement and the sound around its candidate."""
 
-    def __init__(self, reference: Pcm, sound: Pcm) -> None:
-        self._reference = reference.astype(np.float64)
-        self._sound = sound.astype(np.float64)
+    def __init__(self, reference: Doubles, sound: Doubles) -> None:
+        self._reference, self.sound = reference, sound
         self._frames = max((len(reference) - ALIGN.window) // ALIGN.hop + 1, 0)
         self._starts = np.arange(self._frames) * ALIGN.hop + _FIRST
         self._spectra = _spectra(self._reference, self._starts)
         self._own = _by_band(np.square(np.abs(self._spectra)))
         self._mean = self._own.mean(axis=0)
-        self._lost = np.concatenate([[0], np.cumsum(_lost(self._sound))])
+        self._lost = np.concatenate([[0], np.cumsum(_lost(self.sound))])
         total = self._own.sum(axis=1)
         self.is_loud = total > _LOUD * total.mean()
+
+    def through_line(self, lag: Lags, heard: Truths) -> Doubles:
+        """Return the announcement as the line lets it through: the filter that explains it best.
+
+        A telephone's filters delay low tones by a millisecond more than high ones.
+        """
+        among = np.flatnonzero(heard)[::_EVERY]
+        starts = self._starts[among] + (_WINDOW - _LONG) // 2
+        ours = _spectra(self._reference, starts, _LONG)
+        theirs = _spectra(self.sound, starts + MARGIN_SAMPLES + lag[among], _LONG)
+        # Each moment weighs as much, however loud what stands there.
+        weights = 1 / (np.square(np.abs(theirs)).sum(axis=1, keepdims=True) + _ROUNDING)
+        both = (np.conj(ours) * theirs * weights).sum(axis=0)
+        own = (np.square(np.abs(ours)) * weights).sum(axis=0)
+        echo = np.roll(np.fft.irfft(both / (own + _FAINT * own.mean()), _LONG), _LONG // 2)
+        taps = echo[_LONG // 2 - _TAPS : _LONG // 2 + _TAPS + 1] * np.hanning(2 * _TAPS + 1)
+        size = len(self._reference) + 2 * _TAPS
+        made = np.fft.irfft(np.fft.rfft(self._reference, size) * np.fft.rfft(taps, size), size)
+        return np.asarray(made[_TAPS : _TAPS + len(self._reference)])
+
+    def delays(self, lag: Lags) -> Doubles:
+        """Return by how many samples the sound is late at each frame, beside its lag."""
+        return self._delays(_spectra(self.sound, self._starts + MARGIN_SAMPLES + lag), _FAR)
 
     def laid_over(self, lag: Lags) -> _Laid:
         """Lay the announcement over the sound, with the lag of each frame."""
         starts = self._starts + MARGIN_SAMPLES + lag
-        theirs = _spectra(self._sound, starts)
-        both = np.conj(self._spectra) * theirs
-        turned = np.exp(2j * np.pi * np.outer(self._delays(both, theirs), _HZ / SAMPLE_RATE_HZ))
-        ends = np.clip(np.stack([starts, starts + _WINDOW]), 0, len(self._sound))
+        theirs = _spectra(self.sound, starts)
+        late = self._delays(theirs, _NEAR)
+        turned = np.exp(2j * np.pi * np.outer(late, _HZ / SAMPLE_RATE_HZ)).astype(np.complex64)
+        ends = np.clip(np.stack([starts, starts + _WINDOW]), 0, len(self.sound))
         lost = np.diff(self._lost[ends], axis=0)[0]
         return _Laid(
-            both=_by_band(np.real(both * turned)),
+            both=_by_band(np.real(np.conj(self._spectra) * theirs * turned)),
             theirs=_by_band(np.square(np.abs(theirs))),
             is_kept=lost <= _MOST_LOST * _WINDOW,
         )
 
-    def _delays(self, both: Spectra, theirs: Spectra) -> Doubles:
-        """Return by how many samples the sound is late at each frame, near its lag."""
-        product = _sum(both[:, _DELAY_BINS], _DELAY_HALF)
-        ours = _sum(np.square(np.abs(self._spectra[:, _DELAY_BINS])), _DELAY_HALF)
-        power = ours * _sum(np.square(np.abs(theirs[:, _DELAY_BINS])), _DELAY_HALF)
-        turns = np.exp(2j * np.pi * np.outer(_HZ[_DELAY_BINS] / SAMPLE_RATE_HZ, _DELAYS))
+    def _delays(self, theirs: Spectra, among: Doubles) -> Doubles:
+        bins = self._spectra[:, _DELAY_BINS]
+        product = _sum(np.conj(bins) * theirs[:, _DELAY_BINS], _DELAY_HALF)
+        power = _sum(np.square(np.abs(bins)), _DELAY_HALF)
+        power *= _sum(np.square(np.abs(theirs[:, _DELAY_BINS])), _DELAY_HALF)
+        turns = np.exp(2j * np.pi * np.outer(_HZ[_DELAY_BINS] / SAMPLE_RATE_HZ, among))
         in_step = np.real((product / (np.sqrt(power) + 1)) @ turns)
-        return np.asarray(_DELAYS[in_step.argmax(axis=1)])
+        return np.asarray(among[in_step.argmax(axis=1)])
 
     def line(self, laid: _Laid, heard: Truths) -> _Line:
         """Return how the bands come through: the medians, weighed by the announcement's power."""
@@ -182,9 +227,9 @@ class _Look:
         level = 1 / np.sqrt(line.power * self._mean / np.diff(_EDGES_HZ) + 1)
         # Up to 2.8 kHz: above it hardly a coder keeps the waveform.
         ours = _weighed(self._reference, level * line.gain)
-        theirs = _weighed(self._sound, level)
+        theirs = _weighed(self.sound, level)
         other = lag.copy()
-        for first, after in runs(doubtful):
+        for first, after in _pieces(doubtful):
             begin = 0 if first < _AGREEING else first
             end = self._frames if after > self._frames - _AGREEING else after
             stretch = course.Stretch(
@@ -203,18 +248,58 @@ class _Look:
         return other
 
 
-def _spectra(sound: Doubles, starts: Lags) -> Spectra:
-    places = np.clip(starts[:, None] + np.arange(_WINDOW), 0, len(sound) - 1)
-    return np.asarray(np.fft.rfft(sound[places] * _HANN, axis=1))
+def _spectra(sound: Doubles, starts: Lags, size: int = _WINDOW) -> Spectra:
+    """Return the spectra of the windows that begin there; in blocks, to be gentle on memory."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(size) + 0.5) / size)
+    made = np.empty((len(starts), size // 2 + 1), np.complex64)
+    for first in range(0, len(starts), _BLOCK):
+        places = starts[first : first + _BLOCK, None] + np.arange(size)
+        windows = sound[np.clip(places, 0, len(sound) - 1)] * hann
+        made[first : first + _BLOCK] = np.fft.rfft(windows, axis=1)
+    return made
 
 
-def _by_band(bins: Doubles) -> Doubles:
-    return np.stack([bins[:, those].sum(axis=1) for those in _BINS], axis=1)
+def _by_band(bins: npt.NDArray[np.float32]) -> Doubles:
+    columns = [bins[:, those].sum(axis=1, dtype=np.float64) for those in _BINS]
+    return np.stack(columns, axis=1)
+
+
+def _pieces(truths: Truths) -> Iterator[tuple[int, int]]:
+    for first, after in runs(truths):
+        for begin in range(first, after, _LONGEST):
+            yield begin, min(begin + _LONGEST, after)
+
+
+def _steadied(lag: Doubles) -> Doubles:
+    """Return the path without the frames that sit a period of the voice aside."""
+    padded = np.pad(lag, _AGREEING, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AGREEING + 1)
+    return np.asarray(np.median(around, axis=1))
+
+
+def _straight(lag: Doubles, heard: Truths) -> Lags:
+    """Return the path as clocks go: straight between the jumps."""
+    result = lag.copy()
+    jumps = np.flatnonzero(np.abs(np.diff(lag)) > _JUMP) + 1
+    for first, after in pairwise([0, *jumps.tolist(), len(lag)]):
+        places = first + np.flatnonzero(heard[first:after])
+        if len(places) < _LEAST_STRAIGHT:
+            result[first:after] = np.median(lag[first:after])
+            continue
+        slope, start = np.polyfit(places, lag[places], 1)
+        for _ in range(2):
+            beside = np.abs(lag[places] - slope * places - start)
+            places = places[beside <= max(2 * float(np.median(beside)), 1.0)]
+            slope, start = np.polyfit(places, lag[places], 1)
+        result[first:after] = slope * np.arange(first, after) + start
+    return np.asarray(np.rint(result), np.int64)
 
 
 def _sum(rows: npt.NDArray[Any], half: int) -> npt.NDArray[Any]:
     """Return the sums over `half` rows before and after each."""
-    total = np.concatenate([np.zeros((1, *rows.shape[1:]), rows.dtype), np.cumsum(rows, axis=0)])
+    kind = np.complex128 if np.iscomplexobj(rows) else np.float64
+    total = np.zeros((len(rows) + 1, *rows.shape[1:]), kind)
+    np.cumsum(rows, axis=0, out=total[1:])
     places = np.arange(len(rows))
     high = np.minimum(places + half + 1, len(rows))
     return np.asarray(total[high] - total[np.maximum(places - half, 0)])

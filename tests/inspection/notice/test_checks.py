@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.inspection.notice.align import Alignment
-from app.inspection.notice.checks import Findings, Reason, Verdict, judge
+from app.inspection.notice.checks import Findings, Reason, Verdict, interrupted, judge
 from app.inspection.notice.thresholds import Thresholds
 from app.inspection.notice.waveform import FineMatch
 
@@ -292,3 +292,13 @@ def test_a_jump_long_enough_for_a_word_interrupts(jump_ms: int, verdict: Verdict
     findings = world.judged()
     assert findings.verdict is verdict
     assert (Reason.INTERRUPTED in findings.reasons) == (verdict is Verdict.PARTIAL)
+
+
+def test_a_whole_playing_with_other_sound_in_a_syllable_is_interrupted_there() -> None:
+    world = _World()
+    foreign = np.zeros(_FRAMES, np.bool_)
+    foreign[500:520] = True
+    findings = interrupted(world.judged(), foreign, world.speech)
+    assert (findings.verdict, findings.reasons) == (Verdict.PARTIAL, (Reason.INTERRUPTED,))
+    assert not findings.heard[500:520].any()
+    assert findings.share == pytest.approx(0.98)

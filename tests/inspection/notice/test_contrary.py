@@ -136,6 +136,27 @@ def test_jumps_that_follow_each_other_closely_are_no_other_sound(
     assert _hit(_moved(*jumps)).complete
 
 
+def _through_an_exchange(sound: sounds.Pcm) -> sounds.Pcm:
+    """Return it through filters from 300 to 3400 Hz that delay low tones by a millisecond."""
+    at = 1j * np.maximum(np.fft.rfftfreq(len(sound), 1 / _SECOND), 1e-3)
+    passed = np.ones(len(at), np.complex128)
+    for damping in (0.7654, 1.8478):
+        low, high = at / 300, at / 3_400
+        passed *= low**2 / (low**2 + damping * low + 1) / (high**2 + damping * high + 1)
+    made = np.fft.irfft(np.fft.rfft(sound) * passed, len(sound))
+    return np.asarray(np.clip(made, -32_768, 32_767), np.int16)
+
+
+def test_a_line_that_delays_low_tones_contradicts_nothing() -> None:
+    assert _hit(_through_an_exchange(_NOTICE)).complete
+
+
+@pytest.mark.parametrize("at_s", [0.8, 1.9, 3.1])
+def test_a_syllable_exchanged_is_told_on_such_a_line_too(at_s: float) -> None:
+    hit = _hit(_through_an_exchange(_exchanged(at_s, 0.13)))
+    assert hit.reasons == (Reason.INTERRUPTED,)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_in_noise_nearly_as_loud_a_whole_playing_stays_whole(seed: int) -> None:
     level = float(np.sqrt(np.mean(np.square(_NOTICE.astype(float))))) / 32_767
