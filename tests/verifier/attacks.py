@@ -27,6 +27,7 @@ CLIP_RECIPE = f"data/recordings/{forging.CLIPPED}/clip-01.derivation.json"
 COMPLETENESS = "metadata/completeness.json"
 PASSPORT = "metadata/passport.json"
 DAY_NOTE = forging.DAY_NOTES[1]
+GROWN = "proof/consistency.json"
 ABSENT_PAPER = forging.DOCUMENT.replace("-000000000006", "-000000000008")
 
 
@@ -184,6 +185,31 @@ def _day_for_another(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
 
 def _unsigned_day(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
     return files | {DAY_NOTE: files[DAY_NOTE].rpartition(b"\n\n")[0] + b"\n\n"}
+
+
+def _growth(change: Callable[[dict[str, Any]], None]) -> Change:
+    """Show a proof that the log grew from its first six events on, and change it."""
+
+    def do(forge: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
+        root = base64.b64encode(forging.tree_hash(forge.leaves[:6])).decode()
+        hashes = [one.hex() for one in forging.consistency(6, forge.leaves)]
+        told = {"from": {"size": 6, "root": root}, "hashes": hashes}
+        change(told)
+        return files | {GROWN: forging.jcs(told)}
+
+    return do
+
+
+def _cut_growth(told: dict[str, Any]) -> None:
+    del told["hashes"][-1]
+
+
+def _growth_from_another(told: dict[str, Any]) -> None:
+    told["from"]["root"] = base64.b64encode(hashlib.sha256(b"another log").digest()).decode()
+
+
+def _growth_from_another_size(told: dict[str, Any]) -> None:
+    told["from"]["size"] = 5
 
 
 def _other_contract(_: Forge, files: dict[str, bytes]) -> dict[str, bytes]:
@@ -389,6 +415,14 @@ INSIDE = (
             ("names-another-file-of-a-call", _other_file_of_a_call),
             ("lacks-a-lost-call", _without_a_lost_call),
             ("lacks-a-withheld-call", _without_a_withheld_call),
+        )
+    ),
+    *(
+        Attack(name=name, do=_resealed(_growth(change)), file=GROWN, check="consistency")
+        for name, change in (
+            ("growth-cut-short", _cut_growth),
+            ("growth-from-another-log", _growth_from_another),
+            ("growth-from-another-size", _growth_from_another_size),
         )
     ),
     *(

@@ -74,6 +74,14 @@ def test_days_that_an_earlier_key_of_the_log_signed_are_known_by_the_statement(
     assert result(page, packed, fingerprint(forge.bundle_key)) == ("VALID", [])
 
 
+@pytest.mark.parametrize("older", [1, 2, 3, 4, 6, 7, 8, 10, 11])
+def test_the_log_is_shown_to_have_only_grown(page: Page, tmp_path: Path, older: int) -> None:
+    forge = Forge(older=older)
+    packed = write_zip(tmp_path / "a.zip", forging.members(forge.bundle()))
+    assert result(page, packed, fingerprint(forge.bundle_key)) == ("VALID", [])
+    assert "verify.py --since" in page.locator("#notes").inner_text()
+
+
 @pytest.mark.parametrize("attack", [*ATTACKS, *INSIDE], ids=lambda a: a.name)
 def test_an_attack_is_seen(page: Page, forge: Forge, tmp_path: Path, attack: Attack) -> None:
     files = attack.do(forge, forge.bundle())

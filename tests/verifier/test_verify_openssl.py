@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.verifier import forge as forging
-from tests.verifier.attacks import ATTACKS, COMPLETENESS, INSIDE, ORIGINAL, PASSPORT, Attack
+from tests.verifier.attacks import ATTACKS, COMPLETENESS, GROWN, INSIDE, ORIGINAL, PASSPORT, Attack
 from tests.verifier.conftest import Authority
 from tests.verifier.forge import TOP, Forge, rotated, write_folder, write_zip
 
@@ -29,7 +29,12 @@ def run(*arguments: Path | str) -> tuple[int, list[str]]:
         [SCRIPT, *arguments], capture_output=True, encoding="utf-8", check=False
     )
     assert not done.stderr or done.returncode == 64, done.stderr
-    return done.returncode, done.stdout.splitlines()
+    lines = done.stdout.splitlines()
+    # What a shell leaves to others it says whenever it calls something valid, and only then.
+    notes = [line for line in lines if line.startswith("note: ")]
+    assert ["verify.py --since" in note for note in notes] == [True, False][: len(notes)]
+    assert bool(notes) == (done.returncode in {0, 1})
+    return done.returncode, [line for line in lines if line not in notes]
 
 
 def test_a_right_bundle_is_valid(forge: Forge, tmp_path: Path, key: Path) -> None:
@@ -60,11 +65,19 @@ def test_days_that_an_earlier_key_of_the_log_signed_are_known_by_the_statement(
     assert run(write_folder(tmp_path, files), path) == (0, ["VALID"])
 
 
+@pytest.mark.parametrize("older", [1, 2, 3, 4, 6, 7, 8, 10, 11])
+def test_the_log_is_shown_to_have_only_grown(tmp_path: Path, older: int) -> None:
+    forge = Forge(older=older)
+    path = tmp_path / "key.pem"
+    path.write_bytes(forging.pem(forge.bundle_key.public_key()))
+    assert run(write_folder(tmp_path, forge.bundle()), path) == (0, ["VALID"])
+
+
 def test_what_is_not_canonical_is_not_read_but_refused(
     forge: Forge, tmp_path: Path, key: Path
 ) -> None:
     """The other two parse JSON; a shell looks for texts, and must not pass over what it misses."""
-    for number, name in enumerate((PASSPORT, COMPLETENESS)):
+    for number, name in enumerate((PASSPORT, COMPLETENESS, GROWN)):
         files = forge.files()
         spaced = json.dumps(json.loads(files[name]), indent=1).encode()
         sealed = forge.seal(files | {name: spaced})
