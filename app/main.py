@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -28,7 +27,6 @@ from app.consent.vcon_routes import router as vcon
 from app.core import problems
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.custody.receipts import Receipts
 from app.custody.refusals import Denials
 from app.custody.routes import router as custody
 from app.disputes.report_routes import router as dispute_reports
@@ -52,7 +50,7 @@ from app.mail.routes import router as mail
 from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
 from app.recordings.call_routes import router as calls
-from app.recordings.ingest import IngestTools
+from app.recordings.ingest import ingest_tools
 from app.recordings.routes import ReceivingTools
 from app.recordings.routes import router as recordings
 from app.recordings.schemas import RecordingTold, ScreenshotTold
@@ -72,6 +70,9 @@ from app.settings import Settings
 from app.system.routes import database_check
 from app.system.routes import router as system
 from app.tools import Tools
+from app.uploads.jobs import upload_tools
+from app.uploads.routes import ResumingTools
+from app.uploads.routes import router as uploads
 from app.web import edge as pages
 from app.web import frame, front, words
 from app.web.edge import PageRoute, Web
@@ -91,6 +92,7 @@ ROUTERS = (
     clients,
     vcon,
     recordings,
+    uploads,
     documents,
     calls,
     feeds,
@@ -151,22 +153,18 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         "archive store": tools.archive.check,
         "release store": tools.release.check,
     }
+    ingest = ingest_tools(tools, stages)
     app.state.receiving = ReceivingTools(
-        ingest=IngestTools(
-            database=tools.database,
-            store=tools.archive,
-            cipher=tools.cipher,
-            receipts=Receipts(tools.log.ring),
-            clock=tools.clock,
-            stages=stages,
-            region=settings.region,
-            event_window=timedelta(hours=settings.event_window_hours),
-            after_jobs=tools.database.after_jobs,
-        ),
+        ingest=ingest,
         pool=pool,
         max_upload_bytes=settings.max_upload_bytes,
         max_screenshot_bytes=settings.max_screenshot_bytes,
         max_pixels=settings.max_pixels,
+        idle_seconds=settings.upload_idle_seconds,
+    )
+    app.state.resuming = ResumingTools(
+        uploads=upload_tools(settings, ingest, tools.archive),
+        pool=pool,
         idle_seconds=settings.upload_idle_seconds,
     )
     public_url = settings.public_url or f"http://{settings.host}:{settings.port + 1}"
@@ -196,11 +194,11 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         app.include_router(router, dependencies=[Depends(must_be_seen)])
     who = app.state.authenticator.actor_of
     denials = Denials(tools.database, tools.clock, who)
-    uploads = RefusedUploads(tools.database, tools.clock, who)
+    refused_uploads = RefusedUploads(tools.database, tools.clock, who)
 
     def told(request: Request, refusal: Refusal) -> None:
         denials(request, refusal)
-        uploads(request, refusal)
+        refused_uploads(request, refusal)
 
     problems.install(app, on_refusal=told, otherwise=_page)
     app.state.web = _web(settings)

@@ -205,6 +205,9 @@ class Settings(BaseSettings):
     upload_idle_seconds: Annotated[int, Field(ge=1)] = Field(
         default=30, description="Longest silence of a sender in the middle of a body."
     )
+    upload_expires_hours: Annotated[int, Field(ge=1, le=24 * 30)] = Field(
+        default=72, description="How long an upload that was cut off waits to be gone on with."
+    )
     region: str = Field(
         default="RU",
         min_length=2,

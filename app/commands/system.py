@@ -10,9 +10,9 @@ import click
 from sqlalchemy import text
 
 from app.commands.shared import open_archive, say, settings_of
-from app.recordings import jobs as recordings
 from app.releases import sweeping
 from app.system import doctor as system
+from app.uploads import jobs as uploads
 
 
 @click.command()
@@ -74,6 +74,6 @@ def sweep(older_than_hours: int) -> None:
     """Remove what was broken off and lies in the stores: objects that no row names."""
     with open_archive() as tools:
         older_than = tools.clock.now() - timedelta(hours=older_than_hours)
-        removed = recordings.sweep(tools, older_than=older_than)
+        removed = uploads.sweep(tools, older_than=older_than)
         removed += sweeping.sweep_store(tools, older_than=older_than)
     click.echo(f"{removed} objects without a row were removed.")

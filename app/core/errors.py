@@ -70,6 +70,14 @@ class UnsupportedMedia(Refusal):
     """The content is not of a kind that is kept here."""
 
 
+class PreconditionFailed(Refusal):
+    """A condition that the request names does not hold."""
+
+
+class Garbled(Refusal):
+    """The bytes arrived otherwise than they were sent."""
+
+
 class TooMany(Refusal):
     """Too many requests; try again later."""
 

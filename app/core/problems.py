@@ -32,10 +32,12 @@ STATUS: dict[type[Refusal], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Gone: 410,
+    errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.Malformed: 422,
     errors.TooMany: 429,
+    errors.Garbled: 460,  # The number that tus 1.0 gave it; no RFC has one.
     errors.Unavailable: 503,
     errors.Invalid: 400,
     Broken: 500,

@@ -30,6 +30,7 @@ from app.core.errors import Conflict, Gone, Malformed, Unavailable
 from app.core.ids import new_id
 from app.core.jobs import QUEUE
 from app.custody import ledger
+from app.custody.checkpoints import LogTools
 from app.custody.ledger import Act, DetailCipher, Outcome
 from app.custody.receipts import Accepted, Receipts
 from app.identity.actor import Actor
@@ -48,6 +49,7 @@ from app.recordings.schemas import (
     ScreenshotTold,
 )
 from app.recordings.stages import Stage, Stages, in_stage
+from app.settings import Settings
 from storage.errors import StoreError
 from storage.sealed import Digest, SealedDraft, SealedObject, SealedReaper, SealedWriter
 
@@ -113,6 +115,39 @@ class IngestTools:
     region: str
     event_window: timedelta
     after_jobs: Callable[[], None]
+
+
+class IngestParts(Protocol):
+    """The parts of the archive that the way in is built from."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def cipher(self) -> DetailCipher: ...
+    @property
+    def log(self) -> LogTools: ...
+    @property
+    def archive(self) -> ArchiveStore: ...
+
+
+def ingest_tools(parts: IngestParts, stages: Stages) -> IngestTools:
+    """Return what the way in needs, from the parts of the archive."""
+    settings = parts.settings
+    return IngestTools(
+        database=parts.database,
+        store=parts.archive,
+        cipher=parts.cipher,
+        receipts=Receipts(parts.log.ring),
+        clock=parts.clock,
+        stages=stages,
+        region=settings.region,
+        event_window=timedelta(hours=settings.event_window_hours),
+        after_jobs=parts.database.after_jobs,
+    )
 
 
 class _Body:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.core.clock import Clock
 from app.core.db import Database
@@ -20,6 +21,8 @@ from storage.sealed import SealedReaper
 
 _log = structlog.get_logger()
 _BATCH = 500
+
+Named = Callable[[Session, Sequence[UUID]], set[UUID]]
 
 
 class RecordingTools(Protocol):
@@ -58,11 +61,11 @@ def place_parties(tools: RecordingTools, call_id: str) -> None:
             )
 
 
-def sweep(tools: RecordingTools, *, older_than: datetime) -> int:
+def sweep(tools: RecordingTools, *, older_than: datetime, named_elsewhere: Named) -> int:
     """Remove objects without a row and unfinished drafts; return how many objects went.
 
     Only what is older than any upload can last is looked at, since an object comes before its
-    row.
+    row. `named_elsewhere` says which of some objects have a row in a room above this one.
     """
     drafts = tools.archive.sweep_drafts(older_than)
     removed = 0
@@ -71,6 +74,7 @@ def sweep(tools: RecordingTools, *, older_than: datetime) -> int:
             known = set(
                 session.scalars(select(SealedRow.object_id).where(SealedRow.object_id.in_(batch)))
             )
+            known |= named_elsewhere(session, batch)
         for object_id in set(batch) - known:
             tools.archive.delete(object_id)
             removed += 1

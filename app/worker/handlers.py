@@ -27,7 +27,7 @@ from app.mail import jobs as mail
 from app.mail.service import SEND
 from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES, SEARCH_JOINS
 from app.recordings.ingest import INSPECT
-from app.recordings.jobs import adopt, place_parties, sweep
+from app.recordings.jobs import adopt, place_parties
 from app.recordings.service import REFRESH_FLAG
 from app.releases.answers import TASK as NOTE_ANSWER
 from app.releases.answers import handle_note_answer
@@ -41,6 +41,8 @@ from app.retention.holds import MIRROR
 from app.retention.jobs import handle_check, handle_daily, handle_mirror, handle_purge
 from app.review.jobs import handle_seed
 from app.tools import Tools
+from app.uploads.jobs import handle_assemble, handle_expire, sweep
+from app.uploads.service import ASSEMBLE
 
 Handler = Callable[..., object]
 
@@ -69,6 +71,7 @@ HANDLERS: dict[str, Handler] = {
     MIRROR: handle_mirror,
     RECONCILE: feeds.handle_reconcile,
     SEND: mail.handle_send,
+    ASSEMBLE: handle_assemble,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 
@@ -86,6 +89,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "fixity.reconcile_locks": ("45 4 * * *", fixity.handle_reconcile),
     "fixity.ledger": ("50 3 * * *", handle_recount),
     "fixity.notes": ("35 * * * *", fixity.handle_notes),
+    "uploads.expire": ("52 * * * *", handle_expire),
     "feeds.hourly": ("12 * * * *", feeds.handle_hourly),
     "inspection.check_runs": ("29 * * * *", check_runs),
     "disputes.remind": ("*/10 * * * *", handle_remind),

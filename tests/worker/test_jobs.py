@@ -18,7 +18,7 @@ from sqlalchemy import text
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
-from app.recordings.jobs import sweep
+from app.uploads.jobs import sweep
 from app.worker import handlers
 from app.worker.loop import MAX_ATTEMPTS
 from tests.conftest import Urls

@@ -1,0 +1,8 @@
+"""Uploads that go on where they were cut: tus 1.0 over the way in that all recordings take.
+
+An *upload* is a file that is still on its way, a *piece* a part of it that is durable: an object of
+the store, whose row is written before its offset is told. When the last piece is there the upload
+is *assembled*: read once more, recognised, and kept by `recordings.ingest` as if it had come at
+once, with the same refusals and the same receipt. The pieces are destroyed then, and what was told
+of the call is forgotten here.
+"""

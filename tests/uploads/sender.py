@@ -1,0 +1,89 @@
+"""A sender that speaks tus by hand, so that each test sees the fields and the statuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.live import PATIENCE_SECONDS, Live, metadata
+
+TUS = {"Tus-Resumable": "1.0.0"}
+BODY = {"Content-Type": "application/offset+octet-stream"}
+
+
+def field(**told: str) -> str:
+    """Return Upload-Metadata."""
+    return ",".join(
+        f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in told.items()
+    )
+
+
+def told_of(call: str, **more: object) -> str:
+    """Return Upload-Metadata of a recording."""
+    return field(metadata=json.dumps(metadata(call, **more)), filename="call.wav")
+
+
+class Sender:
+    """A device that sends by tus."""
+
+    def __init__(self, live: Live, who: str = "phone") -> None:
+        self.live = live
+        self.who = who
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,  # noqa: ANN401 - httpx's own arguments.
+    ) -> httpx.Response:
+        return self.live.call(method, path, who=self.who, headers=TUS | dict(headers or {}), **more)
+
+    def begin(self, call: str, length: int, **headers: str) -> str:
+        """Open an upload and return its path."""
+        answer = self.ask(
+            "POST",
+            "/v1/uploads",
+            {"Upload-Length": str(length), "Upload-Metadata": told_of(call)} | headers,
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.headers["Location"]
+
+    def append(
+        self, path: str, offset: int, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return self.ask(
+            "PATCH",
+            path,
+            BODY | {"Upload-Offset": str(offset)} | dict(headers or {}),
+            content=body,
+        )
+
+    def offset(self, path: str) -> int:
+        answer = self.ask("HEAD", path)
+        assert answer.status_code == 200, answer.headers
+        return int(answer.headers["Upload-Offset"])
+
+    def cut(self, path: str, offset: int, body: bytes, declared: int) -> None:
+        """Send `body` of a PATCH that declares `declared` bytes, and hang up."""
+        to = urlsplit(self.live.url)
+        head = "\r\n".join(
+            [
+                f"PATCH {path} HTTP/1.1",
+                f"Host: {to.netloc}",
+                f"Authorization: Bearer {self.live.key(self.who)}",
+                "Tus-Resumable: 1.0.0",
+                "Content-Type: application/offset+octet-stream",
+                f"Upload-Offset: {offset}",
+                f"Content-Length: {declared}",
+                "\r\n",
+            ]
+        )
+        with socket.create_connection((str(to.hostname), to.port or 80), PATIENCE_SECONDS) as line:
+            line.sendall(head.encode() + body)
