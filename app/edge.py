@@ -22,8 +22,9 @@ from app.core.errors import Refusal, TooLarge, Unavailable
 from app.identity.authenticator import Authenticator
 
 UPLOADS: Final = frozenset(
-    {"/v1/recordings", "/v1/screenshots", "/v1/notice-texts", "/v1/documents"}
+    {"/v1/recordings", "/v1/screenshots", "/v1/notice-texts", "/v1/documents", "/v1/uploads"}
 )
+RESUMED: Final = "/v1/uploads/"
 """Their routes read the body themselves, piece by piece, once they know the caller."""
 
 MOST_BODY_BYTES: Final = 1024 * 1024
@@ -60,7 +61,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "POST" and scope["path"] in UPLOADS:
+        if _is_upload(scope["method"], scope["path"]):
             await self._app(scope, Paced(receive), send)
             return
         try:
@@ -72,6 +73,12 @@ class Gate:
             pass  # Nobody is there to be answered.
         else:
             await self._app(scope, receive, send)
+
+
+def _is_upload(method: str, path: str) -> bool:
+    if path.startswith(RESUMED):
+        return method in {"PATCH", "POST"}
+    return method == "POST" and path in UPLOADS
 
 
 async def _let_in(call: Request) -> Receive:

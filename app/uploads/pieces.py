@@ -128,6 +128,7 @@ class Appending:
                 self._draft = self._tools.store.begin(self._object_id)
             self._draft.write(view)
         except StoreError as exc:
+            self.discard()
             raise StoreAway from exc
         if self._checksum is None and self._draft.size_bytes >= PIECE_BYTES:
             self._keep_piece()

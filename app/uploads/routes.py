@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Annotated, cast
@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.core.db import DatabaseAway
-from app.core.errors import UnsupportedMedia
+from app.core.errors import Unavailable, UnsupportedMedia
 from app.core.problems import problems
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
@@ -26,7 +26,6 @@ from app.identity.permissions import Permission
 from app.recordings.digests import DigestInvalid
 from app.recordings.ingest import OtherBytes, RecordingErased, StoreAway
 from app.recordings.multipart import MetadataInvalid
-from app.recordings.receive import SenderSilent
 from app.uploads import pieces, protocol, service
 from app.uploads.models import Upload, UploadKind, UploadState
 from app.uploads.pieces import Appending, UploadDamaged, UploadTools
@@ -52,24 +51,74 @@ from app.uploads.service import (
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 
-CanSend = Annotated[Actor, Depends(Requires(Permission.RECORDING_SEND))]
-_GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
-_THERE = (UploadNotFound, UploadExpired)
-_AWAY = (DatabaseAway, StoreAway, SenderSilent)
-_BATCH_BYTES = 256 * 1024
+
+class SenderCut(Unavailable):
+    """The body stopped coming; what came is kept, go on from there."""
 
 
 class BodyUnsupported(UnsupportedMedia):
     """The bytes of an upload are sent as `application/offset+octet-stream`."""
 
 
+CanSend = Annotated[Actor, Depends(Requires(Permission.RECORDING_SEND))]
+_GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
+_THERE = (UploadNotFound, UploadExpired)
+_AWAY = (DatabaseAway, StoreAway, SenderCut)
+_BATCH_BYTES = 256 * 1024
+
+
+class UnderWay:
+    """A body that is being taken in; whoever asks after its upload has lost that connection.
+
+    So it is told to end: what came of it counts, and is not sent again.
+    """
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self._is_told_to_end = False
+        self._silence: asyncio.Timeout | None = None
+
+    async def end(self) -> None:
+        """Tell it to end, and wait until it has."""
+        self._is_told_to_end = True
+        silence, self._silence = self._silence, None
+        if silence is not None:
+            silence.reschedule(0)
+        await self.over.wait()
+
+    def waits(self, silence: asyncio.Timeout, seconds: float) -> None:
+        """Say that it waits for its sender now; told to end, it waits no longer."""
+        wait = 0 if self._is_told_to_end else seconds
+        silence.reschedule(asyncio.get_running_loop().time() + wait)
+        self._silence = silence
+
+    def works(self, silence: asyncio.Timeout) -> None:
+        """Say that a thread works on what came, which nothing may interrupt."""
+        silence.reschedule(None)
+        self.ends()
+
+    def ends(self) -> None:
+        """Say that it waits for its sender no more."""
+        self._silence = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumingTools:
-    """What the routes share: the tools, the threads that move bytes, how long to wait for some."""
+    """What the routes share: the tools, the threads that move bytes, how long to wait for some.
+
+    `under_way` are the bodies that this process takes in. Another process does not see them; there
+    a sender that comes back at once may send a piece twice.
+    """
 
     uploads: UploadTools
     pool: ThreadPoolExecutor
     idle_seconds: int
+    under_way: dict[UUID, UnderWay] = field(default_factory=dict)
+
+    async def quiet(self, upload_id: UUID) -> None:
+        """End what is still being taken in of an upload."""
+        while found := self.under_way.get(upload_id):
+            await found.end()
 
 
 async def _resuming(request: Request) -> ResumingTools:
@@ -147,9 +196,13 @@ async def begin_upload(request: Request, actor: CanSend, resuming: Resuming) -> 
     dependencies=SPEAKS_TUS,
     responses=problems(*_GUARDED, ProtocolUnsupported, *_THERE, *_AWAY),
 )
-def tell_offset(upload_id: UUID, actor: CanSend, resuming: Resuming) -> Response:
+async def tell_offset(upload_id: UUID, actor: CanSend, resuming: Resuming) -> Response:
     """Tell how much of an upload is durable; a whole one is kept, or was refused and says so."""
-    upload = _assembled(resuming.uploads, _find(resuming.uploads, actor, upload_id))
+    tools = resuming.uploads
+    await run_in_threadpool(_find, tools, actor, upload_id)
+    await resuming.quiet(upload_id)
+    found = await run_in_threadpool(_find, tools, actor, upload_id)
+    upload = await run_in_threadpool(_assembled, tools, found)
     if upload.state == UploadState.REFUSED:
         return _refused(upload)
     more = {"Upload-Length": str(upload.length_bytes), "Cache-Control": "no-store"}
@@ -193,6 +246,8 @@ async def append(request: Request, upload_id: UUID, actor: CanSend, resuming: Re
     if request.headers.get("content-type") != protocol.BODY_TYPE:
         raise BodyUnsupported
     offset = protocol.whole_number("Upload-Offset", request.headers.get("upload-offset"))
+    await run_in_threadpool(_find, resuming.uploads, actor, upload_id)
+    await resuming.quiet(upload_id)
     upload = await run_in_threadpool(_find, resuming.uploads, actor, upload_id)
     upload = await _append(request, upload, offset, resuming)
     return _answer(204, _where(upload))
@@ -278,17 +333,30 @@ def _again(tools: UploadTools, upload_id: UUID) -> Upload:
 
 async def _append(request: Request, upload: Upload, offset: int, resuming: ResumingTools) -> Upload:
     """Take the body of `request` in, piece by piece; return the upload as it is then."""
-    field = request.headers.get("upload-checksum")
-    checksum = Checksum(field) if field else None
+    given = request.headers.get("upload-checksum")
+    checksum = Checksum(given) if given else None
     tools = resuming.uploads
     appending = Appending(tools, upload, offset=offset, checksum=checksum)
+    mine = resuming.under_way[upload.id] = UnderWay()
+    try:
+        await _taken_in(request, appending, mine, resuming)
+    finally:
+        if resuming.under_way.get(upload.id) is mine:
+            del resuming.under_way[upload.id]
+        mine.over.set()
+    found = await run_in_threadpool(_again, tools, upload.id)
+    return await run_in_threadpool(_assembled, tools, found)
+
+
+async def _taken_in(
+    request: Request, appending: Appending, mine: UnderWay, resuming: ResumingTools
+) -> None:
     loop = asyncio.get_running_loop()
+    waiting: list[bytes] = []
+    waiting_bytes = 0
 
     async def work(do: Callable[[], None]) -> None:
         await loop.run_in_executor(resuming.pool, do)
-
-    waiting: list[bytes] = []
-    waiting_bytes = 0
 
     def write() -> None:
         batch = b"".join(waiting)
@@ -296,26 +364,34 @@ async def _append(request: Request, upload: Upload, offset: int, resuming: Resum
         if batch:
             appending.write(batch)
 
+    def cut() -> None:
+        write()
+        appending.cut()
+
     try:
-        async with asyncio.timeout(resuming.idle_seconds) as silence:
+        async with asyncio.timeout(None) as silence:
+            mine.waits(silence, resuming.idle_seconds)
             async for piece in request.stream():
                 waiting.append(piece)
                 waiting_bytes += len(piece)
                 if waiting_bytes >= _BATCH_BYTES:
-                    silence.reschedule(None)
+                    mine.works(silence)
                     await work(write)
                     waiting_bytes = 0
-                silence.reschedule(loop.time() + resuming.idle_seconds)
+                mine.waits(silence, resuming.idle_seconds)
+            mine.works(silence)
         await work(write)
         await work(appending.end)
     except (ClientDisconnect, TimeoutError) as exc:
-        await work(write)
-        await work(appending.cut)
-        raise SenderSilent from exc
+        mine.ends()
+        await work(cut)
+        raise SenderCut from exc
+    except Unavailable:
+        mine.ends()
+        await work(cut)
+        raise
     finally:
         await work(appending.discard)
-    found = await run_in_threadpool(_again, tools, upload.id)
-    return await run_in_threadpool(_assembled, tools, found)
 
 
 def _where(upload: Upload) -> dict[str, str]:

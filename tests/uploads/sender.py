@@ -70,8 +70,20 @@ class Sender:
         assert answer.status_code == 200, answer.headers
         return int(answer.headers["Upload-Offset"])
 
-    def cut(self, path: str, offset: int, body: bytes, declared: int) -> None:
-        """Send `body` of a PATCH that declares `declared` bytes, and hang up."""
+    def cut(
+        self,
+        path: str,
+        offset: int,
+        body: bytes,
+        declared: int,
+        *,
+        headers: Mapping[str, str] | None = None,
+        hangs_up: bool = False,
+    ) -> str:
+        """Send `body` of a PATCH that declares `declared` bytes, and fall silent.
+
+        Return the status line that comes then, or nothing where the sender hangs up at once.
+        """
         to = urlsplit(self.live.url)
         head = "\r\n".join(
             [
@@ -82,8 +94,10 @@ class Sender:
                 "Content-Type: application/offset+octet-stream",
                 f"Upload-Offset: {offset}",
                 f"Content-Length: {declared}",
+                *(f"{name}: {value}" for name, value in (headers or {}).items()),
                 "\r\n",
             ]
         )
         with socket.create_connection((str(to.hostname), to.port or 80), PATIENCE_SECONDS) as line:
             line.sendall(head.encode() + body)
+            return "" if hangs_up else line.makefile("rb").readline().decode()

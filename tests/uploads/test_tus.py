@@ -5,20 +5,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, text
 
 from app.core.clock import SetClock
+from app.inspection.sandbox import Sandbox
 from app.recordings.models import Recording, SealedRow
 from app.uploads import jobs, pieces, service
 from app.uploads.models import Piece, Upload
+from tests.conftest import Urls
 from tests.factories import wav
-from tests.live import PATIENCE_SECONDS, Live, metadata
+from tests.live import PATIENCE_SECONDS, Live, live_archive, metadata
+from tests.public.requesting import png
 from tests.uploads.sender import BODY, TUS, Sender, field, told_of
 
 BODY_BYTES = wav(40.0)
@@ -27,6 +32,13 @@ BODY_BYTES = wav(40.0)
 @pytest.fixture
 def sender(live: Live) -> Sender:
     return Sender(live)
+
+
+@pytest.fixture
+def impatient(own_database: Urls, tmp_path: Path, sandbox: Sandbox) -> Iterator[Live]:
+    """Give an archive that waits for a silent sender no longer than a second."""
+    with live_archive(tmp_path, own_database.web, sandbox, upload_idle_seconds=1) as archive:
+        yield archive
 
 
 def _until(done: Callable[[], bool]) -> None:
@@ -81,19 +93,39 @@ def test_an_upload_in_two_parts_is_a_recording_like_any_other(live: Live, sender
     assert not any(_is_stored(live, one) for one in objects)
 
 
-def test_what_came_before_a_cut_is_not_sent_again(live: Live, sender: Sender) -> None:
+def test_what_came_before_a_silence_is_not_sent_again(impatient: Live) -> None:
+    sender = Sender(impatient)
     path = sender.begin("call-2", len(BODY_BYTES))
     cuts = [0, 1, 44, 4096, len(BODY_BYTES) // 2, len(BODY_BYTES) - 1]
     at = 0
     for cut in cuts:
-        sender.cut(path, at, BODY_BYTES[at:cut], len(BODY_BYTES) - at)
-        _until(lambda cut=cut: sender.offset(path) == cut)  # type: ignore[misc]  # bound at once
+        answer = sender.cut(path, at, BODY_BYTES[at:cut], len(BODY_BYTES) - at)
+        assert " 503 " in answer
+        assert sender.offset(path) == cut
         at = cut
-    assert _recordings(live) == 0
+    assert _recordings(impatient) == 0
     assert sender.append(path, at, BODY_BYTES[at:]).status_code == 204
+    told = impatient.call("GET", path, who="phone").json()
+    assert told["answer"]["sha256"] == hashlib.sha256(BODY_BYTES).hexdigest()
+    assert _recordings(impatient) == 1
+
+
+def test_a_sender_that_hangs_up_goes_on_from_what_it_is_told(live: Live, sender: Sender) -> None:
+    # What the server's own buffer held when the line broke may be lost, and nothing before that.
+    path = sender.begin("call-2", len(BODY_BYTES))
+    at = 0
+    for cut in range(0, len(BODY_BYTES), 150_000):
+        sender.cut(path, at, BODY_BYTES[at:cut], len(BODY_BYTES) - at, hangs_up=True)
+        durable = sender.offset(path)
+        assert at <= durable <= max(at, cut)
+        at = durable
+    _until(
+        lambda: (
+            sender.append(path, sender.offset(path), BODY_BYTES[sender.offset(path) :]).is_success
+        )
+    )
     told = live.call("GET", path, who="phone").json()
     assert told["answer"]["sha256"] == hashlib.sha256(BODY_BYTES).hexdigest()
-    assert _recordings(live) == 1
 
 
 def test_bytes_come_along_with_the_beginning(live: Live, sender: Sender) -> None:
@@ -107,18 +139,19 @@ def test_bytes_come_along_with_the_beginning(live: Live, sender: Sender) -> None
     assert _recordings(live) == 1
 
 
-def test_a_screenshot_goes_the_same_way(live: Live, sender: Sender, png: bytes) -> None:
+def test_a_screenshot_goes_the_same_way(live: Live, sender: Sender) -> None:
+    picture = png()
     told = field(kind="screenshot", metadata='{"captured_at": "2026-11-20T10:00:00+03:00"}')
     answer = sender.ask(
         "POST",
         "/v1/uploads",
-        BODY | {"Upload-Length": str(len(png)), "Upload-Metadata": told},
-        content=png,
+        BODY | {"Upload-Length": str(len(picture)), "Upload-Metadata": told},
+        content=picture,
     )
     assert answer.status_code == 201, answer.text
     kept = live.call("GET", answer.headers["Location"], who="phone").json()
     assert (kept["kind"], kept["state"]) == ("screenshot", "kept")
-    assert kept["answer"]["sha256"] == hashlib.sha256(png).hexdigest()
+    assert kept["answer"]["sha256"] == hashlib.sha256(picture).hexdigest()
 
 
 def test_something_is_put_together_of_parts(live: Live, sender: Sender) -> None:
@@ -144,7 +177,8 @@ def test_something_is_put_together_of_parts(live: Live, sender: Sender) -> None:
     assert sender.ask("HEAD", paths[0]).status_code == 404
 
 
-def test_a_part_that_fails_its_checksum_is_thrown_away(live: Live, sender: Sender) -> None:
+def test_a_part_that_fails_its_checksum_is_thrown_away(impatient: Live) -> None:
+    live, sender = impatient, Sender(impatient)
     path = sender.begin("call-5", len(BODY_BYTES))
     digest = base64.b64encode(hashlib.sha256(BODY_BYTES[:5000]).digest()).decode()
     check = {"Upload-Checksum": f"sha256 {digest}"}
@@ -155,9 +189,10 @@ def test_a_part_that_fails_its_checksum_is_thrown_away(live: Live, sender: Sende
     assert not _pieces(live)
     assert sender.append(path, 0, BODY_BYTES[:5000], check).status_code == 204
     assert sender.append(path, 5000, b"x", {"Upload-Checksum": "crc32 AAAA"}).status_code == 400
-    # A cut body cannot be compared any more, so nothing of it counts.
-    sender.cut(path, 5000, BODY_BYTES[5000:6000], len(BODY_BYTES) - 5000)
-    _until(lambda: sender.offset(path) == 6000)
+    # A cut body cannot be compared with its checksum any more, so nothing of it counts.
+    rest = len(BODY_BYTES) - 5000
+    assert " 503 " in sender.cut(path, 5000, BODY_BYTES[5000:6000], rest, headers=check)
+    assert sender.offset(path) == 5000
 
 
 @pytest.mark.parametrize(
@@ -174,12 +209,12 @@ def test_a_body_that_does_not_fit_is_refused(
     live: Live, sender: Sender, headers: dict[str, str], status: int
 ) -> None:
     path = sender.begin("call-6", len(BODY_BYTES))
-    raw = {key: value.encode("latin-1") for key, value in headers.items()}
+    raw: dict[str, Any] = {key: value.encode("latin-1") for key, value in headers.items()}
     answer = live.call(
         "PATCH",
         path,
         who="phone",
-        headers=TUS | BODY | {"Upload-Offset": "0"} | raw,  # type: ignore[operator]  # bytes pass
+        headers=TUS | BODY | {"Upload-Offset": "0"} | raw,
         content=BODY_BYTES[:10],
     )
     assert answer.status_code == status, answer.text
