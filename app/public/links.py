@@ -16,7 +16,8 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from app.core.db import Database
-from app.core.errors import Gone, Unavailable
+from app.core.errors import Forbidden, Gone, TooMany, Unavailable
+from app.releases import passphrases
 from app.releases.tokens import ShareToken
 from storage.sealed import SealedRef
 
@@ -27,11 +28,21 @@ _BUNDLE = "SELECT * FROM link_bundle(%(token)s::bytea, %(view)s::bytea)"
 _VIEW = "SELECT link_view(%(token)s::bytea, %(view)s::bytea)"
 _ANSWERED = "SELECT link_answered(%(token)s::bytea)"
 _ANSWER = "SELECT link_answer(%(token)s::bytea, %(view)s::bytea, %(told)s::jsonb)"
+_ASKS = "SELECT link_asks(%(token)s::bytea)"
+_TRY = "SELECT is_open, kept FROM link_try(%(token)s::bytea)"
 _READY = "SELECT link_page(''::bytea, NULL)"
 
 
 class LinkEnded(Gone):
     """The link has ended, or never was."""
+
+
+class PassphraseWrong(Forbidden):
+    """The passphrase is another one."""
+
+
+class TooManyTries(TooMany):
+    """The passphrase was tried too often; wait a quarter of an hour."""
 
 
 class NoAnswer(Unavailable):
@@ -152,6 +163,32 @@ class Links:
         if row is None or row[0] is None:
             raise LinkEnded
         return _open_link(row[0])
+
+    def asks(self, token: ShareToken) -> bool:
+        """Say whether an open link asks for a passphrase.
+
+        Raises:
+            NoAnswer, DatabaseAway: nobody can say.
+        """
+        row = self._ask(_ASKS, {"token": token.digest()})
+        return row is not None and row[0] is True
+
+    def try_passphrase(self, token: ShareToken, given: str) -> None:
+        """Count a try, and refuse one that is wrong; the right one lets a view be counted.
+
+        Raises:
+            LinkEnded: the link is not open.
+            PassphraseWrong: it is another one.
+            TooManyTries: it was tried too often within a quarter of an hour.
+            NoAnswer, DatabaseAway: nobody can say.
+        """
+        row = self._ask(_TRY, {"token": token.digest()})
+        if row is None or row[0] is not True:
+            raise LinkEnded
+        if row[1] is None:
+            raise TooManyTries
+        if not passphrases.is_right(given, row[1]):
+            raise PassphraseWrong
 
     def view(self, token: ShareToken) -> View:
         """Count a view and write it into the ledger; return the right to listen.

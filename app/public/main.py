@@ -31,12 +31,19 @@ from app.core.db import Database
 from app.core.errors import Unavailable
 from app.core.ranges import ByteRange, RangeUnsatisfiable
 from app.core.sound import BreakableResponse
-from app.public import answering, wording
+from app.public import answering, passphrase, wording
 from app.public.answering import AnswerForm, Fields
 from app.public.asking import AskingSite, add_requests
 from app.public.door import CutOff, Door
 from app.public.intake import IDLE_SECONDS, Intake
-from app.public.links import LinkEnded, Links, OpenItem, View
+from app.public.links import (
+    LinkEnded,
+    Links,
+    OpenItem,
+    PassphraseWrong,
+    TooManyTries,
+    View,
+)
 from app.public.pages import Pages
 from app.public.requests import Requests
 from app.releases.tokens import ShareToken
@@ -137,6 +144,8 @@ class _Site:
         found = self.links.page(parsed, view)
         if is_heard and not found.is_opened:
             return _see(f"/s/{parsed.secret}", language)
+        if not found.is_opened and self.links.asks(parsed):
+            return self.asking(parsed, language, fault=None, status=200)
         return HTMLResponse(
             self.pages.link(
                 found,
@@ -156,11 +165,33 @@ class _Site:
             headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"},
         )
 
-    def open(self, call: Request, token: str, lang: str | None) -> Response:
+    def asking(
+        self, token: ShareToken, language: str, *, fault: str | None, status: int
+    ) -> Response:
+        """Return the page that asks for the passphrase of a link, and tells nothing else."""
+        headers = {"Content-Language": language, "Vary": "Accept-Language, Cookie"}
+        page = self.pages.passphrase(token, language, fault=fault)
+        return HTMLResponse(page, status, headers=headers)
+
+    async def open(self, call: Request, token: str, lang: str | None) -> Response:
         """Count a view, and send the browser on to where it can listen."""
         parsed = _token(token)
         if call.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             return _see(f"/s/{parsed.secret}", _language(call, lang))
+        given = await passphrase.given(call)
+        return await asyncio.to_thread(self._open, call, parsed, lang, given)
+
+    def _open(self, call: Request, parsed: ShareToken, lang: str | None, given: str) -> Response:
+        if self.links.asks(parsed):
+            language = _language(call, lang)
+            try:
+                self.links.try_passphrase(parsed, given)
+            except PassphraseWrong:
+                _log.info("link.passphrase_wrong")
+                return self.asking(parsed, language, fault="wrong", status=403)
+            except TooManyTries:
+                _log.warning("link.passphrase_throttled")
+                return self.asking(parsed, language, fault="often", status=429)
         view = self.links.view(parsed)
         _log.info("link.viewed")
         answer = _see(f"/s/{parsed.secret}/listen", _language(call, lang))
@@ -321,8 +352,8 @@ def _add_pages(app: FastAPI, site: _Site) -> None:
         return site.page(call, token, lang, is_heard=True)
 
     @app.post("/s/{token}/open")
-    def open_link(call: Request, token: str, lang: Language = None) -> Response:
-        return site.open(call, token, lang)
+    async def open_link(call: Request, token: str, lang: Language = None) -> Response:
+        return await site.open(call, token, lang)
 
     @app.post("/s/{token}/answer")
     async def answer(call: Request, token: str, lang: Language = None) -> Response:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.public.answering import AnswerForm, AnswerPart, part
 from app.public.links import BundleFacts, Item, OpenLink, TakenOut
+from app.public.passphrase import PassphrasePage, asking
 from app.public.request_page import RequestPage, request_page
 from app.public.requests import OpenRequest
 from app.public.wording import Wording, clock_time
@@ -145,6 +146,11 @@ class Pages:
         )
         return self._render("notice.html", language, page)
 
+    def passphrase(self, token: ShareToken, language: str, *, fault: str | None) -> str:
+        """Return the page that asks for the passphrase of a link."""
+        page = asking(token, self._wording[language], fault=fault)
+        return self._render("passphrase.html", language, page)
+
     def ended(self, language: str) -> str:
         """Return the page for a link that has ended or never was."""
         say = self._wording[language].say
@@ -169,7 +175,10 @@ class Pages:
         return self._render("notice.html", language, page)
 
     def _render(
-        self, template: str, language: str, page: LinkPage | RequestPage | NoticePage
+        self,
+        template: str,
+        language: str,
+        page: LinkPage | RequestPage | NoticePage | PassphrasePage,
     ) -> str:
         return self._environments[language].get_template(template).render(page=page)
 

@@ -7,7 +7,7 @@ more; what lies in the release store without an item is swept like any object wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,7 @@ from app.core.ids import ReleaseId, new_id
 from app.fixity import checks as fixity
 from app.identity.actor import Actor
 from app.inspection.sandbox import Sandbox
-from app.releases import recipes, service
+from app.releases import passphrases, recipes, service
 from app.releases.making import Made, Maker
 from app.releases.models import Release
 from app.releases.refusals import ConsentChanged
@@ -40,6 +40,7 @@ class Approved:
 
     release: Release
     token: ShareToken | None
+    passphrase: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,17 @@ class Copier:
         """Return the address that the recipient is sent."""
         return f"{self.public_url.rstrip('/')}/s/{token.secret}"
 
-    def approve(self, actor: Actor, release_id: ReleaseId, *, note: str | None) -> Approved:
+    def approve(
+        self,
+        actor: Actor,
+        release_id: ReleaseId,
+        *,
+        note: str | None,
+        with_passphrase: bool = False,
+    ) -> Approved:
         """Write down the approval; if it was the last one needed, copy and open the link.
+
+        `with_passphrase`: the link then asks for one, which is returned this once.
 
         An approval stays when the copying fails; the same person may then approve again.
 
@@ -80,14 +90,20 @@ class Copier:
         try:
             for part in cleared:
                 copies.append(self._copy(actor, part, part.permit))  # noqa: PERF401 - what is copied so far is known when one fails.
-            release, token = self._grant(actor, release_id, copies)
+            passphrase = passphrases.new() if with_passphrase else None
+            release, token = self._grant(actor, release_id, copies, passphrase=passphrase)
         except BaseException:
             self._take_back(release_id, copies)
             raise
-        return Approved(release=release, token=token)
+        return Approved(release=release, token=token, passphrase=passphrase)
 
     def _grant(
-        self, actor: Actor, release_id: ReleaseId, copies: list[Copy]
+        self,
+        actor: Actor,
+        release_id: ReleaseId,
+        copies: list[Copy],
+        *,
+        passphrase: str | None,
     ) -> tuple[Release, ShareToken]:
         """Grant in one transaction.
 
@@ -97,7 +113,9 @@ class Copier:
         try:
             with self.database.transaction() as session:
                 at = self.clock.now()
-                release, token = service.grant(session, actor, release_id, copies, at=at)
+                release, token = service.grant(
+                    session, actor, release_id, copies, passphrase=passphrase, at=at
+                )
                 service.mail_link(session, release, self.link_url(token), at=at)
                 return release, token
         except IntegrityError as exc:

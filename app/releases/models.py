@@ -248,6 +248,17 @@ class ShareLink(Base):
     passphrase_hash: Mapped[str | None]
 
 
+class LinkTry(Base):
+    """That somebody gave a passphrase on the page of a link. Written by the database's function."""
+
+    __tablename__ = "link_tries"
+    __table_args__ = (Index("ix_link_tries_link", "link_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    link_id: Mapped[UUID] = mapped_column(ForeignKey("share_links.id"))
+    at: Mapped[datetime]
+
+
 class LinkAnswer(Base):
     """What the holder of a link said on its page: that he heard it, or his answer with his name.
 

@@ -214,3 +214,11 @@ def closed(session: Session, at: datetime) -> Sequence[UUID]:
             or_(Release.expires_at <= at, func.release_is_open(Release.id).is_not(True)),
         )
     ).all()
+
+
+def has_passphrase(session: Session, release_id: UUID) -> bool:
+    """Say whether the link to a release asks for a passphrase."""
+    asks = select(ShareLink.id).where(
+        ShareLink.release_id == release_id, ShareLink.passphrase_hash.is_not(None)
+    )
+    return session.scalar(asks.limit(1)) is not None

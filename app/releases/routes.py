@@ -188,7 +188,12 @@ def approve(
 ) -> ReleaseApproved:
     """Approve a release as another person; the last approval needed opens the link."""
     try:
-        done = copier.approve(actor, ReleaseId(release_id), note=body.note if body else None)
+        done = copier.approve(
+            actor,
+            ReleaseId(release_id),
+            note=body.note if body else None,
+            with_passphrase=body is not None and body.passphrase,
+        )
     except (Conflict, RequesterApproves, ApproverInvolved) as exc:
         _remember(database, clock, actor, ("release", release_id), exc)
         raise
@@ -197,7 +202,10 @@ def approve(
     if done.token is None or release.expires_at is None:
         return ReleaseApproved(release=release, link=None)
     link = LinkCreated(
-        url=copier.link_url(done.token), token=done.token.secret, expires_at=release.expires_at
+        url=copier.link_url(done.token),
+        token=done.token.secret,
+        passphrase=done.passphrase,
+        expires_at=release.expires_at,
     )
     return ReleaseApproved(release=release, link=link)
 

@@ -65,7 +65,10 @@ class ReleaseCreate(_Asked):
 
 
 class ApprovalCreate(BaseModel):
+    """`passphrase`: the link that this opens asks for one, which the answer tells this once."""
+
     note: Annotated[Note, StringConstraints(strip_whitespace=True)] | None = None
+    passphrase: bool = False
 
 
 class ApprovalRead(BaseModel):
@@ -146,10 +149,14 @@ class ReleaseRead(BaseModel):
 
 
 class LinkCreated(BaseModel):
-    """The address of the link is told this once; only a digest of it is kept."""
+    """Address and passphrase of the link are told this once; only digests of them are kept.
+
+    Tell the passphrase by another way than the address; null where the link asks for none.
+    """
 
     url: str
     token: str
+    passphrase: str | None
     expires_at: datetime
 
 

@@ -32,7 +32,7 @@ from app.mail import service as mail
 from app.mail.models import Kind
 from app.mail.service import Letter
 from app.recordings import queries as recordings
-from app.releases import bundles, explain, queries, subjects
+from app.releases import bundles, explain, passphrases, queries, subjects
 from app.releases.models import (
     EndReason,
     Release,
@@ -351,11 +351,13 @@ def grant(
     release_id: ReleaseId,
     copies: Sequence[Copy],
     *,
+    passphrase: str | None = None,
     at: datetime,
 ) -> tuple[Release, ShareToken]:
     """Decide once more, make `copies` the items of the release, and open a link to them.
 
-    The token is returned once and kept as a digest. The link ends with the asked lifetime or with
+    The token is returned once and kept as a digest, and so is the passphrase that the link asks
+    for, if it asks for one. The link ends with the asked lifetime or with
     the first decision it stands on, whichever comes first.
 
     Raises:
@@ -384,6 +386,7 @@ def grant(
         token_digest=token.digest(),
         created_at=at,
         expires_at=expires_at,
+        passphrase_hash=passphrases.kept(passphrase) if passphrase else None,
     )
     session.add(link)
     session.flush()
@@ -397,6 +400,7 @@ def grant(
         at=at,
         facts={
             "link_id": str(link.id),
+            "has_passphrase": passphrase is not None,
             **_counted([subjects.of(wish) for wish in release.wishes]),
             "expires_at": expires_at.isoformat(),
         },

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
+from app.releases import passphrases
 from tests.public.conftest import Opened
 from tests.public.requesting import Asked, png
 from tests.review.conftest import CHROMIUM, IS_CI
@@ -103,4 +104,21 @@ def test_a_director_answers_from_a_telephone(
     phone.locator("#words").wait_for(state="detached")
     assert phone.get_by_text("Это не наш коммутатор.").is_visible()
     wrong += look(phone, tmp_path, "answered")
+    assert wrong == []
+
+
+def test_a_passphrase_is_given_on_a_telephone(
+    browser: httpx.Client, opened: Opened, phone: Page, tmp_path: Path
+) -> None:
+    passphrase = passphrases.new()
+    world = opened(link={"passphrase_hash": passphrases.kept(passphrase)})
+    phone.goto(f"{browser.base_url}/s/{world.token.secret}")
+    wrong = look(phone, tmp_path, "asks")
+    phone.locator("#passphrase").fill("wrong")
+    phone.keyboard.press("Enter")
+    phone.get_by_role("alert").wait_for()
+    wrong += look(phone, tmp_path, "wrong")
+    phone.locator("#passphrase").fill(passphrase)
+    phone.locator("button").click()
+    phone.wait_for_url("**/listen**")
     assert wrong == []

@@ -25,10 +25,12 @@ OURS = (
     "ask_take",
     "link_answer",
     "link_answered",
+    "link_asks",
     "link_bundle",
     "link_bundle_page",
     "link_page",
     "link_open",
+    "link_try",
     "link_view",
 )
 ROOT = Path(__file__).parents[2]

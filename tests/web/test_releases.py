@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.identity import offices
+from app.releases import passphrases
 from tests.review.conftest import house
 from tests.review.house import House
 from tests.web.handing import agreed, disputed
@@ -185,3 +186,22 @@ def test_a_manager_of_another_office_finds_neither_dispute_nor_release(
         assert manager.get(one).status_code == 404, one
     assert release not in manager.get("/releases").text
     assert "Обещали перезвонить" not in manager.get("/disputes").text
+
+
+def test_a_link_with_a_passphrase_shows_both_once(
+    house: House, manager: Browser, approver: Browser
+) -> None:
+    release = asked(manager, f"/disputes/{disputed(house, agreed(house))}")
+    done = approver.post(f"{release}/approve", release, note="", passphrase="yes")
+    assert done.status_code == 200, done.text
+    (passphrase,) = re.findall(
+        r'id="passphrase"[^>]* value="([a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{4})"', done.text
+    )
+    assert "by another way than the link" in done.text
+    after = approver.get(release).text
+    assert passphrase not in after
+    assert "asked for by the link" in after
+    with house.database.transaction() as session:
+        (known,) = session.scalars(text("SELECT passphrase_hash FROM share_links"))
+    assert passphrases.is_right(passphrase, known)
+    assert passphrase not in known

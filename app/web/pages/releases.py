@@ -175,6 +175,8 @@ class ReleasePage:
     parts: tuple[PartRow, ...]
     bundle: BundleRow | None
     url: str
+    passphrase: str
+    has_passphrase: bool
     is_mailed: bool
     may_approve: bool
     is_own: bool
@@ -278,9 +280,15 @@ def approve(  # noqa: PLR0913, PLR0917 - what the framework injects.
 ) -> Response:
     """Approve it; after the last approval that is needed, show the link this once."""
     note = form.get("note")[:_MOST_NOTE]
-    url, wrong = "", None
+    url, passphrase, wrong = "", "", None
     try:
-        done = copier.approve(actor, ReleaseId(release_id), note=note or None)
+        done = copier.approve(
+            actor,
+            ReleaseId(release_id),
+            note=note or None,
+            with_passphrase=form.get("passphrase") == "yes",
+        )
+        passphrase = done.passphrase or ""
         url = copier.link_url(done.token) if done.token is not None else ""
     except Conflict as exc:
         _remember(database, actor, release_id, exc, at=clock.now())
@@ -295,7 +303,7 @@ def approve(  # noqa: PLR0913, PLR0917 - what the framework injects.
         is_mailed = has_server and mails.is_asked_for(
             session, Kind.RELEASE_LINK, ("release", release.id)
         )
-        shown = {"url": url, "wrong": said, "note": note}
+        shown = {"url": url, "passphrase": passphrase, "wrong": said, "note": note}
         return _show(call, actor, session, release, at=clock.now(), is_mailed=is_mailed, **shown)
 
 
@@ -365,6 +373,7 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
     *,
     at: datetime,
     url: str = "",
+    passphrase: str = "",
     is_mailed: bool = False,
     wrong: str = "",
     note: str = "",
@@ -409,6 +418,8 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
         parts=_parts(session, release, words, names, at=at),
         bundle=_bundle(session, release),
         url=url,
+        passphrase=passphrase,
+        has_passphrase=queries.has_passphrase(session, release.id),
         is_mailed=is_mailed,
         may_approve=may_approve,
         is_own=is_own,
