@@ -115,6 +115,7 @@ class Act(StrEnum):
     DISPUTE_REPORTED = "dispute.reported"
     WORK_RATE_SET = "work_rate.set"
     EXHIBIT_ADDED = "exhibit.added"
+    EXHIBIT_REMOVED = "exhibit.removed"
     RELEASE_REQUESTED = "release.requested"
     RELEASE_APPROVED = "release.approved"
     RELEASE_GRANTED = "release.granted"

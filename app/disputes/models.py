@@ -108,6 +108,18 @@ class Exhibit(Base):
     at: Mapped[datetime]
 
 
+class ExhibitRemoval(Base):
+    """That an exhibit was taken out of its dispute, by whom and why. Inserted only."""
+
+    __tablename__ = "exhibit_removals"
+    __table_args__ = (CheckConstraint("btrim(reason) <> ''", name="reason"),)
+
+    exhibit_id: Mapped[UUID] = mapped_column(ForeignKey("exhibits.id"), primary_key=True)
+    reason: Mapped[str]
+    removed_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime]
+
+
 class ListeningPurpose(Base):
     """For what a person listens in a dispute: asked once, until he says otherwise."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -41,6 +41,7 @@ from app.disputes.models import (
     DisputeStep,
     DocumentRequest,
     Exhibit,
+    ExhibitRemoval,
     RequestedDocument,
     WorkRate,
 )
@@ -167,6 +168,13 @@ def channels(session: Session, recording_id: UUID) -> int:
 def replaced_by(session: Session, exhibit_id: UUID) -> UUID | None:
     """Return the exhibit that has taken the place of another."""
     return session.scalars(select(Exhibit.id).where(Exhibit.replaces == exhibit_id)).one_or_none()
+
+
+def removed(session: Session, ids: Collection[UUID]) -> set[UUID]:
+    """Return which of some exhibits were taken out of their dispute."""
+    return set(
+        session.scalars(select(ExhibitRemoval.exhibit_id).where(ExhibitRemoval.exhibit_id.in_(ids)))
+    )
 
 
 def lock_exhibit(session: Session, exhibit_id: UUID) -> None:

@@ -29,8 +29,9 @@ from app.identity.actor import Actor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """A dispute as it stands. `exhibits` and `statements` are those that none has replaced.
+    """A dispute as it stands.
 
+    `exhibits` and `statements` are those that none has replaced; no exhibit was taken out.
     `people` are the names of all who are named by an id; `allowed` is where the asker may move it.
     `withheld` are statements and uploads that are only kept: their words are not his to read.
     """
@@ -66,7 +67,8 @@ def whole(session: Session, actor: Actor, dispute_id: DisputeId) -> Whole:
         DisputeNotFound: there is none that `actor` may see.
     """
     dispute = service.get(session, dispute_id)
-    replaced = {e.replaces for e in dispute.exhibits}
+    gone = {e.replaces for e in dispute.exhibits}
+    gone |= queries.removed(session, [e.id for e in dispute.exhibits])
     statements = queries.statements(session, dispute.id)
     steps = queries.steps(session, dispute.id)
     requests = queries.requests(session, dispute.id)
@@ -90,7 +92,7 @@ def whole(session: Session, actor: Actor, dispute_id: DisputeId) -> Whole:
     return Whole(
         dispute=dispute,
         client=session.get_one(Client, dispute.client_id),
-        exhibits=[e for e in dispute.exhibits if e.id not in replaced],
+        exhibits=[e for e in dispute.exhibits if e.id not in gone],
         statements=statements,
         steps=steps,
         requests=requests,

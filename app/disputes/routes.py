@@ -37,6 +37,7 @@ from app.disputes.schemas import (
     DisputeRead,
     ExhibitCreate,
     ExhibitRead,
+    ExhibitRemove,
     ExhibitRevise,
     ExhibitScreened,
     ExhibitScreening,
@@ -53,10 +54,12 @@ from app.disputes.service import (
     ExhibitNotFound,
     ExhibitOtherKind,
     ExhibitRecordingUnknown,
+    ExhibitRemoved,
     ExhibitReplaced,
     ExhibitScreenshotUnknown,
     PersonNeeded,
     RedactionOutside,
+    RemovalReasonMissing,
     Shot,
 )
 from app.disputes.work_schemas import (
@@ -216,6 +219,26 @@ def revise_exhibit(
         raise ExhibitOtherKind from exc
     shown = _shown(body, old.recording_id, old.screenshot_id)
     return _exhibit(service.revise(session, actor, exhibit_id, shown, at=clock.now()))
+
+
+@router.post(
+    "/exhibits/{exhibit_id}/remove",
+    status_code=204,
+    responses=problems(
+        *GUARDED,
+        PersonNeeded,
+        ExhibitNotFound,
+        ExhibitReplaced,
+        ExhibitRemoved,
+        RemovalReasonMissing,
+        DisputeClosed,
+    ),
+)
+def remove_exhibit(
+    exhibit_id: UUID, body: ExhibitRemove, actor: CanWrite, session: SessionDep, clock: ClockDep
+) -> None:
+    """Take an exhibit out of its dispute, with a reason; that it was shown stays known."""
+    service.remove_exhibit(session, actor, exhibit_id, reason=body.reason, at=clock.now())
 
 
 @router.post(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from app.consent.purposes import ScreeningResult
 from app.core.moments import MAX_INTEGER, Milliseconds
@@ -133,6 +133,12 @@ class ExhibitRead(BaseModel):
     note: str | None
     added_by: UUID
     at: datetime
+
+
+class ExhibitRemove(BaseModel):
+    """Why an exhibit is taken out."""
+
+    reason: Annotated[LongText, StringConstraints(strip_whitespace=True)]
 
 
 class ExhibitScreening(BaseModel):

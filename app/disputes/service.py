@@ -13,13 +13,19 @@ from app.clients import queries as clients
 from app.consent import screenshots
 from app.consent.models import Screening
 from app.consent.purposes import ScreeningResult
-from app.core.errors import Conflict, Forbidden, NotFound
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.ids import DisputeId, RecordingId, new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes import queries
-from app.disputes.models import Dispute, DisputeStep, Exhibit, ExhibitKind
+from app.disputes.models import (
+    Dispute,
+    DisputeStep,
+    Exhibit,
+    ExhibitKind,
+    ExhibitRemoval,
+)
 from app.disputes.redactions import Area, Redaction, areas_in_order, in_order
 from app.disputes.refusals import DisputeEventUnknown, DisputePersonUnknown, PeriodInvalid
 from app.disputes.rules import CHECKLIST, State
@@ -65,6 +71,14 @@ class ExhibitReplaced(Conflict):
 
     `by` is its id.
     """
+
+
+class ExhibitRemoved(Conflict):
+    """The exhibit was taken out of its dispute."""
+
+
+class RemovalReasonMissing(Invalid):
+    """Say why the exhibit is taken out."""
 
 
 class ExhibitOtherKind(Conflict):
@@ -324,11 +338,12 @@ def _shown_id(shown: Clip | Shot) -> UUID:
 
 
 def exhibit(session: Session, exhibit_id: UUID) -> Exhibit:
-    """Return an exhibit that none has replaced.
+    """Return an exhibit that none has replaced and nobody has taken out.
 
     Raises:
         ExhibitNotFound: there is none.
         ExhibitReplaced: another has taken its place.
+        ExhibitRemoved: it was taken out of its dispute.
     """
     found = session.get(Exhibit, exhibit_id)
     if found is None:
@@ -336,7 +351,46 @@ def exhibit(session: Session, exhibit_id: UUID) -> Exhibit:
     by = queries.replaced_by(session, exhibit_id)
     if by is not None:
         raise ExhibitReplaced(by=str(by))
+    if queries.removed(session, [exhibit_id]):
+        raise ExhibitRemoved
     return found
+
+
+def remove_exhibit(
+    session: Session, actor: Actor, exhibit_id: UUID, *, reason: str, at: datetime
+) -> None:
+    """Take an exhibit out of its dispute; that it was shown, and why no more, stays known.
+
+    What was asked to be released of it is another matter, and is ended by itself.
+
+    Raises:
+        ExhibitNotFound: there is no such exhibit that `actor` may see.
+        ExhibitReplaced: another has taken its place.
+        ExhibitRemoved: it was taken out already.
+        RemovalReasonMissing: it is not said why.
+        DisputeClosed: nothing is changed of the dispute any more.
+    """
+    if not reason.strip():
+        raise RemovalReasonMissing
+    if not queries.is_exhibit_seen(session, actor, exhibit_id):
+        raise ExhibitNotFound
+    queries.lock_exhibit(session, exhibit_id)
+    found = exhibit(session, exhibit_id)
+    dispute = locked(session, found.dispute_id)
+    shown = found.recording_id or found.screenshot_id
+    if shown is None:
+        raise ExhibitNotFound
+    session.add(ExhibitRemoval(exhibit_id=found.id, reason=reason, removed_by=person(actor), at=at))
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.EXHIBIT_REMOVED,
+        (found.kind, shown),
+        at=at,
+        facts={"dispute_id": str(dispute.id), "exhibit_id": str(found.id)},
+        detail={"reason": reason},
+    )
 
 
 def revise(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from app.clients import queries as clients
 from app.clients.models import Client, Contact, Contract
 from app.core.paging import Cursor
-from app.disputes.models import Exhibit
+from app.disputes.models import Exhibit, ExhibitRemoval
 from app.identity.actor import Actor
 from app.identity.models import User
 from app.recordings.models import Leg, Recording, Screenshot, SealedRow
@@ -122,13 +122,16 @@ def person_name(session: Session, user_id: UUID) -> str:
 
 
 def exhibits(session: Session, dispute_id: UUID) -> Sequence[Exhibit]:
-    """Return the exhibits of a dispute that none has replaced, in the order they were added."""
+    """Return the exhibits of a dispute that stand, in the order they were added."""
     newer = aliased(Exhibit)
     return session.scalars(
         select(Exhibit)
         .where(
             Exhibit.dispute_id == dispute_id,
             ~select(newer.id).where(newer.replaces == Exhibit.id).exists(),
+            ~select(ExhibitRemoval.exhibit_id)
+            .where(ExhibitRemoval.exhibit_id == Exhibit.id)
+            .exists(),
         )
         .order_by(Exhibit.at, Exhibit.id)
     ).all()

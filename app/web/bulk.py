@@ -22,7 +22,7 @@ from app.core.errors import Conflict, Refusal
 from app.core.ids import DisputeId, RecordingId
 from app.disputes import queries as dispute_queries
 from app.disputes import service as disputes
-from app.disputes.models import Dispute, Exhibit
+from app.disputes.models import Dispute, Exhibit, ExhibitRemoval
 from app.disputes.service import Clip
 from app.identity.actor import Actor
 from app.identity.permissions import Permission
@@ -160,6 +160,7 @@ def _exhibit(session: Session, work: Work, found: Found) -> None:
             Exhibit.dispute_id == dispute.id,
             Exhibit.recording_id == found.recording.id,
             later.id.is_(None),
+            Exhibit.id.not_in(select(ExhibitRemoval.exhibit_id)),
         )
         .limit(1)
     )

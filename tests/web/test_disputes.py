@@ -149,3 +149,13 @@ def test_hours_and_the_basis_cost_money_in_words(site: Site) -> None:
 def test_who_only_reads_sees_no_form(site: Site) -> None:
     page = site.get(site.path("/disputes/{dispute_id}"), Role.AUDITOR).text
     assert page.count("<form") == 2  # The language and the log-out of the frame.
+
+
+def test_an_exhibit_is_taken_out_on_its_page_with_a_reason(site: Site) -> None:
+    path = site.path("/disputes/{dispute_id}/exhibits/{exhibit_id}")
+    page = site.get(f"{path}?lang=en", Role.MANAGER).text
+    assert "Take it out of the dispute" in page
+    token = form_token(site.cookies[Role.MANAGER])
+    blank = site.post(f"{path}/remove", Role.MANAGER, {"token": token, "reason": " "})
+    assert blank.status_code == 400
+    assert site.get(path, Role.MANAGER).status_code == 200

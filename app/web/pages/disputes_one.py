@@ -61,6 +61,7 @@ CanWrite = Annotated[Actor, Depends(Requires(Permission.DISPUTE_WRITE))]
 CanMove = Annotated[Actor, Depends(Requires(Permission.DISPUTE_MOVE))]
 
 _EMPTY_ROWS: Final = 2
+_MOST_REASON: Final = 2000
 _STATEMENTS: Final[dict[StatementKind, type[BaseModel]]] = {
     StatementKind.COMPLAINT: Complaint,
     StatementKind.FINDING: Finding,
@@ -529,6 +530,15 @@ def revise_exhibit(asked: AskedDep, exhibit_id: UUID, actor: CanWrite) -> Respon
             wrong=wrong,
         )
     return edge.see(f"/disputes/{asked.dispute_id}#exhibit-{made.id}")
+
+
+@router.post("/disputes/{dispute_id}/exhibits/{exhibit_id}/remove")
+def remove_exhibit(asked: AskedDep, exhibit_id: UUID, actor: CanWrite) -> Response:
+    """Take an exhibit out of the dispute."""
+    _exhibit_of(asked.session, asked.dispute_id, exhibit_id)
+    reason = asked.form.get("reason")[:_MOST_REASON]
+    service.remove_exhibit(asked.session, actor, exhibit_id, reason=reason, at=asked.clock.now())
+    return edge.see(f"/disputes/{asked.dispute_id}#exhibits")
 
 
 def _exhibit_of(session: Session, dispute_id: UUID, exhibit_id: UUID) -> Exhibit:

@@ -44,6 +44,7 @@ _SENT = (
     f"{_ONE}/requests/{{request_id}}/link",
     f"{_ONE}/exhibits",
     f"{_ONE}/exhibits/{{exhibit_id}}",
+    f"{_ONE}/exhibits/{{exhibit_id}}/remove",
 )
 FORMS = dict.fromkeys(_SENT, MANAGERS) | {f"{_ONE}/move": those_with(Permission.DISPUTE_MOVE)}
 
