@@ -55,8 +55,6 @@ from storage.sealed import Digest, SealedDraft, SealedObject, SealedReaper, Seal
 
 INSPECT = "inspection.inspect"
 MAX_KEY_LENGTH = 255
-KEY_KNOWN_FOR = timedelta(days=1)
-"""A key is compared with those of calls that began as near as this: they are found by an index."""
 _RACES = 8
 
 
@@ -236,6 +234,7 @@ class RecordingIngest:
 
         Raises:
             OtherBytes: the call and leg are known with other bytes; told to the ledger.
+        IdempotencyKeyReused: the key came with another call or leg meanwhile.
             RecordingErased: it was erased meanwhile.
             DatabaseAway, StoreAway, TooContested: the sender keeps its copy.
         """
@@ -248,6 +247,7 @@ class RecordingIngest:
             if answer is not None:
                 self._tools.after_jobs()
                 return answer, True
+            self._lost(kept)
             self._known = self._ask()
             if self._known.leg_sha256 is not None:
                 self._tools.store.delete(kept.object_id)
@@ -255,8 +255,20 @@ class RecordingIngest:
         self._tools.store.delete(kept.object_id)
         raise TooContested
 
+    def _lost(self, kept: SealedObject) -> None:
+        """Look who was quicker: another call under the same key leaves nothing of this one."""
+        try:
+            if self._key is not None:
+                self._refuse_reused(self._key)
+        except IdempotencyKeyReused:
+            self._tools.store.delete(kept.object_id)
+            raise
+
     def _refuse_reused(self, key: str) -> None:
-        """Refuse a key that came with another call; asked only of those who send one."""
+        """Refuse a key that came with another call; asked only of those who send one.
+
+        Two that come at once both pass here. The database keeps one.
+        """
         told = self._told
         found = self._tools.database.statement(
             ingest_sql.KEY_USED,
@@ -265,8 +277,6 @@ class RecordingIngest:
                 "device_id": self._actor.id,
                 "source_call_id": told.source_call_id,
                 "leg": told.leg,
-                "since": told.started_at - KEY_KNOWN_FOR,
-                "until": told.started_at + KEY_KNOWN_FOR,
             },
         )
         if found is not None:

@@ -43,11 +43,10 @@ LEFT JOIN clients told
 """
 
 KEY_USED = """
-SELECT r.source_call_id, l.leg FROM recordings r JOIN legs l ON l.recording_id = r.id
-WHERE r.device_id = %(device_id)s AND r.started_at BETWEEN %(since)s AND %(until)s
-    AND l.idempotency_key = %(key)s
+SELECT r.source_call_id, l.leg FROM upload_keys k
+JOIN legs l ON l.id = k.leg_id JOIN recordings r ON r.id = l.recording_id
+WHERE k.device_id = %(device_id)s AND k.key_sha256 = sha256(convert_to(%(key)s, 'UTF8'))
     AND (r.source_call_id, l.leg) <> (%(source_call_id)s::text, %(leg)s::text)
-LIMIT 1
 """
 
 KNOWN_SCREENSHOT = """
@@ -111,6 +110,10 @@ leg AS (
     VALUES (%(leg_id)s, %(subject_id)s, %(leg)s, %(object_id)s, %(media_type)s, %(container)s,
         %(codec)s, %(channels)s, %(sample_rate_hz)s, %(file_name)s, %(client_digest)s,
         %(idempotency_key)s, %(at)s)
+), keyed AS (
+    INSERT INTO upload_keys (device_id, key_sha256, leg_id)
+    SELECT %(device_id)s, sha256(convert_to(%(idempotency_key)s::text, 'UTF8')), %(leg_id)s
+    WHERE %(idempotency_key)s::text IS NOT NULL
 )"""
 
 _LINK = """

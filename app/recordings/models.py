@@ -212,6 +212,20 @@ STEM = r"regexp_replace(legs.file_name, '\.[^.]*$', '')"
 """The name of a file without its ending, as index and search have it."""
 
 
+class UploadKey(Base):
+    """That an Idempotency-Key of a device came with a leg; another has its own. Inserted only.
+
+    It is a digest, and goes when the recording is erased.
+    """
+
+    __tablename__ = "upload_keys"
+    __table_args__ = (CheckConstraint("octet_length(key_sha256) = 32", name="key_sha256"),)
+
+    device_id: Mapped[UUID] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    key_sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    leg_id: Mapped[UUID] = mapped_column(ForeignKey("legs.id"), unique=True)
+
+
 class Leg(Base):
     """One file of a call as the softphone wrote it. Its bytes are never changed."""
 

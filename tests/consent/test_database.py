@@ -434,3 +434,19 @@ def test_a_screening_is_never_changed(session: Session, make: Make) -> None:
     session.flush()
     assert stamp(session, recording) != before
     assert "permission denied" in refused(session, "UPDATE screenings SET result = 'clear'")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "is_blocked"),
+    [("dispute_client", True), ("internal_quality", True), ("claim_defence", False)],
+)
+def test_what_only_a_hold_keeps_is_blocked_but_for_what_holds_are_for(
+    session: Session, make: Make, purpose: str, *, is_blocked: bool
+) -> None:
+    recording, contact = make.recording(), None
+    before = stamp(session, recording, contact)
+    assert not blocked(session, recording.id, purpose)
+    recording.kept_only_by_hold = True
+    session.flush()
+    assert blocked(session, recording.id, purpose) is is_blocked
+    assert stamp(session, recording, contact) != before, "what was decided before is stale at once"

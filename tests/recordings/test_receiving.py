@@ -7,11 +7,14 @@ import hashlib
 import json
 import os
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
@@ -24,7 +27,7 @@ from app.recordings.models import Leg, LinkChange, Party, Recording, Screenshot,
 from storage.sealed import SealedRef
 from tests.conftest import Urls
 from tests.factories import set_erased, wav
-from tests.live import Live, metadata
+from tests.live import PATIENCE_SECONDS, Live, metadata
 
 CORPUS = Path(
     os.environ.get("AUDIATUR_CORPUS")
@@ -119,7 +122,69 @@ def test_an_idempotency_key_is_of_one_call_and_leg(live: Live) -> None:
     assert live.send(metadata("c2"), body, who="phone-2", headers=key).status_code == 201
     assert live.send(metadata("c2"), body, headers={"Idempotency-Key": "k-2"}).status_code == 201
     next_week = metadata("c3", started_at="2026-11-13T10:00:00+03:00")
-    assert live.send(next_week, body, headers=key).status_code == 201
+    _problem(live.send(next_week, body, headers=key), 422, "idempotency-key-reused")
+
+
+def test_two_calls_under_one_key_at_once_leave_one_and_no_bytes_of_the_other(live: Live) -> None:
+    """The first has passed the look at its key, and waits for its bytes, when the second comes."""
+    live.key("phone")
+    body, go = wav(0.2), Event()
+    archive = live.tools.settings.data / "archive"
+    empty = len(list(archive.rglob("*")))
+
+    def pieces() -> Iterator[bytes]:
+        yield (
+            b'--cut\r\nContent-Disposition: form-data; name="metadata"\r\n'
+            b"Content-Type: application/json\r\n\r\n"
+            + json.dumps(metadata("c1")).encode()
+            + b'\r\n--cut\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
+            b"Content-Type: audio/wav\r\n\r\n" + body[:100]
+        )
+        go.wait(PATIENCE_SECONDS)
+        yield body[100:] + b"\r\n--cut--\r\n"
+
+    key = {"Idempotency-Key": "k-1"}
+    kind = {"Content-Type": "multipart/form-data; boundary=cut"}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(
+            live.call,
+            "POST",
+            "/v1/recordings",
+            who="phone",
+            headers=key | kind,
+            content=pieces(),
+        )
+        while len(list(archive.rglob("*"))) == empty and not first.done():
+            pass
+        assert live.send(metadata("c2"), body, headers=key).status_code == 201
+        kept = len(list(archive.rglob("*")))
+        go.set()
+        found = _problem(first.result(), 422, "idempotency-key-reused")
+    assert (found["source_call_id"], found["leg"]) == ("c2", "mixed")
+    assert _count(live.tools.database, Recording) == 1
+    assert _count(live.tools.database, SealedRow) == 1
+    assert len([one for one in archive.rglob("*") if one.is_file()]) == 1, kept
+
+
+def test_many_calls_under_one_key_at_once_are_one(live: Live) -> None:
+    live.key("phone")
+    key = {"Idempotency-Key": "k-1"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda n: live.send(metadata(f"c{n}"), wav(0.2), headers=key), range(8))
+        )
+    assert sorted(a.status_code for a in answers) == [201] + [422] * 7
+    assert _count(live.tools.database, Recording) == 1
+
+
+def test_a_key_goes_with_the_recording(live: Live, own_database: Urls) -> None:
+    answer = live.send(metadata("c1"), wav(0.2), headers={"Idempotency-Key": "k-1"})
+    with psycopg.connect(own_database.owner) as owner:
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            owner.execute("DELETE FROM upload_keys")
+        owner.rollback()
+        owner.execute("SELECT destroy_recording(%s, now())", (answer.json()["id"],))
+        assert owner.execute("SELECT count(*) FROM upload_keys").fetchall() == [(0,)]
 
 
 def test_thirty_two_repeats_at_once_are_one_recording(live: Live) -> None:
