@@ -126,6 +126,20 @@ class LedgerGap(Base):
     writers: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
 
+class RefusalsTold(Base):
+    """How many refusals of somebody the ledger was told of in his present minute.
+
+    It is not logged: what a crash loses of it is a minute's count.
+    """
+
+    __tablename__ = "refusals_told"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    actor_id: Mapped[UUID] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime]
+    count: Mapped[int]
+
+
 class Checkpoint(Base):
     """A signed head of the tree, as it was given out. Inserted only.
 

@@ -9,12 +9,14 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 import pytest
+from fastapi import Request
 from sqlalchemy import select
 
+from app.core.clock import SetClock
 from app.core.db import Database
 from app.custody.models import CustodyEntry
-from app.custody.refusals import ENTRIES_PER_MINUTE, Limit
-from app.identity.actor import Actor
+from app.custody.refusals import ENTRIES_PER_MINUTE, Denials, Limit
+from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import SESSION_COOKIE
 from app.identity.login import FAILURES_ALLOWED
 from app.identity.permissions import Role
@@ -195,6 +197,22 @@ def test_nobody_floods_the_ledger(live: Live) -> None:
         for _ in range(ENTRIES_PER_MINUTE + 5):
             assert agent.get(f"{live.url}/v1/releases").status_code == 403
     assert len(entries(live.tools.database, "access.denied")) == ENTRIES_PER_MINUTE
+
+
+def test_the_limit_is_of_all_processes_together(own_db: Database) -> None:
+    who, clock = Actor.user(uuid4(), Role.AGENT, "agent"), SetClock(datetime.now(UTC))
+    scope = {"type": "http", "method": "GET", "path": "/v1/releases", "path_params": {}}
+    processes = [Denials(own_db, clock, lambda _: who) for _ in range(2)]
+
+    def refuse(times: int) -> int:
+        for _ in range(times):
+            for process in processes:
+                process(Request(dict(scope)), PermissionMissing())
+        return len(entries(own_db, "access.denied"))
+
+    assert refuse(ENTRIES_PER_MINUTE - 10) == ENTRIES_PER_MINUTE
+    clock.advance(timedelta(minutes=1))
+    assert refuse(5) == ENTRIES_PER_MINUTE + 10
 
 
 def test_a_ledger_that_takes_nothing_changes_no_answer(live: Live, own_database: Urls) -> None:
