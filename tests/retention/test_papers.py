@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,11 +11,14 @@ import httpx
 import psycopg
 import pytest
 
+from app.core.db import Database
 from app.fixity.models import ObjectLock
 from app.retention import jobs, purge
 from app.retention.preview import foresee
 from app.retention.rules import Kind
-from app.retention.tombstones import PaperMark, read
+from app.retention.subjects import Subject
+from app.retention.tombstones import PaperMark, Tombstone, read
+from app.system import restore
 from tests.papers import pdf, upload
 from tests.retention.conftest import Keeping
 
@@ -253,6 +258,37 @@ def test_only_what_is_about_something_erased_goes_without_a_yes(keeping: Keeping
     keeping.as_owner(made, asked, stranger, first["id"])
     with pytest.raises(psycopg.errors.CheckViolation, match="approved before"):
         keeping.as_owner("SELECT execute_erasure(%s)", asked)
+
+
+def test_a_backup_from_before_neither_takes_it_again_nor_from_where_it_waits(
+    keeping: Keeping,
+) -> None:
+    erased(keeping, f"documents/{kept(keeping)}")
+    (stone,) = read(keeping.live.tools.settings.tombstones_path)
+    assert isinstance(stone.known_by, PaperMark)
+    waits = uuid4()
+    keeping.post("manager", "/disputes", client="C-1", subject="Сеть")
+    ((dispute,),) = keeping.rows("SELECT id FROM disputes")
+    keeping.post("manager", f"/disputes/{dispute}/requests", asked="Акт")
+    keeping.as_owner(
+        "INSERT INTO dispute_uploads (id, request_id, file_name, object_id, wrapped_key,"
+        " size_bytes, sha256, state, at) SELECT %s, id, 'акт.pdf', gen_random_uuid(), 'k', 1,"
+        " sha256('a'), 'waiting', now() FROM dispute_requests",
+        waits,
+    )
+    marks = (
+        replace(stone.known_by, upload_id="u-9"),
+        replace(stone.known_by, uploaded_by=None, upload_id=str(waits)),
+    )
+    with closing(Database(keeping.owner_url, role=None)) as owner, owner.transaction() as session:
+        for mark in marks:
+            unknown = replace(stone, subject=Subject(Kind.DOCUMENT, uuid4()), known_by=mark)
+            assert Tombstone.parse(unknown.line()) == unknown
+            assert not restore._bury_again(session, unknown)
+    assert slug(upload(keeping.live, BODY, upload_id="u-9")) == (410, "document-erased")
+    assert keeping.rows("SELECT state, reason, wrapped_key, file_name FROM dispute_uploads") == [
+        ("refused", "erased", None, None)
+    ]
 
 
 PLACES = {
