@@ -118,6 +118,9 @@ def contradicted(
     line = look.line(laid, heard)
     explained = look.explained(laid, line)
     usual = float(np.median(explained[look.is_loud]))
+    if usual < limits.contrary_usual:
+        # Nothing of it can be told above 800 Hz, so nothing vouches for the words.
+        return grown(explained <= explained.min(), _HALF)
     least = min(limits.contrary_share * usual - limits.contrary_least, -limits.contrary_clean)
     if explained.min() >= least:
         return np.zeros_like(heard)

@@ -5,10 +5,14 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from app.inspection.notice.align import MARGIN_SAMPLES
 from app.inspection.notice.checks import Reason, Verdict
+from app.inspection.notice.contrary import contradicted
 from app.inspection.notice.detector import Detector
+from app.inspection.notice.features import ALIGN
 from app.inspection.notice.hits import Hit
 from app.inspection.notice.reference import Reference
+from app.inspection.notice.thresholds import Thresholds
 from tests.inspection.notice import sounds
 
 _NOTICE = sounds.speech(1, seconds=5)
@@ -96,6 +100,17 @@ def test_a_consonant_is_told_by_what_lies_above_the_compared_waveform() -> None:
     first = int(2.0 * _SECOND)
     hit = _hit(_other_above(1_250, first, first + 1_200))
     assert hit.reasons == (Reason.INTERRUPTED,)
+
+
+def test_where_the_announcement_lies_nowhere_nothing_vouches_for_the_words() -> None:
+    margin = sounds.silence(MARGIN_SAMPLES / _SECOND)
+    sound = np.concatenate([margin, _NOTICE, margin])
+    frames = ALIGN.frames(len(_NOTICE))
+    astray = np.random.default_rng(2).choice((-300, -200, -100, 100, 200, 300), frames // 40 + 1)
+    heard = np.ones(frames, np.bool_)
+    paths = (np.zeros(frames), np.repeat(astray, 40)[:frames].astype(float))
+    found = [contradicted(path, _NOTICE, sound, heard, limits=Thresholds()) for path in paths]
+    assert [bool(foreign.any()) for foreign in found] == [False, True]
 
 
 @pytest.mark.parametrize("packets", [1, 2, 3])
