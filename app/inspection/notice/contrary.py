@@ -35,6 +35,8 @@ Lags = npt.NDArray[np.int64]
 _WINDOW: Final = 128
 _EDGES_HZ: Final = (250, 500, 800, 1_200, 1_700, 2_200, 2_800, 3_400)
 _HZ: Final = np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE_HZ)
+# The angle by which one sample turns each bin.
+_TURNS: Final = 2 * np.pi * _HZ / SAMPLE_RATE_HZ
 _BINS: Final = tuple(
     np.flatnonzero((low <= _HZ) & (high > _HZ)) for low, high in pairwise(_EDGES_HZ)
 )
@@ -185,11 +187,13 @@ class _Look:
         starts = self._starts + MARGIN_SAMPLES + lag
         theirs = _spectra(self.sound, starts)
         late = self._delays(theirs, _NEAR)
-        turned = np.exp(2j * np.pi * np.outer(late, _HZ / SAMPLE_RATE_HZ)).astype(np.complex64)
+        both = np.conj(self._spectra)
+        both *= theirs
+        both *= np.exp(1j * np.outer(late, _TURNS).astype(np.float32))
         ends = np.clip(np.stack([starts, starts + _WINDOW]), 0, len(self.sound))
         lost = np.diff(self._lost[ends], axis=0)[0]
         return _Laid(
-            both=_by_band(np.real(np.conj(self._spectra) * theirs * turned)),
+            both=_by_band(both.real),
             theirs=_by_band(np.square(np.abs(theirs))),
             is_kept=lost <= _MOST_LOST * _WINDOW,
         )
@@ -199,8 +203,9 @@ class _Look:
         product = _sum(np.conj(bins) * theirs[:, _DELAY_BINS], _DELAY_HALF)
         power = _sum(np.square(np.abs(bins)), _DELAY_HALF)
         power *= _sum(np.square(np.abs(theirs[:, _DELAY_BINS])), _DELAY_HALF)
-        turns = np.exp(2j * np.pi * np.outer(_HZ[_DELAY_BINS] / SAMPLE_RATE_HZ, among))
-        in_step = np.real((product / (np.sqrt(power) + 1)) @ turns)
+        product /= np.sqrt(power) + 1
+        turns = np.exp(1j * np.outer(_TURNS[_DELAY_BINS], among))
+        in_step = product.real @ turns.real - product.imag @ turns.imag
         return np.asarray(among[in_step.argmax(axis=1)])
 
     def line(self, laid: _Laid, heard: Truths) -> _Line:

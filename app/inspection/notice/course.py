@@ -102,7 +102,7 @@ def _explained(reference: Doubles, sound: Doubles, stretch: Stretch, lags: Lags)
     spread = 2 * _NEAR + 1
     theirs = (total[starts + spread * hop] - total[starts]) / spread
     own = np.square(ours).sum(axis=1)
-    mean = np.convolve(own, np.ones(spread) / spread, "same")
+    mean = np.convolve(np.pad(own, _NEAR), np.ones(spread) / spread, "valid")
     faint = _FAINT * float(np.mean(np.square(reference))) * hop
     return np.asarray((2 * both - own[:, None]) / (np.maximum(theirs, mean[:, None]) + faint))
 

@@ -10,6 +10,7 @@ import pytest
 from app.inspection.notice.align import MARGIN_SAMPLES
 from app.inspection.notice.checks import Reason, Verdict
 from app.inspection.notice.contrary import contradicted
+from app.inspection.notice.course import Stretch, follow
 from app.inspection.notice.detector import Detector
 from app.inspection.notice.features import ALIGN
 from app.inspection.notice.hits import Hit
@@ -191,6 +192,19 @@ def test_how_much_may_speak_against_it_depends_on_how_the_rest_came_through(kept
     assert not _contradicted(_coded(kept), lag=np.zeros_like)
 
 
+@pytest.mark.parametrize("at_s", [1.9, 2.4, 3.1])
+def test_on_a_clean_line_little_is_enough(at_s: float) -> None:
+    assert _contradicted(_exchanged(at_s, 0.07), lag=np.zeros_like)
+
+
+@pytest.mark.parametrize("period", [8_000, 16_000])
+def test_a_clock_that_wavers_within_half_a_millisecond_contradicts_nothing(period: int) -> None:
+    places = np.arange(len(_NOTICE))
+    wavering = places + 3 * np.sin(2 * np.pi * places / period)
+    sound = np.asarray(np.interp(wavering, places, _NOTICE), np.int16)
+    assert not _contradicted(sound, lag=np.zeros_like)
+
+
 @pytest.mark.parametrize("at_s", [0.8, 1.9, 2.4, 3.7])
 def test_a_path_that_wavers_with_what_is_said_is_straightened(at_s: float) -> None:
     def wavering(frames: Frames) -> Frames:
@@ -204,3 +218,14 @@ def test_where_the_announcement_lies_nowhere_nothing_vouches_for_the_words() -> 
     astray = np.random.default_rng(2).choice((-300, -200, -100, 100, 200, 300), 50)
     assert _contradicted(_NOTICE, lag=lambda frames: astray[frames.astype(int) // 40] * 1.0)
     assert not _contradicted(_NOTICE, lag=np.zeros_like)
+
+
+@pytest.mark.parametrize("frames", [1, 3, 300])
+def test_a_stretch_of_any_length_is_followed(frames: int) -> None:
+    margin = np.zeros(MARGIN_SAMPLES + 100)
+    notice = _NOTICE.astype(float)
+    stretch = Stretch(
+        first=400, after=400 + frames, before=100, behind=None, lowest=95, highest=105
+    )
+    course = follow(notice, np.concatenate([margin, notice, margin]), stretch)
+    assert course.tolist() == [100] * frames
