@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from app.core.db import Database
 from app.core.ids import new_id
 from app.identity.actor import Actor
 from app.recordings.ingest import ArchiveStore, Arrived, StoreAway
-from app.recordings.media import MediaFacts
+from app.recordings.media import AudioRecogniser, MediaFacts
 from app.recordings.models import SealedRow
 from storage.errors import StoreError
 
@@ -116,3 +116,25 @@ class ReferenceIngest:
     def discard(self) -> None:
         self._plain.close()
         self._draft.discard()
+
+
+def keep_whole(
+    tools: ReferenceTools,
+    actor: Actor,
+    words: NoticeWords,
+    pieces: Iterable[bytes],
+    recogniser: AudioRecogniser,
+) -> NoticeText:
+    """Keep a reference whose bytes are here already, with its words.
+
+    Raises:
+        Invalid, NotAudio, StoreAway: as `ReferenceIngest.store_away`.
+    """
+    ingest = ReferenceIngest(tools, actor, b"", parse=lambda _: words)
+    try:
+        for piece in pieces:
+            ingest.write(piece)
+            recogniser.feed(piece)
+        return ingest.store_away(recogniser.finish())
+    finally:
+        ingest.discard()

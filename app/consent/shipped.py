@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ from importlib import resources
 from app.consent.models import NoticeText
 from app.consent.notices import NoticeWords
 from app.consent.reasons import TO_BE_APPROVED
-from app.consent.reference import ReferenceIngest, ReferenceTools
+from app.consent.reference import ReferenceTools, keep_whole
 from app.core.errors import Conflict, NotFound
 from app.identity.actor import Actor
 from app.recordings.media import AudioRecogniser
@@ -143,20 +143,11 @@ def take_over(
         StoreAway: nothing was kept.
     """
     body = sound(found)
-    ingest = ReferenceIngest(tools, actor, b"", parse=_words(found, lines, valid_from))
-    try:
-        ingest.write(body)
-        recogniser = AudioRecogniser()
-        recogniser.feed(body)
-        return ingest.store_away(recogniser.finish())
-    finally:
-        ingest.discard()
+    return keep_whole(tools, actor, _words(found, lines, valid_from), [body], AudioRecogniser())
 
 
-def _words(
-    found: Template, lines: Sequence[str], valid_from: datetime
-) -> Callable[[bytes], NoticeWords]:
-    words = NoticeWords(
+def _words(found: Template, lines: Sequence[str], valid_from: datetime) -> NoticeWords:
+    return NoticeWords(
         id=None,
         language=found.language,
         text=found.text,
@@ -166,4 +157,3 @@ def _words(
         valid_from=valid_from,
         template=found.key,
     )
-    return lambda _: words

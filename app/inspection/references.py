@@ -15,18 +15,23 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from app.core.errors import UnsupportedMedia
+from app.core.errors import Gone, UnsupportedMedia
 from app.inspection.decode import Limits, inspect_audio
 from app.inspection.notice.reference import Reference, ReferenceRefused, ReferenceTooLong
 from app.inspection.sandbox import DecodeFailed, DecodeLimit, LimitKind, Sandbox
+from app.recordings.ingest import StoreAway
 from app.recordings.media import AudioRecogniser, MediaFacts, NotAudio
 from app.recordings.models import SealedRow
-from storage.errors import ObjectDamaged, ObjectMissing
+from storage.errors import ObjectDamaged, ObjectMissing, StoreError
 from storage.sealed import SealedReader, SealedRef
 
 _log = structlog.get_logger()
 _LONGEST_SECONDS = 120
 _MOST_KEPT = 200
+
+
+class ReferenceGone(Gone):
+    """The reference audio cannot be heard any more."""
 
 
 @contextmanager
@@ -89,6 +94,23 @@ def examine(descriptor: int, facts: MediaFacts, sandbox: Sandbox) -> Reference:
     finally:
         os.close(own)
     return Reference.register(pcm, text_id="", version=1, sha256="0" * 64)
+
+
+def original(archive: SealedReader, row: SealedRow) -> bytes:
+    """Return a reference as it came in, for somebody to hear; it is short and holds no call.
+
+    Raises:
+        ReferenceGone: its key was destroyed, or its bytes are missing or damaged.
+        StoreAway: the store does not answer now.
+    """
+    if row.wrapped_key is None:
+        raise ReferenceGone
+    try:
+        return b"".join(archive.stream(ref_of(row)))
+    except (ObjectMissing, ObjectDamaged) as exc:
+        raise ReferenceGone from exc
+    except StoreError as exc:
+        raise StoreAway from exc
 
 
 def ref_of(row: SealedRow) -> SealedRef:

@@ -31,7 +31,14 @@ from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
-from app.inspection.models import NoticeSearch, RunReason, RunState, SearchFailure, SearchRun
+from app.inspection.models import (
+    NoticeHit,
+    NoticeSearch,
+    RunReason,
+    RunState,
+    SearchFailure,
+    SearchRun,
+)
 from app.inspection.notice.checks import METHOD_VERSION
 from app.recordings.models import InspectionState, Leg, Recording, SealedRow
 
@@ -184,6 +191,37 @@ def end(session: Session, actor: Actor, run: SearchRun, state: RunState, *, at: 
         "differing": run.differing,
     }
     ledger.append(session, actor, Act.SEARCH_ENDED, ("search_run", run.id), at=at, facts=facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """In how many recordings a version of a text was found, whole or only partly."""
+
+    whole: int
+    partly: int
+
+
+def coverage(session: Session) -> dict[tuple[UUID, int], Coverage]:
+    """Return in how many recordings each version of a text was ever found."""
+    seen = (
+        select(
+            NoticeHit.text_id,
+            NoticeHit.text_version,
+            NoticeHit.recording_id,
+            func.bool_or(NoticeHit.complete).label("whole"),
+        )
+        .group_by(NoticeHit.text_id, NoticeHit.text_version, NoticeHit.recording_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            seen.c.text_id,
+            seen.c.text_version,
+            func.count().filter(seen.c.whole),
+            func.count().filter(~seen.c.whole),
+        ).group_by(seen.c.text_id, seen.c.text_version)
+    )
+    return {(row[0], row[1]): Coverage(row[2], row[3]) for row in rows}
 
 
 def find(session: Session, run_id: UUID) -> SearchRun:

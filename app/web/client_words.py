@@ -111,6 +111,16 @@ WHY: Final = {
 }
 
 
+def purpose(words: Words, code: str) -> str:
+    """Say what something is for."""
+    return words.gettext(_PURPOSES[code])
+
+
+def recipient(words: Words, code: str) -> str:
+    """Say to whom something may go."""
+    return words.gettext(_RECIPIENTS[code])
+
+
 def kind(code: str, words: Words) -> str:
     """Return the word of a kind of event."""
     return words.gettext(_HAPPENED[Happened(code)])

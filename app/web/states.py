@@ -103,6 +103,19 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "uncertain": State(N_("uncertain, for your lawyer"), "?", "bad"),
         "choice": State(N_("a choice of the product"), "•", "still"),
     },
+    "notice": {
+        "draft": State(N_("draft, waits for approval"), "◌", "half"),
+        "in_force": State(N_("in force"), "✓", "good"),
+        "to_come": State(N_("approved, not in force yet"), "◐", "half"),
+        "over": State(N_("ended"), "⌛", "still"),
+        "withdrawn": State(N_("withdrawn by its writer"), "–", "still"),
+        "rejected": State(N_("rejected"), "✕", "bad"),
+    },
+    "run": {
+        "running": State(N_("runs"), "◌", "half"),
+        "done": State(N_("done"), "✓", "good"),
+        "cancelled": State(N_("stopped"), "–", "still"),
+    },
     "bundle": {
         "pending": State(N_("being made"), "◌", "half"),
         "ready": State(N_("ready"), "✓", "good"),
