@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from app.retention import holds, keeping, queries
-from app.retention.rules import Because, Outcome
-from app.retention.subjects import Subject
+from app.retention.rules import Because, Outcome, Rule
+from app.retention.subjects import Kept, Subject
 
 _BATCH = 200
 
@@ -40,17 +40,36 @@ def foresee(session: Session, *, zone: ZoneInfo, by: datetime) -> Iterator[Fores
     after: UUID | None = None
     while rows := queries.unerased(session, after=after, limit=_BATCH):
         for row in rows:
-            said = keeping.standing_of(session, row, in_force, zone=zone, at=by)
-            if said.verdict.outcome is Outcome.KEEP and not said.verdict.held_past_retention:
-                continue
-            deciding = set(said.bounds.deciding)
-            yield Foreseen(
-                subject=said.subject,
-                outcome=said.verdict.outcome,
-                because=said.verdict.because,
-                rules=tuple(rule.name for rule in said.rules if rule.id in deciding),
-                ends_at=said.bounds.latest,
-                due_at=said.notice.due_at if said.notice else None,
-                held=tuple(holds.words(said.holds)),
-            )
+            found = _of(session, row, in_force, zone=zone, by=by)
+            if found is not None:
+                yield found
         after = rows[-1].id
+
+
+def page(
+    session: Session, *, zone: ZoneInfo, by: datetime, after: UUID | None, limit: int
+) -> tuple[list[Foreseen], UUID | None]:
+    """Return the same of the next `limit` things that are kept, and where to go on."""
+    in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
+    rows = queries.unerased(session, after=after, limit=limit)
+    told = [_of(session, row, in_force, zone=zone, by=by) for row in rows]
+    found = [one for one in told if one is not None]
+    return found, rows[-1].id if len(rows) == limit else None
+
+
+def _of(
+    session: Session, row: Kept, in_force: Sequence[Rule], *, zone: ZoneInfo, by: datetime
+) -> Foreseen | None:
+    said = keeping.standing_of(session, row, in_force, zone=zone, at=by)
+    if said.verdict.outcome is Outcome.KEEP and not said.verdict.held_past_retention:
+        return None
+    deciding = set(said.bounds.deciding)
+    return Foreseen(
+        subject=said.subject,
+        outcome=said.verdict.outcome,
+        because=said.verdict.because,
+        rules=tuple(rule.name for rule in said.rules if rule.id in deciding),
+        ends_at=said.bounds.latest,
+        due_at=said.notice.due_at if said.notice else None,
+        held=tuple(holds.words(said.holds)),
+    )

@@ -202,6 +202,7 @@ def show_notices(call: Request, actor: CanRead, session: SessionDep, clock: Cloc
                 is_taken=one.key in taken,
             )
             for one in shipped.templates()
+            if one.spoken is not None or one.language == words.language
         ),
         running=tuple(_run(one, words, at=at) for one in runs if one.state == RunState.RUNNING),
         runs=tuple(_run(one, words, at=at) for one in runs if one.state != RunState.RUNNING)[:10],
