@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from app.clients.models import Client
 from app.identity.actor import Actor
-from app.recordings.models import Recording
 from app.retention import erasures, keeping, queries, subjects
 from app.retention.models import ErasureState, Ground, LegalHold, RetentionRule
 from app.retention.rules import Action, Because, Kind, Outcome, Rule, Trigger
@@ -31,7 +30,20 @@ TRIGGERS: Final = {
     Trigger.REVIEWED: N_("a review that found no ground"),
 }
 ACTIONS: Final = {Action.ERASE: N_("erase"), Action.REVIEW: N_("let a person look at it")}
-KINDS: Final = {Kind.RECORDING: N_("recordings"), Kind.SCREENSHOT: N_("screenshots")}
+KINDS: Final = {
+    Kind.RECORDING: N_("recordings"),
+    Kind.SCREENSHOT: N_("screenshots"),
+    Kind.DOCUMENT: N_("papers"),
+    Kind.UPLOAD: N_("what clients sent by links"),
+    Kind.ANSWER: N_("answers by links"),
+}
+WHAT: Final = {
+    Kind.RECORDING: N_("a recording"),
+    Kind.SCREENSHOT: N_("a screenshot"),
+    Kind.DOCUMENT: N_("a paper"),
+    Kind.UPLOAD: N_("something that a client sent"),
+    Kind.ANSWER: N_("an answer by a link"),
+}
 GROUNDS: Final = {
     Ground.REQUEST: N_("the person who is heard asked for it"),
     Ground.WITHDRAWAL: N_("consent was taken back"),
@@ -85,9 +97,8 @@ class RuleRow:
 class DueRow:
     """What was announced."""
 
-    path: str
     keep: str
-    is_recording: bool
+    what: str
     made_at: datetime
     due_at: datetime
     announced_at: datetime
@@ -118,7 +129,7 @@ class ErasureRow:
 
     id: UUID
     keep: str
-    is_recording: bool
+    what: str
     state: str
     state_word: str
     ground: str
@@ -197,14 +208,12 @@ def offered_row(rule: Rule, words: Words) -> RuleRow:
     )
 
 
-def due_row(due_at: datetime, announced_at: datetime, found: subjects.Kept) -> DueRow:
+def due_row(due_at: datetime, announced_at: datetime, found: subjects.Kept, words: Words) -> DueRow:
     subject = subjects.of_kept(found)
-    is_recording = isinstance(found, Recording)
     return DueRow(
-        path=f"/recordings/{found.id}" if is_recording else "",
         keep=path_of(subject),
-        is_recording=is_recording,
-        made_at=found.started_at if isinstance(found, Recording) else found.captured_at,
+        what=words.gettext(WHAT[subject.kind]),
+        made_at=queries.made_at(found),
         due_at=due_at,
         announced_at=announced_at,
     )
@@ -252,7 +261,7 @@ def erasure_rows(session: Session, actor: Actor, words: Words) -> tuple[ErasureR
             ErasureRow(
                 id=row.id,
                 keep=path_of(subjects.of(row)),
-                is_recording=row.recording_id is not None,
+                what=words.gettext(WHAT[subjects.of(row).kind]),
                 state=state,
                 state_word=words.gettext(STATES[state]),
                 ground=words.gettext(GROUNDS[Ground(row.ground)]),

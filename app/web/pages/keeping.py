@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
@@ -18,7 +18,7 @@ from app.core.errors import Invalid, NotFound
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.recordings.models import Flag, Recording
+from app.recordings.models import Flag
 from app.retention import erasures, holds, keeping, preview, queries
 from app.retention.erasures import Asked
 from app.retention.models import Ground
@@ -81,7 +81,7 @@ class SeenRow:
 
     keep: str
     id: UUID
-    is_recording: bool
+    what: str
     outcome: str
     rules: str
     ends_at: datetime | None
@@ -108,7 +108,7 @@ class OnePage:
     title: str
     here: str
     path: str
-    is_recording: bool
+    kind: Kind
     made_at: datetime
     said: str
     until: datetime | None
@@ -171,7 +171,7 @@ def show_keeping(call: Request, actor: CanRead, session: SessionDep, clock: Cloc
         proposed=tuple(rows.rule_row(session, row, actor, words, names) for row in waiting),
         offered=tuple(rows.offered_row(rule, words) for rule in DEFAULTS if rule.name not in taken),
         due=tuple(
-            rows.due_row(notice.due_at, notice.announced_at, found)
+            rows.due_row(notice.due_at, notice.announced_at, found, words)
             for notice, found in queries.due(session, limit=rows.SHOWN)
         ),
         holds=tuple(one for one in every if one.released_at is None),
@@ -221,7 +221,7 @@ def show_preview(
             SeenRow(
                 keep=rows.path_of(one.subject),
                 id=one.subject.id,
-                is_recording=one.subject.kind is Kind.RECORDING,
+                what=words.gettext(rows.WHAT[one.subject.kind]),
                 outcome=words.gettext(rows.OUTCOMES[one.outcome]),
                 rules=", ".join(one.rules),
                 ends_at=one.ends_at,
@@ -384,7 +384,7 @@ def deny_erasure(
 @router.get("/keeping/{kept_kind}/{kept_id}")
 def show_one(
     call: Request,
-    kept_kind: Literal["recording", "screenshot"],
+    kept_kind: Kind,
     kept_id: UUID,
     actor: CanRead,
     session: SessionDep,
@@ -392,22 +392,19 @@ def show_one(
 ) -> Response:
     """Show why something is kept and until when."""
     words, at = edge.words_of(call, actor, session), clock.now()
-    subject = _subject(kept_kind, kept_id)
+    subject = Subject(kept_kind, kept_id)
     said = keeping.explain(session, subject, zone=words.zone, at=at)
     found = said.kept
     restriction = queries.open_restriction(session, subject)
     erasure = queries.open_erasure(session, subject)
     names = lookups.names(session, [restriction.set_by] if restriction else [])
     outcome = words.gettext(rows.OUTCOMES[said.verdict.outcome])
-    is_recording = isinstance(found, Recording)
     page = OnePage(
-        title=words.gettext("Keeping of one recording")
-        if is_recording
-        else words.gettext("Keeping of one screenshot"),
+        title=words.gettext("Keeping: %(what)s") % {"what": words.gettext(rows.WHAT[kept_kind])},
         here=rows.path_of(subject),
-        path=f"/recordings/{found.id}" if is_recording else "",
-        is_recording=is_recording,
-        made_at=found.started_at if isinstance(found, Recording) else found.captured_at,
+        path=f"/recordings/{found.id}" if kept_kind is Kind.RECORDING else "",
+        kind=kept_kind,
+        made_at=queries.made_at(found),
         said=f"{outcome}: {words.gettext(rows.BECAUSE[said.verdict.because])}",
         until=said.verdict.until,
         rules=tuple(rule.name for rule in said.rules),
@@ -437,7 +434,7 @@ def show_one(
 
 @router.post("/keeping/{kept_kind}/{kept_id}/restrict")
 def restrict(
-    kept_kind: Literal["recording", "screenshot"],
+    kept_kind: Kind,
     kept_id: UUID,
     form: Form,
     actor: CanRestrict,
@@ -445,14 +442,14 @@ def restrict(
     clock: ClockDep,
 ) -> Response:
     """Let something only be kept, at once."""
-    subject = _subject(kept_kind, kept_id)
+    subject = Subject(kept_kind, kept_id)
     holds.restrict(session, actor, subject, reason=_reason(form), at=clock.now())
     return edge.see(rows.path_of(subject))
 
 
 @router.post("/keeping/{kept_kind}/{kept_id}/lift")
 def lift(
-    kept_kind: Literal["recording", "screenshot"],
+    kept_kind: Kind,
     kept_id: UUID,
     form: Form,
     actor: CanRestrict,
@@ -460,7 +457,7 @@ def lift(
     clock: ClockDep,
 ) -> Response:
     """Lift a restriction that another person has set."""
-    subject = _subject(kept_kind, kept_id)
+    subject = Subject(kept_kind, kept_id)
     holds.lift(session, actor, subject, reason=_reason(form), at=clock.now())
     return edge.see(rows.path_of(subject))
 
@@ -468,7 +465,7 @@ def lift(
 @router.post("/keeping/{kept_kind}/{kept_id}/erase")
 def ask_for_erasure(  # noqa: PLR0913, PLR0917 - what the framework injects.
     call: Request,
-    kept_kind: Literal["recording", "screenshot"],
+    kept_kind: Kind,
     kept_id: UUID,
     form: Form,
     actor: CanRequest,
@@ -476,7 +473,7 @@ def ask_for_erasure(  # noqa: PLR0913, PLR0917 - what the framework injects.
     clock: ClockDep,
 ) -> Response:
     """Ask for an erasure; what a hold or a law hinders is turned down at once, with the reason."""
-    subject, words = _subject(kept_kind, kept_id), edge.words_of(call, actor, session)
+    subject, words = Subject(kept_kind, kept_id), edge.words_of(call, actor, session)
     try:
         ground = Ground(form.get("ground"))
     except ValueError as exc:
