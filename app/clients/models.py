@@ -7,7 +7,16 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Text,
+    desc,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, one_of
@@ -200,6 +209,8 @@ class Event(Base):
         CheckConstraint(one_of("kind", EventKind), name="kind"),
         CheckConstraint(one_of("origin", EventOrigin), name="origin"),
         Index("ix_events_client_time", "client_id", "occurred_at"),
+        Index("ix_events_time", desc("occurred_at"), desc("id")),
+        Index("ix_events_kind", "kind", desc("occurred_at"), desc("id")),
         Index(
             "ix_events_open",
             "client_id",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, Row, select, true
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client, Event
@@ -174,7 +174,8 @@ def find(session: Session, actor: Actor, exemplary_id: UUID, *, at: datetime) ->
     Raises:
         ExemplaryCallNotFound: there is none that `actor` may see.
     """
-    found = _read(session, actor, [ExemplaryCall.id == exemplary_id], limit=1, at=at)
+    rows = _rows(session, actor, [ExemplaryCall.id == exemplary_id], limit=1)
+    found = _decided(session, actor, rows, at=at)
     if not found or not (found[0].decision.allowed or _curates(actor)):
         raise ExemplaryCallNotFound
     return found[0]
@@ -222,9 +223,10 @@ def page(
             (ExemplaryCall.added_at < after.at)
             | ((ExemplaryCall.added_at == after.at) & (ExemplaryCall.id < after.id))
         )
-    found = _read(session, actor, conditions, limit=limit + 1, at=at)
-    last = found[limit - 1].call if len(found) > limit else None
-    shown = [one for one in found[:limit] if one.decision.allowed or _curates(actor)]
+    rows = _rows(session, actor, conditions, limit=limit + 1)
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    found = _decided(session, actor, rows[:limit], at=at)
+    shown = [one for one in found if one.decision.allowed or _curates(actor)]
     return shown, Cursor(at=last.added_at, id=last.id) if last else None
 
 
@@ -248,15 +250,10 @@ def of_recording(session: Session, recording_id: UUID) -> ExemplaryCall | None:
     )
 
 
-def _read(
-    session: Session,
-    actor: Actor,
-    conditions: Sequence[ColumnElement[bool]],
-    *,
-    limit: int,
-    at: datetime,
-) -> list[Exemplary]:
-    rows = session.execute(
+def _rows(
+    session: Session, actor: Actor, conditions: Sequence[ColumnElement[bool]], *, limit: int
+) -> Sequence[Row[ExemplaryCall, str | None, int | None, str]]:
+    return session.execute(
         select(ExemplaryCall, Recording.agent, Recording.duration_ms, User.full_name)
         .join(Recording, Recording.id == ExemplaryCall.recording_id)
         .join(User, User.id == ExemplaryCall.added_by)
@@ -269,6 +266,16 @@ def _read(
         .order_by(ExemplaryCall.added_at.desc(), ExemplaryCall.id.desc())
         .limit(limit)
     ).all()
+
+
+def _decided(
+    session: Session,
+    actor: Actor,
+    rows: Sequence[Row[ExemplaryCall, str | None, int | None, str]],
+    *,
+    at: datetime,
+) -> list[Exemplary]:
+    """Ask the rules of each; that is what a page costs, so a page is short."""
     question = question_of(session, actor)
     return [
         Exemplary(

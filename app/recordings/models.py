@@ -149,6 +149,7 @@ class Recording(Base):
         Index("ix_recordings_agent", "agent", desc("started_at"), desc("id")),
         Index("ix_recordings_number", "outside_number", desc("started_at"), desc("id")),
         Index("ix_recordings_source_call", "source_call_id"),
+        Index("ix_recordings_received", "device_id", desc("received_at")),
         Index("ix_recordings_proof", "proof", desc("started_at"), desc("id")),
     )
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.clients import queries as clients
@@ -67,6 +67,10 @@ def suggestions(
 
     Time alone says nothing; an event of a client that `actor` may not see is not told of.
     """
+    numbered = _of_number(session, recording.outside_number)
+    earlier = _tied_before(session, recording.outside_number)
+    named = _of_name(session, recording.from_party)
+    speaking = {*numbered, *earlier, *named, *({client_id} if client_id else ())}
     query = (
         select(Event, Client)
         .join(Client, Client.id == Event.client_id)
@@ -76,15 +80,13 @@ def suggestions(
             Event.id != recording.event_id,
             Event.occurred_at.between(recording.started_at - NEAR, recording.started_at + NEAR),
             clients.visible_to(actor),
+            or_(Event.client_id.in_(speaking), _worked(recording.agent)),
         )
         .order_by(Event.occurred_at.desc(), Event.id)
         .limit(_MOST)
     )
     if client_id is not None:
         query = query.where(Event.client_id == client_id)
-    numbered = _of_number(session, recording.outside_number)
-    earlier = _tied_before(session, recording.outside_number)
-    named = _of_name(session, recording.from_party)
     found = []
     for event, client in session.execute(query):
         distance = abs(event.occurred_at - recording.started_at)
@@ -102,6 +104,14 @@ def suggestions(
             found.append(Suggestion(event=event, client=client, reasons=reasons, distance=distance))
     found.sort(key=lambda one: (-one.weight, one.distance, one.event.id))
     return found[:_SHOWN]
+
+
+def _worked(agent: str | None) -> ColumnElement[bool]:
+    """Return the condition of the events that our person of the call worked on."""
+    if agent is None:
+        return false()
+    one = func.unnest(Event.agents).column_valued("one")
+    return select(one).where(func.lower(func.btrim(one)) == agent).exists()
 
 
 def _of_number(session: Session, number: str | None) -> set[UUID]:

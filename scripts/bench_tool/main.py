@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bench_tool import audit, bundle, fixity, ingest, inspect, memory, queue
+from bench_tool import audit, bundle, fixity, ingest, inspect, memory, pages, queue
 from bench_tool.figures import MIB
 from bench_tool.native import BenchmarkFailed, compile_programs
 from bench_tool.parts import Part, Section
@@ -32,6 +32,7 @@ PARTS: dict[str, Part] = {
     "audit": audit,
     "bundle": bundle,
     "fixity": fixity,
+    "pages": pages,
 }
 _ALL = "all"
 _FEWEST_ROUNDS = 5

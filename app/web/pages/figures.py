@@ -38,7 +38,7 @@ SECTION = Section(
 
 _QUARTERS: Final = 8
 _CHOICES: Final = (4, 8, 12, 20)
-_MOST: Final = 100
+_MOST: Final = 50
 _DRAWN: Final = 12
 _YEAR: Final = timedelta(days=365)
 _MINUTE: Final = 60

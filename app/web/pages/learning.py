@@ -36,7 +36,7 @@ router = edge.page_router()
 CanRead = Annotated[Actor, Depends(Requires(Permission.LEARNING_READ))]
 CanWrite = Annotated[Actor, Depends(Requires(Permission.LEARNING_WRITE))]
 
-_LISTED: Final = 20
+_LISTED: Final = 10
 _MOST_TOPICS: Final = 10
 _MOST_TOPIC: Final = 60
 _MOST_TITLE: Final = 500
