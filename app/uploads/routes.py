@@ -128,8 +128,8 @@ async def _resuming(request: Request) -> ResumingTools:
 Resuming = Annotated[ResumingTools, Depends(_resuming)]
 
 
-async def _speaks_tus(request: Request) -> None:
-    """Refuse whoever speaks another version.
+async def _speaks_tus(request: Request, _actor: CanSend) -> None:
+    """Refuse who speaks another version, after it is known who he is.
 
     Raises:
         ProtocolUnsupported: the field is missing or names another version.
