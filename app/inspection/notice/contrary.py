@@ -138,24 +138,26 @@ def _aligned(lag: Doubles, reference: Pcm, sound: Pcm, heard: Truths) -> tuple[_
     The lags of a line that delays low tones depend on what is said; with its filter known, they are
     those of the clocks alone.
     """
-    plain = _Look(reference.astype(np.float64), sound.astype(np.float64))
+    theirs = sound.astype(np.float64)
+    lost = np.concatenate([[0], np.cumsum(_lost(theirs))])
+    plain = _Look(reference.astype(np.float64), theirs, lost)
     path = _straight(_steadied(lag), heard)
-    first = _Look(plain.through_line(path, heard), plain.sound)
-    path = _straight(path + first.delays(path), heard)
-    return _Look(plain.through_line(path, heard), plain.sound), path
+    late = _Look(plain.through_line(path, heard), theirs, lost).delays(path)
+    path = _straight(path + late, heard)
+    return _Look(plain.through_line(path, heard), theirs, lost), path
 
 
 class _Look:
     """One announcement and the sound around its candidate."""
 
-    def __init__(self, reference: Doubles, sound: Doubles) -> None:
-        self._reference, self.sound = reference, sound
+    def __init__(self, reference: Doubles, sound: Doubles, lost: Lags) -> None:
+        """Take the waveforms, and how many samples were lost before each of the sound."""
+        self._reference, self._sound, self._lost = reference, sound, lost
         self._frames = max((len(reference) - ALIGN.window) // ALIGN.hop + 1, 0)
         self._starts = np.arange(self._frames) * ALIGN.hop + _FIRST
         self._spectra = _spectra(self._reference, self._starts)
         self._own = _by_band(np.square(np.abs(self._spectra)))
         self._mean = self._own.mean(axis=0)
-        self._lost = np.concatenate([[0], np.cumsum(_lost(self.sound))])
         total = self._own.sum(axis=1)
         self.is_loud = total > _LOUD * total.mean()
 
@@ -167,7 +169,7 @@ class _Look:
         among = np.flatnonzero(heard)[::_EVERY]
         starts = self._starts[among] + (_WINDOW - _LONG) // 2
         ours = _spectra(self._reference, starts, _LONG)
-        theirs = _spectra(self.sound, starts + MARGIN_SAMPLES + lag[among], _LONG)
+        theirs = _spectra(self._sound, starts + MARGIN_SAMPLES + lag[among], _LONG)
         # Each moment weighs as much, however loud what stands there.
         weights = 1 / (np.square(np.abs(theirs)).sum(axis=1, keepdims=True) + _ROUNDING)
         both = (np.conj(ours) * theirs * weights).sum(axis=0)
@@ -180,17 +182,17 @@ class _Look:
 
     def delays(self, lag: Lags) -> Doubles:
         """Return by how many samples the sound is late at each frame, beside its lag."""
-        return self._delays(_spectra(self.sound, self._starts + MARGIN_SAMPLES + lag), _FAR)
+        return self._delays(_spectra(self._sound, self._starts + MARGIN_SAMPLES + lag), _FAR)
 
     def laid_over(self, lag: Lags) -> _Laid:
         """Lay the announcement over the sound, with the lag of each frame."""
         starts = self._starts + MARGIN_SAMPLES + lag
-        theirs = _spectra(self.sound, starts)
+        theirs = _spectra(self._sound, starts)
         late = self._delays(theirs, _NEAR)
         both = np.conj(self._spectra)
         both *= theirs
         both *= np.exp(1j * np.outer(late, _TURNS).astype(np.float32))
-        ends = np.clip(np.stack([starts, starts + _WINDOW]), 0, len(self.sound))
+        ends = np.clip(np.stack([starts, starts + _WINDOW]), 0, len(self._sound))
         lost = np.diff(self._lost[ends], axis=0)[0]
         return _Laid(
             both=_by_band(both.real),
@@ -235,7 +237,7 @@ class _Look:
         level = 1 / np.sqrt(line.power * self._mean / np.diff(_EDGES_HZ) + 1)
         # Up to 2.8 kHz: above it hardly a coder keeps the waveform.
         ours = _weighed(self._reference, level * line.gain)
-        theirs = _weighed(self.sound, level)
+        theirs = _weighed(self._sound, level)
         other = lag.copy()
         for first, after in _pieces(doubtful):
             begin = 0 if first < _AGREEING else first
