@@ -242,6 +242,17 @@ def untied_count(session: Session, actor: Actor) -> int:
     ).one()
 
 
+def untied_since(session: Session, actor: Actor) -> tuple[int, datetime | None]:
+    """Return how many recordings wait for a client, and since when the oldest."""
+    row = session.execute(
+        select(func.count(), func.min(Recording.received_at))
+        .select_from(Recording)
+        .join(Event, Event.id == Recording.event_id)
+        .where(_untied(), visible_to(actor))
+    ).one()
+    return row[0], row[1]
+
+
 def untied(
     session: Session,
     actor: Actor,

@@ -13,7 +13,8 @@ from app.identity.actor import Actor
 from app.identity.guard import SessionActor
 from app.identity.permissions import Permission
 from app.recordings import finding, searches
-from app.web import edge, sought
+from app.web import edge, next_steps, sought
+from app.web.next_steps import Step
 from app.web.sections import Place, Section
 from app.web.words import N_, Words
 
@@ -39,6 +40,7 @@ class InboxPage:
     """What waits for this person, section by section, and the sections where nothing does."""
 
     title: str
+    steps: tuple[Step, ...]
     waiting: tuple[Tile, ...]
     pinned: tuple[Tile, ...]
     most: int
@@ -63,6 +65,7 @@ def show_inbox(
     ]
     page = InboxPage(
         title=words.gettext("Inbox"),
+        steps=next_steps.of(session, actor, words, at=at),
         waiting=tuple(tile for tile in tiles if tile.number),
         pinned=_pinned(session, actor, words),
         most=MOST_COUNTED,
