@@ -76,6 +76,16 @@ class UserOffice(Base):
     office_id: Mapped[UUID] = mapped_column(ForeignKey("offices.id"), primary_key=True)
 
 
+class SkippedStep(Base):
+    """A step of setting up that somebody has left out for now."""
+
+    __tablename__ = "skipped_steps"
+
+    step: Mapped[str] = mapped_column(primary_key=True)
+    skipped_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime]
+
+
 class RecoveryCode(Base):
     """A code that stands in for the telephone once, kept as a digest."""
 

@@ -103,6 +103,12 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "uncertain": State(N_("uncertain, for your lawyer"), "?", "bad"),
         "choice": State(N_("a choice of the product"), "•", "still"),
     },
+    "setup": {
+        "todo": State(N_("to do"), "○", "open"),
+        "waits": State(N_("under way"), "◌", "half"),
+        "done": State(N_("done"), "✓", "good"),
+        "skipped": State(N_("skipped"), "–", "still"),
+    },
     "notice": {
         "draft": State(N_("draft, waits for approval"), "◌", "half"),
         "in_force": State(N_("in force"), "✓", "good"),

@@ -15,6 +15,7 @@ from app.identity.permissions import Permission
 from app.recordings import finding, searches
 from app.web import edge, next_steps, sought
 from app.web.next_steps import Step
+from app.web.pages import start
 from app.web.sections import Place, Section
 from app.web.words import N_, Words
 
@@ -45,6 +46,7 @@ class InboxPage:
     pinned: tuple[Tile, ...]
     most: int
     others: tuple[Tile, ...]
+    setting_up: bool
 
 
 @router.get("/")
@@ -70,6 +72,7 @@ def show_inbox(
         pinned=_pinned(session, actor, words),
         most=MOST_COUNTED,
         others=tuple(tile for tile in tiles if not tile.number),
+        setting_up=Permission.USER_ADMIN in actor.permissions and start.is_unfinished(session),
     )
     return edge.render(call, actor, session, "inbox/inbox.html", page, words=words)
 

@@ -505,11 +505,26 @@ def disable_device(
 
 
 def _device_key(call: Request, actor: Actor, session: Session, name: str, key: str) -> Response:
+    return edge.render(
+        call, actor, session, "people/secret.html", key_page(call, actor, session, name, key)
+    )
+
+
+def key_page(
+    call: Request,
+    actor: Actor,
+    session: Session,
+    name: str,
+    key: str,
+    *,
+    back: str = "/devices",
+) -> SecretPage:
+    """Return what shows a device's key once, with a line that sends a call by hand."""
     words = edge.words_of(call, actor, session)
     base = call.app.state.settings.base_url
     told = '{"source_call_id": "try-1", "started_at": "2026-01-01T10:00:00+03:00", '
     told += '"direction": "inbound", "from": "+74950000000", "to": "101"}'
-    page = SecretPage(
+    return SecretPage(
         title=words.gettext("The key of %(name)s") % {"name": name},
         what=words.gettext(
             "It is shown this once. Put it into the softphone; the line below sends a call by hand."
@@ -519,10 +534,9 @@ def _device_key(call: Request, actor: Actor, session: Session, name: str, key: s
             f"curl -H 'Authorization: Bearer {key}' -F 'metadata={told}' -F file=@call.wav "
             f"{base}/v1/recordings"
         ),
-        back="/devices",
-        back_label=words.gettext("Devices"),
+        back=back,
+        back_label=words.gettext("Devices") if back == "/devices" else words.gettext("Setting up"),
     )
-    return _secret(call, actor, session, page)
 
 
 # --- offices --------------------------------------------------------------------------------------
@@ -610,7 +624,7 @@ def make_first_admin(
         return _first_run(
             call, token, name=form.get("name"), full_name=form.get("full_name"), wrong=wrong
         )
-    return edge.see("/login", {"onward": "/devices"})
+    return edge.see("/login", {"onward": "/start"})
 
 
 def _first_run(
