@@ -30,7 +30,7 @@ COPY --from=front /opt/audiatur/app/web/static/built app/web/static/built
 RUN pip install --no-deps --no-build-isolation --editable . \
     && pip uninstall --yes \
         aiosmtpd bagit boto3-stubs httpx hypothesis import-linter mutmut mypy playwright pytest pytest-randomly \
-        pytest-xdist ruff securesystemslib setuptools uv zipstream-ng \
+        pytest-xdist ruff securesystemslib setuptools tuspy uv zipstream-ng \
     && python -m compileall -q app storage migrations
 
 FROM python:3.12-slim-bookworm
