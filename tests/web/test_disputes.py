@@ -121,7 +121,7 @@ def test_an_exhibit_is_added_cut_and_hidden(site: Site) -> None:
     page = site.get(f"{path}?lang=en", Role.MANAGER).text
     assert "1 place hidden" in page
     assert made not in page
-    assert "?at=2000" in page
+    assert "&amp;at=2000" in page
 
 
 def test_whose_conduct_is_in_question_moves_nothing(site: Site) -> None:
