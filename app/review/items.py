@@ -20,6 +20,7 @@ from app.inspection.models import DifferenceKind
 from app.recordings.models import Party
 from app.releases import service as disclosing
 from app.releases.models import Release, ReleaseState, ReleaseWish
+from app.releases.queries import exhibits as exhibits_of
 from app.review import queries
 from app.review.models import ReviewClaim
 from app.review.queries import Call
@@ -29,6 +30,7 @@ _MAY_SETTLE = {
     Kind.OTHER_GROUND: frozenset({Role.APPROVER, Role.LEGAL}),
     Kind.LEGAL_DEMAND: frozenset({Role.LEGAL}),
 }
+_SCREENING = "S_SCREEN_REQUIRED"
 _COMPLIANCE_FINDS = frozenset({"S_SCREEN_REQUIRED", "RCPT_UNVERIFIED"})
 """What a release lacks until somebody of compliance has listened, or knows the recipient."""
 _MAY_APPROVE = frozenset({Role.APPROVER, Role.LEGAL})
@@ -71,8 +73,16 @@ class FourEyes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A screenshot that would leave, by the exhibit that shows it so, and what it lacks."""
+
+    exhibit_id: UUID
+    lacks_screening: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing that waits for a person."""
+    """One thing that waits for a person. `lacks_hearing`: a recording was not listened through."""
 
     queue: Queue
     id: UUID
@@ -89,6 +99,8 @@ class Item:
     parties: tuple[tuple[Party, str | None], ...] = ()
     recipient: tuple[UUID, str] | None = None
     lacks: frozenset[str] = frozenset()
+    lacks_hearing: bool = False
+    pictures: tuple[Picture, ...] = ()
     may: frozenset[Permission] = frozenset()
     party: str | None = None
     proposer: str | None = None
@@ -96,6 +108,25 @@ class Item:
     owner: str | None = None
     owner_id: UUID | None = None
     owned_until: datetime | None = None
+
+
+def _to_hear(said: Sequence[tuple[ReleaseWish, set[str]]]) -> tuple[bool, Heard | None]:
+    """Return whether a recording was not listened through, and the part to hear; that one first.
+
+    None: the release has screenshots alone.
+    """
+    parts = [
+        (
+            Heard(
+                recording_id=wish.recording_id, span=Span(from_ms=wish.from_ms, to_ms=wish.to_ms)
+            ),
+            _SCREENING in reasons,
+        )
+        for wish, reasons in said
+        if wish.recording_id is not None
+    ]
+    parts.sort(key=lambda one: not one[1])
+    return (parts[0][1], parts[0][0]) if parts else (False, None)
 
 
 _Row = tuple[UUID, datetime, datetime]
@@ -144,6 +175,8 @@ class _Builder:
         parties: Sequence[tuple[Party, str | None]] = (),
         recipient: tuple[UUID, str] | None = None,
         lacks: Collection[str] = (),
+        lacks_hearing: bool = False,
+        pictures: tuple[Picture, ...] = (),
         party: str | None = None,
         proposer: str | None = None,
     ) -> Item:
@@ -164,6 +197,8 @@ class _Builder:
             parties=tuple(parties),
             recipient=recipient,
             lacks=frozenset(lacks),
+            lacks_hearing=lacks_hearing,
+            pictures=pictures,
             may=self.actor.permissions,
             call=call,
             party=party,
@@ -267,7 +302,9 @@ class _Builder:
         items = []
         for row in rows:
             release, parts = found[row[0]], wishes.get(row[0], [])
-            codes, shown = self._codes(release, parts, at=at)
+            said = self._said(release, parts, at=at)
+            codes = sorted(set().union(*(reasons for _, reasons in said)))
+            unheard, shown = _to_hear(said)
             why = [Why(code=c, subject=s or None) for c, _, s in (r.partition(":") for r in codes)]
             items.append(
                 self._item(
@@ -279,37 +316,47 @@ class _Builder:
                     release=release,
                     recipient=(release.contact_id, contacts[release.contact_id]),
                     lacks=_COMPLIANCE_FINDS.intersection(codes),
+                    lacks_hearing=unheard,
+                    pictures=self._pictures(release, said),
                     proposer=askers.get(release.requested_by),
                     four_eyes=self._approval(release, codes, approvers.get(release.id, set())),
                 )
             )
         return items
 
-    def _codes(
+    def _said(
         self,
         release: Release,
         parts: Sequence[tuple[ReleaseWish, list[str]]],
         *,
         at: datetime,
-    ) -> tuple[list[str], Heard | None]:
-        """Return what is said of a release, and the part to hear; None: it has screenshots alone.
+    ) -> list[tuple[ReleaseWish, set[str]]]:
+        """Return what is said of each part: now while it waits, else what was said at last."""
+        if self.queue != Queue.RELEASES:
+            return [(wish, set(reasons)) for wish, reasons in parts]
+        asked = [wish for wish, _ in parts]
+        found = disclosing.standing(self.session, release, asked, at=at)
+        return [(wish, {reason.text for reason in d.reasons}) for wish, d in found]
 
-        While it waits, it is said now, and the part is one that nobody has screened; else it is
-        what was said at last, and the first part.
-        """
-        said = [(wish, set(reasons)) for wish, reasons in parts]
-        if self.queue == Queue.RELEASES:
-            asked = [wish for wish, _ in parts]
-            found = disclosing.standing(self.session, release, asked, at=at)
-            said = [(wish, {reason.text for reason in d.reasons}) for wish, d in found]
-        unheard = [wish for wish, reasons in said if "S_SCREEN_REQUIRED" in reasons]
-        parts_to_hear = [
-            Heard(recording_id=wish.recording_id, span=Span(from_ms=wish.from_ms, to_ms=wish.to_ms))
-            for wish in (*unheard, *(wish for wish, _ in said))
-            if wish.recording_id is not None
-        ]
-        codes = sorted(set().union(*(reasons for _, reasons in said)))
-        return codes, next(iter(parts_to_hear), None)
+    def _pictures(
+        self, release: Release, said: Sequence[tuple[ReleaseWish, set[str]]]
+    ) -> tuple[Picture, ...]:
+        """Return the screenshots by the exhibits that show them with the same areas black."""
+        if release.dispute_id is None or all(wish.screenshot_id is None for wish, _ in said):
+            return ()
+        shown = exhibits_of(self.session, release.dispute_id)
+        found = []
+        for wish, reasons in said:
+            same = [
+                one
+                for one in shown
+                if wish.screenshot_id is not None
+                and (one.screenshot_id, one.areas) == (wish.screenshot_id, wish.areas)
+            ]
+            if same:
+                lacks = _SCREENING in reasons
+                found.append(Picture(exhibit_id=same[-1].id, lacks_screening=lacks))
+        return tuple(found)
 
     def _release_step(self, release: Release, codes: Sequence[str]) -> str:
         if self.queue == Queue.RELEASES:

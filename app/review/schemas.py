@@ -170,8 +170,19 @@ class AskedRead(BaseModel):
     state: str
 
 
+class PictureRead(BaseModel):
+    """A screenshot that would leave: where it is seen as it would, and was it looked through."""
+
+    preview: str
+    is_screened: bool
+
+
 class ItemRead(BaseModel):
-    """One thing that waits for a person."""
+    """One thing that waits for a person.
+
+    `pictures` are the screenshots of a release; `links.screen` is for the first part that was not
+    looked through, a recording before a screenshot.
+    """
 
     id: UUID
     queue: Queue
@@ -194,6 +205,7 @@ class ItemRead(BaseModel):
     pack: PackAsked | None
     parties: list[PartyRead]
     lacks: list[str]
+    pictures: list[PictureRead]
 
     @classmethod
     def of(cls, item: Item, *, at: datetime, lang: str) -> ItemRead:
@@ -219,6 +231,13 @@ class ItemRead(BaseModel):
             pack=_pack(item),
             parties=[PartyRead(label=p.label, side=p.side, name=n) for p, n in item.parties],
             lacks=sorted(item.lacks),
+            pictures=[
+                PictureRead(
+                    preview=f"/v1/exhibits/{one.exhibit_id}/preview",
+                    is_screened=not one.lacks_screening,
+                )
+                for one in item.pictures
+            ],
         )
 
 
@@ -280,8 +299,8 @@ def _offers(item: Item, recording: str | None) -> dict[str, str | None]:
         "propose": (Permission.ASSERTION_PROPOSE, proposes, f"{recording}/assertions"),
         "screen": (
             Permission.SCREENING_RECORD,
-            "S_SCREEN_REQUIRED" in item.lacks,
-            f"{recording}/screenings",
+            "S_SCREEN_REQUIRED" in item.lacks and _to_screen(item) is not None,
+            _to_screen(item) or "",
         ),
         "know": (
             Permission.CONTACT_VERIFY,
@@ -294,6 +313,14 @@ def _offers(item: Item, recording: str | None) -> dict[str, str | None]:
         name: path if wanted and permission in item.may else None
         for name, (permission, wanted, path) in offers.items()
     }
+
+
+def _to_screen(item: Item) -> str | None:
+    """Return where it is written down what was heard or seen: of a recording, else of a picture."""
+    if item.lacks_hearing and item.heard is not None:
+        return f"/v1/recordings/{item.heard.recording_id}/screenings"
+    unseen = [one for one in item.pictures if one.lacks_screening]
+    return f"/v1/exhibits/{unseen[0].exhibit_id}/screenings" if unseen else None
 
 
 def _flips_of(item: Item) -> str:

@@ -206,6 +206,25 @@ const start = (desk) => {
   };
   const verdict = at("verify-text").textContent;
 
+  // Screenshots as they would leave, each with what is known of it; the first unseen is what S speaks of.
+  const pictures = (item) => {
+    const shown = item.pictures.map((one, n) => {
+      const figure = document.createElement("figure");
+      const image = document.createElement("img");
+      const words = document.createElement("figcaption");
+      image.src = one.preview;
+      image.alt = fill(say.picture_of, { n: n + 1, of: item.pictures.length });
+      words.textContent = `${image.alt}: ${one.is_screened ? `✓ ${say.picture_seen}` : `? ${say.picture_unseen}`}`;
+      figure.append(image, words);
+      return figure;
+    });
+    at("pictures").replaceChildren(...shown);
+    at("pictures").hidden = shown.length === 0;
+    if (shown.length) {
+      at("no-sound").hidden = true;
+    }
+  };
+
   const titleOf = (item) => {
     const pack = item.pack ? `${say.version} ${item.pack.jurisdiction} ${item.pack.version}` : "";
     return item.evidence?.kind_text ?? item.asked?.purpose_text ?? (pack || item.call?.event) ?? "";
@@ -238,6 +257,7 @@ const start = (desk) => {
     eyes(item);
     facts(item);
     player.show(item, items[nextOpen(place)], isPlayed);
+    pictures(item);
     forms.show(item);
     showFlips(item, () => current() === item);
     ready();

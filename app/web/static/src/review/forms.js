@@ -301,7 +301,10 @@ export const makeForms = ({ settings, say, ask, at, fill, tell, current, player,
         faults.add("result", say.wrong_choice);
       }
       const note = at("remark").value.trim();
-      return { ...current().sound.span, result, ...(note ? { note } : {}) };
+      // Of a screenshot the whole is said; of a recording, of the part that was heard.
+      const item = current();
+      const part = item.links.screen.startsWith("/v1/recordings/") ? item.sound.span : {};
+      return { ...part, result, ...(note ? { note } : {}) };
     },
     know: (faults) => ({
       identity_basis: faults.words("identity"),
