@@ -16,8 +16,9 @@ from pygal.style import Style
 sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, pygal.PluginImportFixer)]
 
 _WIDTH: Final = 960
-_HEIGHT: Final = 340
+_HEIGHT: Final = 260
 _ROW: Final = 44
+_LEAST_TOP: Final = 4
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 _STYLE: Final = Style(
     background="transparent",
@@ -34,6 +35,7 @@ _STYLE: Final = Style(
     value_label_font_size=12,
     legend_font_size=14,
 )
+_THICK: Final = "inline:{{ id }} .series .line {stroke-width: 3}"
 _DARK: Final = (
     "inline:@media (prefers-color-scheme: dark) {"
     "{{ id }} text {fill: #dfe2e7 !important}"
@@ -52,14 +54,11 @@ class Series:
     values: Sequence[float | None]
 
 
-def two_lines(labels: Sequence[str], left: Series, right: Series) -> Response:
-    """Draw two lines, each on an axis of its own that begins at nought."""
-    chart = pygal.Line(
-        range=(0, _top(left)), secondary_range=(0, _top(right)), **_settings(_HEIGHT)
-    )
+def line(labels: Sequence[str], series: Series) -> Response:
+    """Draw a line on an axis that begins at nought."""
+    chart = pygal.Line(range=(0, _top(series)), **_settings(_HEIGHT))
     chart.x_labels = list(labels)
-    chart.add(left.name, list(left.values))
-    chart.add(right.name, list(right.values), secondary=True)
+    chart.add(series.name, list(series.values))
     return _answer(chart)
 
 
@@ -79,20 +78,27 @@ def _settings(height: int) -> dict[str, Any]:
         "height": height,
         "explicit_size": True,
         "style": _STYLE,
-        "css": ["file://style.css", "file://graph.css", _DARK],
+        "css": ["file://style.css", "file://graph.css", _THICK, _DARK],
         "js": [],
         "legend_at_bottom": True,
         "show_y_guides": True,
         "truncate_label": 34,
         "dots_size": 4,
-        "stroke_style": {"width": 3},
+        "order_min": 0,
+        "max_scale": 8,
+        "value_formatter": _written,
         "no_data_text": "—",
     }
 
 
+def _written(value: float) -> str:
+    """Return a number of an axis, its thousands apart by a narrow space."""
+    return f"{value:,.0f}".replace(",", "\u202f")
+
+
 def _top(series: Series) -> float:
     """Return a little more than the greatest value, so that no line lies on the edge."""
-    return max([value for value in series.values if value is not None] + [1]) * 1.1
+    return max([value for value in series.values if value is not None] + [_LEAST_TOP]) * 1.1
 
 
 def _answer(chart: Any) -> Response:  # noqa: ANN401 - the library has no types.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -40,6 +41,19 @@ _QUARTERS: Final = 8
 _CHOICES: Final = (4, 8, 12, 20)
 _MOST: Final = 50
 _DRAWN: Final = 12
+
+
+class Of(StrEnum):
+    """What of the quarters is drawn."""
+
+    COMPLAINTS = "complaints"
+    CLIENTS = "clients"
+
+
+_DRAWN_OF: Final = {
+    Of.COMPLAINTS: N_("Complaints"),
+    Of.CLIENTS: N_("Clients under contract"),
+}
 _YEAR: Final = timedelta(days=365)
 _MINUTE: Final = 60
 ORDERS: Final = {
@@ -152,21 +166,15 @@ def draw_trend(
     session: SessionDep,
     clock: ClockDep,
     quarters: Quarters = _QUARTERS,
+    of: Of = Of.COMPLAINTS,
 ) -> Response:
-    """Draw it."""
+    """Draw complaints, or clients: two pictures, since they have two measures."""
     words = edge.words_of(call, actor, session)
     found = figures.trend(session, actor, quarters=quarters, zone=words.zone, at=clock.now())
-    return charts.two_lines(
-        [_name(one) for one in found],
-        Series(
-            name=words.gettext("Complaints"),
-            values=[float(one.complaints.value or 0) for one in found],
-        ),
-        Series(
-            name=words.gettext("Clients under contract (right)"),
-            values=[float(one.clients.value or 0) for one in found],
-        ),
-    )
+    numbers = [one.clients if of is Of.CLIENTS else one.complaints for one in found]
+    name = words.gettext(_DRAWN_OF[of])
+    values = [float(one.value or 0) for one in numbers]
+    return charts.line([_name(one) for one in found], Series(name=name, values=values))
 
 
 @router.get("/figures/clients")

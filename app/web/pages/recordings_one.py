@@ -268,7 +268,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     if Permission.RETENTION_READ in actor.permissions:
         keeps = keeping.explain(session, keeping_of.recording(recording_id), zone=words.zone, at=at)
     page = RecordingPage(
-        title=client.name if client else words.phone(found.outside_number),
+        title=client.name if client else _caller(found, words),
         id=found.id,
         started_at=found.started_at,
         flag=found.flag,
@@ -381,6 +381,13 @@ def _leg(session: Session, recording_id: UUID, legs: list[Leg]) -> HeardLeg | No
     if len(legs) > 1 and joining.newest(session, recording_id) is not None:
         return HeardLeg.BOTH
     return None
+
+
+def _caller(found: Recording, words: Words) -> str:
+    """Return who called where no client is known: his number, if there is one."""
+    if found.outside_number:
+        return words.phone(found.outside_number)
+    return words.gettext("no client known yet")
 
 
 def _name(people: dict[UUID, str], one: UUID | None) -> str:
