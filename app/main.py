@@ -228,7 +228,7 @@ def _web(settings: Settings) -> Web:
     ]
     return Web(
         words=said,
-        environments=frame.environments(said, built),
+        environments=frame.Environments(built),
         front=built,
         sections=SECTIONS,
         is_page=lambda path: any(route.path_regex.fullmatch(path) for route in shown),

@@ -13,7 +13,7 @@ from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity import login, passwords, queries, second_factor, service, sessions, tokens
 from app.identity.actor import Actor
-from app.identity.models import TokenKind, User, WebSession
+from app.identity.models import Office, TokenKind, User, WebSession
 from app.identity.permissions import Role
 from app.identity.secrets import digest
 from app.identity.sessions import Source
@@ -164,6 +164,18 @@ def make_first_admin(
 def language_of(session: Session, actor: Actor) -> str | None:
     """Return the language that a person chose for the pages; none if he never did."""
     return session.scalar(select(User.language).where(User.id == actor.id))
+
+
+def zone_of(session: Session, actor: Actor) -> str | None:
+    """Return the time zone in which all offices of a person lie; none if they differ or have none.
+
+    Who works in several zones reads moments in that of the settings, as everybody else there does.
+    """
+    if actor.kind != "user" or actor.id is None:
+        return None
+    offices = queries.offices_of(session, actor.id)
+    zones = set(session.scalars(select(Office.zone).where(Office.id.in_(offices))))
+    return zones.pop() if len(zones) == 1 else None
 
 
 def choose_language_at_login(session: Session, token: str, language: str) -> None:

@@ -10,16 +10,16 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from jinja2 import Environment
 from sqlalchemy.orm import Session
 
 from app.core import problems
@@ -75,7 +75,7 @@ class Web:
     """What the pages are given by `main`."""
 
     words: dict[str, Words]
-    environments: dict[str, Environment]
+    environments: frames.Environments
     front: Front
     sections: tuple[Section, ...]
     is_page: Callable[[str], bool]
@@ -169,12 +169,19 @@ def guarded(response: Response) -> Response:
 
 
 def words_of(call: Request, actor: Actor | None = None, session: Session | None = None) -> Words:
-    """Return the words asked for in the address, else chosen once, else those of the browser."""
+    """Return the words asked for in the address, else chosen once, else those of the browser.
+
+    Moments are told in the zone of the offices where the actor works.
+    """
     web = web_of(call)
     asked = call.query_params.get("lang")
-    if asked not in web.words and actor is not None and session is not None and actor.id:
-        asked = account.language_of(session, actor)
-    return web.words[language_of(asked, call.headers.get("accept-language"))]
+    zone = None
+    if actor is not None and session is not None and actor.id is not None:
+        zone = account.zone_of(session, actor)
+        if asked not in web.words:
+            asked = account.language_of(session, actor)
+    words = web.words[language_of(asked, call.headers.get("accept-language"))]
+    return words if zone is None else replace(words, zone=ZoneInfo(zone))
 
 
 def _frame(
@@ -237,7 +244,7 @@ def render(  # noqa: PLR0913 - who calls, who is shown what, and how it is answe
     said = words or words_of(call, actor, session)
     nonce = secrets.token_urlsafe(16) if has_nonce else ""
     around = _frame(call, said, actor=actor, session=session, nonce=nonce)
-    body = frames.render(web_of(call).environments[said.language], template, around, page)
+    body = frames.render(web_of(call).environments.of(said), template, around, page)
     headers = {"Content-Language": said.language, "Vary": "Accept-Language, Cookie"}
     if nonce:
         headers["Content-Security-Policy"] = _POLICY.format(nonce=f" 'nonce-{nonce}'")

@@ -88,41 +88,52 @@ class Counts:
         return number
 
 
-def environments(words: dict[str, Words], front: Front) -> dict[str, Environment]:
-    """Return an environment of templates for each language, its words and filters in it."""
-    made = {}
-    for language, said in words.items():
-        environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        install: Callable[..., None] = environment.install_gettext_translations  # type: ignore[attr-defined]  # the extension adds it
-        install(said.translations, newstyle=True)
-        environment.filters.update(
-            moment=said.moment,
-            moment_whole=said.moment_whole,
-            day=said.day,
-            hour=said.hour,
-            month=said.month,
-            since=said.since,
-            duration=said.duration,
-            number=said.number,
-            share=said.share,
-            money=said.money,
-            size=said.size,
-            phone=said.phone,
-            place=clock_time,
-            machine=_machine,
-        )
-        environment.globals["built"] = front.url
-        environment.globals["states"] = state_of
-        environment.globals["native"] = _NATIVE.__getitem__
-        made[language] = environment
-    return made
+class Environments:
+    """Environments of templates, one for each language and zone, its words and filters in it."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._made: dict[tuple[str, str], Environment] = {}
+
+    def of(self, words: Words) -> Environment:
+        """Return the environment that speaks with `words`; made when it is first asked for."""
+        key = (words.language, str(words.zone))
+        if key not in self._made:
+            self._made[key] = _environment(words, self._front)
+        return self._made[key]
+
+
+def _environment(said: Words, front: Front) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    install: Callable[..., None] = environment.install_gettext_translations  # type: ignore[attr-defined]  # the extension adds it
+    install(said.translations, newstyle=True)
+    environment.filters.update(
+        moment=said.moment,
+        moment_whole=said.moment_whole,
+        day=said.day,
+        hour=said.hour,
+        month=said.month,
+        since=said.since,
+        duration=said.duration,
+        number=said.number,
+        share=said.share,
+        money=said.money,
+        size=said.size,
+        phone=said.phone,
+        place=clock_time,
+        machine=_machine,
+    )
+    environment.globals["built"] = front.url
+    environment.globals["states"] = state_of
+    environment.globals["native"] = _NATIVE.__getitem__
+    return environment
 
 
 def _machine(at: datetime) -> str:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from app.identity.models import Office
 from app.identity.permissions import PERMISSIONS, Role
 from app.web import front
 from app.web.edge import form_token
@@ -78,3 +80,21 @@ def test_a_front_end_that_was_not_built_is_told_and_its_files_are_missed(tmp_pat
     assert set(missing.files) == {"icon.svg"}
     assert {"app.css", "app.js", "review.js"} <= set(there.names)
     assert all(name in there.files for name in there.names.values())
+
+
+def test_moments_are_told_in_the_zone_of_a_persons_offices(site: Site) -> None:
+    def set_zones(zone: str | None) -> None:
+        with site.house.database.transaction() as session:
+            session.execute(update(Office).values(zone=zone))
+
+    event = site.path("/events/{event_id}")
+    usual = re.findall(r"<time [^>]*>([^<]+)<", site.get(f"{event}?lang=en", Role.MANAGER).text)
+    try:
+        set_zones("Asia/Vladivostok")
+        there = re.findall(r"<time [^>]*>([^<]+)<", site.get(f"{event}?lang=en", Role.MANAGER).text)
+        assert there != usual
+        assert len(there) == len(usual) > 0
+    finally:
+        set_zones(None)
+    again = re.findall(r"<time [^>]*>([^<]+)<", site.get(f"{event}?lang=en", Role.MANAGER).text)
+    assert again == usual
