@@ -11,6 +11,7 @@ import click
 
 from app.commands.shared import settings_of
 from app.core.errors import Invalid
+from app.retention import holds
 from app.retention.preview import foresee
 from app.retention.rules import Kind
 from app.settings import Settings
@@ -100,7 +101,8 @@ def retention(days: int) -> None:
         with open_tools(found, urls) as tools, tools.database.transaction() as session:
             by = tools.clock.now() + timedelta(days=days)
             for one in foresee(session, zone=found.zone, by=by):
-                why = "; ".join(one.held) or f"{one.because}: {', '.join(one.rules) or '-'}"
+                held = "; ".join(holds.words(one.holds))
+                why = held or f"{one.because}: {', '.join(one.rules) or '-'}"
                 begins = f", begins {one.due_at.isoformat()}" if one.due_at else ""
                 kind = "" if one.subject.kind is Kind.RECORDING else f"{one.subject.kind} "
                 click.echo(f"{kind}{one.subject.id} {one.outcome} ({why}){begins}")

@@ -20,7 +20,7 @@ from app.clients.models import Contract
 from app.core.errors import Conflict
 from app.custody.models import CustodyEntry
 from app.identity.permissions import Role
-from app.retention import queries, subjects
+from app.retention import facts, queries, subjects
 from app.retention.erasures import ErasureNotFound
 from app.retention.models import Erasure, ErasureObject, Ground, RetentionNotice, RetentionRule
 from app.retention.rules import Kind
@@ -179,7 +179,7 @@ def _executed(session: Session, erasure_id: UUID) -> Erasure:
 
 def _operator(session: Session, row: Erasure) -> str | None:
     found = queries.kept(session, subjects.of(row))
-    client_id = None if found is None else queries.client_of(session, found)
+    client_id = None if found is None else facts.client_of(session, found)
     return session.scalar(
         select(Contract.our_entity)
         .where(Contract.client_id == client_id)

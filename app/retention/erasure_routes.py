@@ -44,7 +44,7 @@ def get_erasure(erasure_id: UUID, _: CanRead, session: SessionDep) -> ErasureRea
 
 @router.post(
     "/erasures/{erasure_id}/approve",
-    responses=problems(*_SETTLING, erasures.RequesterApproves, erasures.ErasureHindered),
+    responses=problems(*_SETTLING, erasures.ErasureRequesterApproves, erasures.ErasureHindered),
 )
 def approve_erasure(
     erasure_id: UUID, actor: CanApprove, session: SessionDep, clock: ClockDep, zone: ZoneDep

@@ -142,7 +142,7 @@ class ErasureOver(Conflict):
     """The erasure was denied or executed."""
 
 
-class RequesterApproves(Forbidden):
+class ErasureRequesterApproves(Forbidden):
     """Who asked for the erasure does not agree to it."""
 
 
@@ -225,7 +225,7 @@ def approve(
     Raises:
         ErasureNotFound: there is none.
         ErasureOver: it was denied or executed.
-        RequesterApproves: the actor asked for it.
+        ErasureRequesterApproves: the actor asked for it.
         ErasureHindered: something keeps it by now.
         ProofNeeded: he acts from a browser, and gave neither password nor code lately.
     """
@@ -234,7 +234,7 @@ def approve(
     row = _open(session, erasure_id)
     approver = person(actor)
     if approver == row.requested_by:
-        raise RequesterApproves
+        raise ErasureRequesterApproves
     _must_be_free(session, row, zone=zone, at=at)
     known = queries.approvals(session, erasure_id)
     if approver not in {one.approver_id for one in known}:

@@ -79,8 +79,8 @@ def _mark(
 ) -> UUID | None:
     """Mark one page of what is kept; return its last id, None after the last page."""
     rows = queries.unerased(session, after=after, limit=_BATCH)
-    for found in rows:
-        said = keeping.standing_of(session, found, in_force, zone=tools.settings.zone, at=at)
+    zone = tools.settings.zone
+    for said in keeping.standings_of(session, rows, in_force, zone=zone, at=at):
         keeping.mark(session, said, at=at)
         _freeze(session, said.subject, at=at)
     return rows[-1].id if len(rows) == _BATCH else None

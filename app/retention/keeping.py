@@ -19,7 +19,8 @@ from app.disputes.service import person
 from app.identity import service as identity
 from app.identity.actor import Actor
 from app.recordings.models import InspectionState, Recording
-from app.retention import holds, queries, rules, subjects
+from app.retention import facts, holds, queries, rules, subjects
+from app.retention.facts import Facts
 from app.retention.models import (
     Ground,
     LegalHold,
@@ -103,22 +104,41 @@ def standing_of(
     session: Session, found: Kept, in_force: Sequence[Rule], *, zone: ZoneInfo, at: datetime
 ) -> Explained:
     """Return what the rules say of something, given the versions in force."""
-    subject = subjects.of_kept(found)
-    client_id = queries.client_of(session, found)
+    return standings_of(session, [found], in_force, zone=zone, at=at)[0]
+
+
+def standings_of(
+    session: Session,
+    several: Sequence[Kept],
+    in_force: Sequence[Rule],
+    *,
+    zone: ZoneInfo,
+    at: datetime,
+) -> list[Explained]:
+    """Return what the rules say of each of several things; what they rest on is asked for once."""
+    told = facts.of(session, several, at=at)
+    return [
+        _explained(found, known, in_force, zone=zone, at=at)
+        for found, known in zip(several, told, strict=True)
+    ]
+
+
+def _explained(
+    found: Kept, known: Facts, in_force: Sequence[Rule], *, zone: ZoneInfo, at: datetime
+) -> Explained:
+    kind = subjects.of_kept(found).kind
     flag = found.flag if isinstance(found, Recording) else None
     fitting = [
-        rule for rule in in_force if rule.fits(kind=subject.kind, flag=flag, client_id=client_id)
+        rule for rule in in_force if rule.fits(kind=kind, flag=flag, client_id=known.client_id)
     ]
-    began = queries.moments(session, found)
-    bounds = rules.bounds(fitting, began, zone)
-    if queries.is_evidence(session, found, at=at):
+    bounds = rules.bounds(fitting, known.moments, zone)
+    if known.is_evidence:
         # What rests on a paper has not ended: no rule erases it alone, and two people must agree.
         bounds = replace(bounds, is_open=True)
-    holding = queries.holds_of(session, found.id)
-    asked = queries.open_erasure(session, subject)
+    asked = known.erasure
     standing = Standing(
-        ordered=any(hold.is_order for hold in holding),
-        held=bool(holding),
+        ordered=any(hold.is_order for hold in known.holds),
+        held=bool(known.holds),
         asked=asked is not None and asked.ground != Ground.RETENTION,
         bounds=bounds,
     )
@@ -126,10 +146,10 @@ def standing_of(
         kept=found,
         verdict=rules.verdict(standing, at=at),
         bounds=bounds,
-        holds=holding,
+        holds=known.holds,
         rules=fitting,
-        moments=began,
-        notice=queries.open_notice(session, subject),
+        moments=known.moments,
+        notice=known.notice,
         standing=standing,
     )
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from app.retention import holds, keeping, queries
+from app.retention import keeping, queries
+from app.retention.models import LegalHold
 from app.retention.rules import Because, Outcome, Rule
 from app.retention.subjects import Kept, Subject
 
@@ -27,7 +28,7 @@ class Foreseen:
     rules: tuple[str, ...]
     ends_at: datetime | None
     due_at: datetime | None
-    held: tuple[str, ...]
+    holds: tuple[LegalHold, ...]
 
 
 def foresee(session: Session, *, zone: ZoneInfo, by: datetime) -> Iterator[Foreseen]:
@@ -39,10 +40,7 @@ def foresee(session: Session, *, zone: ZoneInfo, by: datetime) -> Iterator[Fores
     in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
     after: UUID | None = None
     while rows := queries.unerased(session, after=after, limit=_BATCH):
-        for row in rows:
-            found = _of(session, row, in_force, zone=zone, by=by)
-            if found is not None:
-                yield found
+        yield from _of(session, rows, in_force, zone=zone, by=by)
         after = rows[-1].id
 
 
@@ -52,24 +50,28 @@ def page(
     """Return the same of the next `limit` things that are kept, and where to go on."""
     in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
     rows = queries.unerased(session, after=after, limit=limit)
-    told = [_of(session, row, in_force, zone=zone, by=by) for row in rows]
-    found = [one for one in told if one is not None]
+    found = list(_of(session, rows, in_force, zone=zone, by=by))
     return found, rows[-1].id if len(rows) == limit else None
 
 
 def _of(
-    session: Session, row: Kept, in_force: Sequence[Rule], *, zone: ZoneInfo, by: datetime
-) -> Foreseen | None:
-    said = keeping.standing_of(session, row, in_force, zone=zone, at=by)
-    if said.verdict.outcome is Outcome.KEEP and not said.verdict.held_past_retention:
-        return None
-    deciding = set(said.bounds.deciding)
-    return Foreseen(
-        subject=said.subject,
-        outcome=said.verdict.outcome,
-        because=said.verdict.because,
-        rules=tuple(rule.name for rule in said.rules if rule.id in deciding),
-        ends_at=said.bounds.latest,
-        due_at=said.notice.due_at if said.notice else None,
-        held=tuple(holds.words(said.holds)),
-    )
+    session: Session,
+    rows: Sequence[Kept],
+    in_force: Sequence[Rule],
+    *,
+    zone: ZoneInfo,
+    by: datetime,
+) -> Iterator[Foreseen]:
+    for said in keeping.standings_of(session, rows, in_force, zone=zone, at=by):
+        if said.verdict.outcome is Outcome.KEEP and not said.verdict.held_past_retention:
+            continue
+        deciding = set(said.bounds.deciding)
+        yield Foreseen(
+            subject=said.subject,
+            outcome=said.verdict.outcome,
+            because=said.verdict.because,
+            rules=tuple(rule.name for rule in said.rules if rule.id in deciding),
+            ends_at=said.bounds.latest,
+            due_at=said.notice.due_at if said.notice else None,
+            holds=tuple(said.holds),
+        )

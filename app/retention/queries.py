@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
-from app.clients.models import Contract, Event
-from app.consent.models import Assertion, ProcessingContract
-from app.consent.purposes import Status
 from app.disputes.models import (
     ClientUpload,
-    Dispute,
-    DocumentRequest,
-    Exhibit,
-    RequestedDocument,
 )
-from app.documents.models import Document, LocalAct
+from app.documents.models import Document
 from app.identity.models import User
-from app.recordings.models import InspectionState, Recording, Screenshot
-from app.releases.models import LinkAnswer, Release, ReleaseItem, ReleaseState
+from app.recordings.models import Recording, Screenshot
+from app.releases.models import LinkAnswer
 from app.retention import subjects
 from app.retention.models import (
     Erasure,
@@ -34,7 +27,6 @@ from app.retention.models import (
     LegalHoldItem,
     Restriction,
     RetentionNotice,
-    RetentionReview,
     RetentionRule,
 )
 from app.retention.rules import Action, Kind, Period, Rule, Trigger
@@ -64,21 +56,6 @@ def _all(kind: Kind) -> Select[Kept]:
     return cast("Select[Kept]", query)
 
 
-def client_of(session: Session, found: Kept) -> UUID | None:
-    """Return the client of its event, its dispute or its release."""
-    if isinstance(found, Document):
-        return found.client_id or _client_of_event(session, _call_of(session, found))
-    if isinstance(found, ClientUpload):
-        return session.scalar(
-            select(Dispute.client_id)
-            .join(DocumentRequest, DocumentRequest.dispute_id == Dispute.id)
-            .where(DocumentRequest.id == found.request_id)
-        )
-    if isinstance(found, LinkAnswer):
-        return session.scalar(select(Release.client_id).where(Release.id == found.release_id))
-    return _client_of_event(session, found)
-
-
 def made_at(found: Kept) -> datetime:
     """Return when it was made, or came."""
     if isinstance(found, Recording):
@@ -86,53 +63,6 @@ def made_at(found: Kept) -> datetime:
     if isinstance(found, Screenshot):
         return found.captured_at
     return found.uploaded_at if isinstance(found, Document) else found.at
-
-
-def _client_of_event(session: Session, found: Recording | Screenshot | None) -> UUID | None:
-    if found is None:
-        return None
-    return session.scalar(select(Event.client_id).where(Event.id == found.event_id))
-
-
-def _call_of(session: Session, paper: Document) -> Recording | None:
-    return session.get(Recording, paper.recording_id) if paper.recording_id else None
-
-
-def is_evidence(session: Session, found: Kept, *, at: datetime) -> bool:
-    """Say whether something that is still kept or in force rests on a document.
-
-    That is evidence which counts, on what was not erased; a contract that runs, with a client or
-    with who works for us; an act of the house.
-    """
-    if not isinstance(found, Document):
-        return False
-    named = str(found.id)
-    runs = [
-        or_(ended.is_(None), ended > at) for ended in (Contract.valid_to, Contract.terminated_at)
-    ]
-    works = [
-        or_(ended.is_(None), ended > at)
-        for ended in (ProcessingContract.valid_to, ProcessingContract.terminated_at)
-    ]
-    rests = (
-        select(Assertion.id)
-        .outerjoin(Recording, Recording.id == Assertion.recording_id)
-        .where(
-            or_(
-                Assertion.evidence["document_id"].astext == named,
-                Assertion.evidence["signature"]["document_id"].astext == named,
-            ),
-            Assertion.status.in_((Status.PROPOSED, Status.VERIFIED)),
-            Recording.erased_at.is_(None),
-        )
-    )
-    questions: tuple[Select[UUID], ...] = (
-        rests,
-        select(Contract.id).where(Contract.document_sha256 == found.sha256, *runs),
-        select(ProcessingContract.id).where(ProcessingContract.document_id == found.id, *works),
-        select(LocalAct.id).where(LocalAct.document_id == found.id),
-    )
-    return any(session.scalar(one.limit(1)) is not None for one in questions)
 
 
 def going_with(session: Session, erased_id: UUID) -> list[Subject]:
@@ -204,96 +134,6 @@ def as_rule(row: RetentionRule) -> Rule:
     )
 
 
-def moments(session: Session, found: Kept) -> dict[Trigger, datetime | None]:
-    """Return when each period begins; None: it has not, or nobody knows of it.
-
-    A screenshot has the clock of its event: the end of its last call, and the disputes about it. A
-    paper has that of its call; what is of no call began when it came in.
-    """
-    return {
-        Trigger.CALL_END: _call_end(session, found),
-        Trigger.CONTRACT_END: _contract_end(session, client_of(session, found)),
-        Trigger.DISPUTE_CLOSED: _dispute_closed(session, found),
-        Trigger.LAST_SHARE: _last_share(session, found),
-        Trigger.REVIEWED: _reviewed(session, found),
-    }
-
-
-def _call_end(session: Session, found: Kept) -> datetime:
-    if isinstance(found, Recording):
-        return _ended(found)
-    if isinstance(found, ClientUpload | LinkAnswer):
-        return found.at
-    if isinstance(found, Document):
-        call = _call_of(session, found)
-        return max(found.uploaded_at, _ended(call)) if call else found.uploaded_at
-    calls = session.scalars(select(Recording).where(Recording.event_id == found.event_id))
-    return max((found.captured_at, *map(_ended, calls)))
-
-
-def _ended(call: Recording) -> datetime:
-    return call.ended_at or call.started_at + timedelta(milliseconds=call.duration_ms or 0)
-
-
-def _contract_end(session: Session, client_id: UUID | None) -> datetime | None:
-    """Return the end of a client's last contract; None while one runs, and where there is none."""
-    ends = session.execute(
-        select(Contract.valid_to, Contract.terminated_at).where(Contract.client_id == client_id)
-    ).all()
-    known = [min(e for e in row if e is not None) for row in ends if any(row)]
-    return max(known) if known and len(known) == len(ends) else None
-
-
-def _dispute_closed(session: Session, found: Kept) -> datetime | None:
-    closed = session.scalars(select(Dispute.closed_at).where(_is_disputed(found))).all()
-    known = [at for at in closed if at is not None]
-    return max(known) if known and len(known) == len(closed) else None
-
-
-def _is_disputed(found: Kept) -> ColumnElement[bool]:
-    """Return the condition of the disputes that show it, asked for it, or are about its event."""
-    if isinstance(found, LinkAnswer):
-        return Dispute.id.in_(select(Release.dispute_id).where(Release.id == found.release_id))
-    if isinstance(found, ClientUpload):
-        asked = select(DocumentRequest.dispute_id).where(DocumentRequest.id == found.request_id)
-        return Dispute.id.in_(asked)
-    if isinstance(found, Document):
-        asked = (
-            select(DocumentRequest.dispute_id)
-            .join(RequestedDocument, RequestedDocument.request_id == DocumentRequest.id)
-            .where(RequestedDocument.document_id == found.id)
-        )
-        if found.recording_id is None:
-            return Dispute.id.in_(asked)
-        heard = select(Exhibit.dispute_id).where(Exhibit.recording_id == found.recording_id)
-        return or_(Dispute.id.in_(asked), Dispute.id.in_(heard))
-    shown = select(Exhibit.dispute_id).where(subjects.of_kept(found).is_named_by(Exhibit))
-    is_shown: ColumnElement[bool] = Dispute.id.in_(shown)
-    if isinstance(found, Screenshot):
-        return or_(is_shown, Dispute.event_id == found.event_id)
-    return is_shown
-
-
-def _last_share(session: Session, found: Kept) -> datetime | None:
-    ended = select(func.max(func.coalesce(Release.revoked_at, Release.expires_at))).where(
-        Release.state != ReleaseState.DENIED
-    )
-    if isinstance(found, LinkAnswer):
-        return session.scalar(ended.where(Release.id == found.release_id))
-    if not isinstance(found, Recording | Screenshot):
-        return None
-    is_of_it = subjects.of_kept(found).is_named_by(ReleaseItem)
-    shared = ended.join(ReleaseItem, ReleaseItem.release_id == Release.id).where(is_of_it)
-    return session.scalar(shared)
-
-
-def _reviewed(session: Session, found: Kept) -> datetime | None:
-    if isinstance(found, Recording) and found.inspection_state != InspectionState.DONE:
-        return None
-    is_of_it = subjects.of_kept(found).is_named_by(RetentionReview)
-    return session.scalar(select(func.max(RetentionReview.at)).where(is_of_it))
-
-
 def open_erasure(session: Session, subject: Subject) -> Erasure | None:
     """Return the erasure of something that was not denied."""
     return session.scalar(
@@ -355,15 +195,6 @@ def left_bytes(session: Session) -> Sequence[LeftBytes]:
         .where(LeftBytes.deleted_at.is_(None))
         .order_by(LeftBytes.store, LeftBytes.object_id)
     ).all()
-
-
-def open_notice(session: Session, subject: Subject) -> RetentionNotice | None:
-    """Return the announcement about something that stands."""
-    return session.scalar(
-        select(RetentionNotice).where(
-            subject.is_named_by(RetentionNotice), RetentionNotice.cancelled_at.is_(None)
-        )
-    )
 
 
 def due(session: Session, *, limit: int) -> Sequence[tuple[RetentionNotice, Kept]]:

@@ -195,7 +195,7 @@ def list_conflicts(
     """List, of the next `limit` things that are kept, those that must be longer than they may."""
     in_force = [queries.as_rule(row) for row in queries.rules_in_force(session)]
     rows = queries.unerased(session, after=after, limit=limit)
-    told = [keeping.standing_of(session, r, in_force, zone=zone, at=clock.now()) for r in rows]
+    told = keeping.standings_of(session, rows, in_force, zone=zone, at=clock.now())
     return ConflictPage(
         items=[RetentionRead.of(one) for one in told if one.verdict.contradict],
         next=rows[-1].id if len(rows) == limit else None,

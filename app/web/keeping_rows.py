@@ -251,6 +251,15 @@ def hold_row(
     )
 
 
+def held(found: Sequence[LegalHold], words: Words) -> tuple[str, ...]:
+    """Say what keeps something and since when."""
+    return tuple(
+        words.gettext("held by %(matter)s since %(day)s")
+        % {"matter": one.matter, "day": words.day(one.placed_at)}
+        for one in found
+    )
+
+
 def erasure_rows(session: Session, actor: Actor, words: Words) -> tuple[ErasureRow, ...]:
     kept = queries.erasures(session, limit=SHOWN)
     names = lookups.names(session, [row.requested_by for row in kept])

@@ -382,7 +382,7 @@ def test_who_asked_does_not_agree(keeping: Keeping) -> None:
     asked = keeping.ask(keeping.sent(), who="legal")
     refused = keeping.post("legal", f"/erasures/{asked['id']}/approve")
     assert refused.status_code == 403
-    assert refused.json()["type"].endswith("requester-approves")
+    assert refused.json()["type"].endswith("/erasure-requester-approves")
     assert keeping.get(f"/erasures/{asked['id']}").json()["state"] == "requested"
 
 

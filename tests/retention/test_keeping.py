@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from app.retention import jobs
-from app.retention.preview import foresee
+from app.retention.preview import foresee, page
 from tests.retention.conftest import Keeping
 
 HELD_ONLY = "SELECT kept_only_by_hold FROM recordings WHERE id = :id"
@@ -172,7 +173,7 @@ def test_what_would_be_erased_is_shown_beforehand_and_nothing_changes(keeping: K
         with tools.database.transaction() as session:
             found = list(foresee(session, zone=tools.settings.zone, by=by))
         return {
-            str(one.subject.id): (one.outcome, one.because, one.rules, len(one.held))
+            str(one.subject.id): (one.outcome, one.because, one.rules, len(one.holds))
             for one in found
         }
 
@@ -184,6 +185,32 @@ def test_what_would_be_erased_is_shown_beforehand_and_nothing_changes(keeping: K
     }
     assert keeping.get("/retention/due").json() == []
     assert keeping.rows("SELECT count(*) FROM recordings WHERE kept_only_by_hold") == [(0,)]
+
+
+def test_a_look_ahead_asks_as_much_for_many_as_for_one(keeping: Keeping) -> None:
+    tools = keeping.live.tools
+    keeping.rule(name="short", maximum={"days": 1})
+    asked: list[str] = []
+
+    def note(*told: object) -> None:
+        asked.append(str(told[2]))
+
+    def statements() -> int:
+        asked.clear()
+        by = tools.clock.now() + timedelta(days=60)
+        with tools.database.transaction() as session:
+            page(session, zone=tools.settings.zone, by=by, after=None, limit=200)
+        return len(asked)
+
+    event.listen(tools.database.engine, "before_cursor_execute", note)
+    try:
+        keeping.hold(keeping.sent("c1"))
+        for_one = statements()
+        for call in ("c2", "c3", "c4"):
+            keeping.hold(keeping.sent(call))
+        assert 0 < statements() == for_one
+    finally:
+        event.remove(tools.database.engine, "before_cursor_execute", note)
 
 
 def test_a_hold_takes_the_announcement_back_and_says_what_it_keeps(keeping: Keeping) -> None:

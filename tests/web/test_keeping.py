@@ -95,6 +95,9 @@ def test_a_look_ahead_names_what_a_rule_will_erase_and_what_a_hold_keeps(house: 
     assert "is erased" in rows[str(free.id)]
     assert "is kept" in rows[str(held.id)]
     assert "held by Case 1 since" in later
+    in_russian = one.get("/keeping/preview?days=30&lang=ru").text
+    assert "удерживает «Case 1» с 21" in in_russian
+    assert "held by" not in in_russian
 
 
 def test_a_hold_is_lifted_by_another_with_a_reason(house: House) -> None:

@@ -226,7 +226,7 @@ def show_preview(
                 rules=", ".join(one.rules),
                 ends_at=one.ends_at,
                 due_at=one.due_at,
-                held=one.held,
+                held=rows.held(one.holds, words),
             )
             for one in found
         ),
@@ -408,11 +408,7 @@ def show_one(
         said=f"{outcome}: {words.gettext(rows.BECAUSE[said.verdict.because])}",
         until=said.verdict.until,
         rules=tuple(rule.name for rule in said.rules),
-        held=tuple(
-            words.gettext("held by %(matter)s since %(day)s")
-            % {"matter": one.matter, "day": words.day(one.placed_at)}
-            for one in said.holds
-        ),
+        held=rows.held(said.holds, words),
         due_at=said.notice.due_at if said.notice else None,
         restricted_at=found.restricted_at,
         restricted_by=names.get(restriction.set_by, "") if restriction else "",
