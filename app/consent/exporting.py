@@ -26,9 +26,11 @@ def vcon_of(session: Session, actor: Actor, recording_id: UUID, *, at: datetime)
         RecordingNotFound: there is none that `actor` may see.
     """
     found = recordings.find(session, actor, recording_id)
-    rows = queries.about(session, recording_id, found.parties)
+    rows = queries.about(session, [recording_id], found.parties)
     legs = list(found.legs)
-    digests = {leg: sha256 for leg, sha256, _ in queries.sounds(session, recording_id)}
+    digests = {
+        leg: sha256 for leg, sha256, _ in queries.sounds(session, [recording_id])[recording_id]
+    }
     exported = vcon.Exported(
         uuid=new_id(),
         created_at=at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from app.consent.casefile import Approval, CaseFile, Question, Recipient, Screen
 from app.consent.packs import Pack, for_places
 from app.consent.purposes import Outcome, Purpose, RecipientClass, ScreeningResult
 from app.consent.review import person
-from app.consent.rules import Decision
+from app.consent.rules import Decision, Tried
 from app.consent.spans import WHOLE, Segment
 from app.core.paging import Cursor, CursorInvalid
 from app.identity.actor import Actor
@@ -137,10 +137,14 @@ class _Trial:
         self.undecided = 0
         self.flips: list[Flip] = []
 
-    def cases(self, recording_id: UUID) -> tuple[CaseFile, CaseFile] | None:
+    def gathered(self, recording_ids: Collection[UUID]) -> service.Cases:
+        """Ask once for everything that the cases of these recordings depend on."""
+        return service.Cases(self._session, recording_ids, packs=self._now)
+
+    def cases(self, known: service.Cases, recording_id: UUID) -> tuple[CaseFile, CaseFile] | None:
         """Return the case under both sets of packs; null where it cannot be judged at all."""
         try:
-            case = service.case_file(self._session, recording_id, at=self._at, packs=self._now)
+            case = known.of(recording_id)
         except (ValueError, service.CaseMissing):
             self.undecided += 1
             return None
@@ -150,17 +154,22 @@ class _Trial:
     def decide(self, case: CaseFile, question: Question) -> Decision:
         return rules.decide(case, question, at=self._at)
 
-    def fullest(self, case: CaseFile, question: Question) -> Decision:
-        """Decide on the whole, or on the longest part that could go if the whole cannot."""
-        whole = self.decide(case, question)
+    def fullest(self, case: CaseFile, question: Question) -> Tried:
+        """Try the whole, or the longest part that could go if the whole cannot."""
+        whole = rules.try_out(case, question, at=self._at)
         if whole.outcome in _POSSIBLE or not whole.allowed_segments:
             return whole
         longest = max(whole.allowed_segments, key=_length)
-        part = self.decide(case, replace(question, segment=longest))
+        part = rules.try_out(case, replace(question, segment=longest), at=self._at)
         return part if part.outcome in _POSSIBLE else whole
 
     def note(
-        self, before: Decision, after: Decision, *, release_id: UUID | None, anew: Outcome | None
+        self,
+        before: Decision | Tried,
+        after: Decision | Tried,
+        *,
+        release_id: UUID | None,
+        anew: Outcome | None,
     ) -> None:
         self.decisions += 1
         if before.outcome == after.outcome:
@@ -177,9 +186,9 @@ class _Trial:
             )
         )
 
-    def live(self, row: Row[Any]) -> None:
+    def live(self, row: Row[Any], known: service.Cases) -> None:
         """Ask again about a part that has left and is still open."""
-        found = self.cases(row.recording_id)
+        found = self.cases(known, row.recording_id)
         if found is None:
             return
         now, then = found
@@ -204,9 +213,9 @@ class _Trial:
             anew=self.decide(then, again).outcome,
         )
 
-    def recent(self, recording_id: UUID, asking: UUID) -> None:
+    def recent(self, recording_id: UUID, known: service.Cases, asking: UUID) -> None:
         """Ask the standard questions about a recording."""
-        found = self.cases(recording_id)
+        found = self.cases(known, recording_id)
         if found is None:
             return
         now, then = (as_if_screened(case, at=self._at) for case in found)
@@ -218,7 +227,7 @@ class _Trial:
             question = Question(purpose=purpose, recipient=recipient, requested_by=asking)
             before = self.fullest(now, question)
             if before.outcome in _POSSIBLE:
-                after = self.decide(then, before.question)
+                after = rules.try_out(then, before.question, at=self._at)
             else:
                 after = self.fullest(then, question)
             self.note(before, after, release_id=None, anew=None)
@@ -290,15 +299,17 @@ def flipping(  # noqa: PLR0913 - the three bounds are named.
     rows: Sequence[Row[Any]] = ()
     if not start.is_recent:
         rows = queries.live_disclosures(session, start.live, limit)
+        known = trial.gathered([row.recording_id for row in rows])
         for row in rows:
-            trial.live(row)
+            trial.live(row, known)
         if len(rows) == limit:
             following = Place(live=rows[-1].item_id)
             return _page(trial, live=len(rows), recent=0, following=following)
     left = limit - len(rows)
     found = queries.recent(session, actor, after=start.recent, limit=left, last=last)
+    known = trial.gathered([cursor.id for cursor in found])
     for cursor in found:
-        trial.recent(cursor.id, person(actor))
+        trial.recent(cursor.id, known, person(actor))
     more = Place(is_recent=True, recent=found[-1]) if len(found) == left else None
     return _page(trial, live=len(rows), recent=len(found), following=more)
 

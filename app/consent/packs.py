@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -447,7 +447,7 @@ def _strongest(values: Iterable[Strength]) -> Strength:
     return max(values, key=lambda strength: strength.rank)
 
 
-def _common_proof(all_of: list[Demands]) -> tuple[tuple[Purpose, frozenset[ProofClass]], ...]:
+def _common_proof(all_of: Sequence[Demands]) -> tuple[tuple[Purpose, frozenset[ProofClass]], ...]:
     """Return for each purpose that one of them names the classes that suffice for all."""
     named = {purpose for d in all_of for purpose, _ in d.proof}
     return tuple(
@@ -461,7 +461,11 @@ def strictest(several: Iterable[Demands]) -> Demands:
 
     Of two clocks of the same length the one in calendar days is the shorter.
     """
-    all_of = list(several)
+    return _strictest(tuple(several))
+
+
+@lru_cache(maxsize=256)  # Every gate asks for it, and nearly always of the same few packs.
+def _strictest(all_of: tuple[Demands, ...]) -> Demands:
     days = _least(d.subject_access_days for d in all_of)
     # Storage in one region satisfies all only if all name it; naming none means no demand.
     regions = [d.storage_regions for d in all_of if d.storage_regions]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +31,11 @@ from app.identity.models import User
 from app.recordings.models import Leg, Party, Recording, SealedRow
 from app.recordings.queries import visible_to
 
+_STAMPS = text(
+    "SELECT a.id, consent_stamp(a.id, CAST(:c AS uuid)) AS stamp"
+    " FROM unnest(CAST(:asked AS uuid[])) AS a (id)"
+)
+
 
 def stamp(session: Session, recording_id: UUID, contact_id: UUID | None) -> str:
     """Return the stamp of the present state; empty, which no state has, if there is none."""
@@ -46,69 +53,109 @@ def screenshot_stamp(session: Session, screenshot_id: UUID, contact_id: UUID | N
     return str(found or "")
 
 
-def sounds(session: Session, recording_id: UUID) -> Sequence[Row[str, bytes, datetime]]:
-    """Return the legs of a recording: kind, SHA-256 of the bytes, and when they came."""
-    return session.execute(
-        select(Leg.leg, SealedRow.sha256, Leg.received_at)
+def stamps(
+    session: Session, recording_ids: Collection[UUID], contact_id: UUID | None
+) -> dict[UUID, str]:
+    """Return the stamps of the present states of recordings that are there."""
+    rows = session.execute(_STAMPS, {"asked": list(recording_ids), "c": contact_id})
+    return {row.id: str(row.stamp) for row in rows if row.stamp}
+
+
+def sounds(
+    session: Session, recording_ids: Collection[UUID]
+) -> dict[UUID, list[tuple[str, bytes, datetime]]]:
+    """Return the legs of recordings: kind, SHA-256 of the bytes, and when they came."""
+    rows = session.execute(
+        select(Leg.recording_id, Leg.leg, SealedRow.sha256, Leg.received_at)
         .join(SealedRow, SealedRow.object_id == Leg.object_id)
-        .where(Leg.recording_id == recording_id)
+        .where(Leg.recording_id.in_(recording_ids))
         .order_by(Leg.leg)
-    ).all()
+    )
+    found: defaultdict[UUID, list[tuple[str, bytes, datetime]]] = defaultdict(list)
+    for recording_id, leg, sha256, received_at in rows:
+        found[recording_id].append((leg, sha256, received_at))
+    return found
 
 
 def recording(session: Session, recording_id: UUID) -> tuple[Recording, UUID | None] | None:
     """Return a recording as it is now and the client of its event."""
-    row = session.execute(
+    return recordings(session, [recording_id]).get(recording_id)
+
+
+def recordings(
+    session: Session, recording_ids: Collection[UUID]
+) -> dict[UUID, tuple[Recording, UUID | None]]:
+    """Return recordings as they are now and the clients of their events."""
+    rows = session.execute(
         select(Recording, Event.client_id)
         .join(Event, Event.id == Recording.event_id)
-        .where(Recording.id == recording_id)
+        .where(Recording.id.in_(recording_ids))
         .execution_options(populate_existing=True)
-    ).first()
-    return (row[0], row[1]) if row else None
+    )
+    return {found.id: (found, client_id) for found, client_id in rows}
 
 
 def parties(
-    session: Session, recording_id: UUID
-) -> Sequence[tuple[Party, str | None, UUID | None]]:
+    session: Session, recording_ids: Collection[UUID]
+) -> dict[UUID, list[tuple[Party, str | None, UUID | None]]]:
     """Return who is heard, with the place on the client's card and the own person's account."""
     rows = session.execute(
         select(Party, Client.jurisdiction, User.id)
         .outerjoin(Client, Client.id == Party.client_id)
         .outerjoin(User, User.agent_ref == Party.agent)
-        .where(Party.recording_id == recording_id)
+        .where(Party.recording_id.in_(recording_ids))
         .order_by(Party.label)
         .execution_options(populate_existing=True)
     )
-    return [(party, place, user) for party, place, user in rows]
+    found: defaultdict[UUID, list[tuple[Party, str | None, UUID | None]]] = defaultdict(list)
+    for party, place, user in rows:
+        found[party.recording_id].append((party, place, user))
+    return found
 
 
-def addresses(session: Session, clients: set[UUID], called_at: datetime) -> dict[UUID | None, str]:
-    """Return the places in the contracts of these clients that ran at the call, where they agree.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The place that a contract names, and while which it ran."""
 
-    Two that name different places tell nothing.
-    """
+    client_id: UUID
+    place: str
+    valid_from: datetime
+    valid_to: datetime | None
+    terminated_at: datetime | None
+
+    def ran(self, at: datetime) -> bool:
+        ends = (self.valid_to, self.terminated_at)
+        return self.valid_from <= at and all(end is None or end > at for end in ends)
+
+
+def addresses(session: Session, clients: Collection[UUID]) -> list[Address]:
+    """Return the places in the contracts of these clients."""
     rows = session.execute(
-        select(Contract.client_id, func.min(Contract.jurisdiction))
-        .where(
-            Contract.client_id.in_(clients),
-            Contract.jurisdiction.is_not(None),
-            Contract.valid_from <= called_at,
-            or_(Contract.valid_to.is_(None), Contract.valid_to > called_at),
-            or_(Contract.terminated_at.is_(None), Contract.terminated_at > called_at),
-        )
-        .group_by(Contract.client_id)
-        .having(func.count(Contract.jurisdiction.distinct()) == 1)
+        select(
+            Contract.client_id,
+            Contract.jurisdiction,
+            Contract.valid_from,
+            Contract.valid_to,
+            Contract.terminated_at,
+        ).where(Contract.client_id.in_(clients), Contract.jurisdiction.is_not(None))
     )
-    return {client: place for client, place in rows if place is not None}
+    return [
+        Address(client_id, place, since, until, ended)
+        for client_id, place, since, until, ended in rows
+        if place is not None
+    ]
 
 
-def about(session: Session, recording_id: UUID, heard: Sequence[Party]) -> Sequence[Assertion]:
-    """Return every assertion on the recording or on anybody heard in it."""
+def about(
+    session: Session, recording_ids: Collection[UUID], heard: Iterable[Party]
+) -> Sequence[Assertion]:
+    """Return every assertion on the recordings or on anybody of those heard."""
+    heard = list(heard)
     return session.scalars(
         select(Assertion)
         .where(
             or_(
-                Assertion.recording_id == recording_id,
+                Assertion.recording_id.in_(recording_ids),
                 Assertion.client_id.in_({p.client_id for p in heard if p.client_id}),
                 Assertion.contact_id.in_({p.contact_id for p in heard if p.contact_id}),
                 Assertion.agent.in_({p.agent for p in heard if p.agent}),
@@ -154,10 +201,15 @@ def processors(session: Session) -> Sequence[ProcessingContract]:
     ).all()
 
 
-def screenings(session: Session, recording_id: UUID) -> Sequence[Screening]:
-    return session.scalars(
-        select(Screening).where(Screening.recording_id == recording_id).order_by(Screening.at)
-    ).all()
+def screenings(
+    session: Session, recording_ids: Collection[UUID]
+) -> dict[UUID | None, list[Screening]]:
+    found: defaultdict[UUID | None, list[Screening]] = defaultdict(list)
+    for row in session.scalars(
+        select(Screening).where(Screening.recording_id.in_(recording_ids)).order_by(Screening.at)
+    ):
+        found[row.recording_id].append(row)
+    return found
 
 
 def screenshot_screenings(session: Session, screenshot_id: UUID) -> Sequence[Screening]:

@@ -297,7 +297,7 @@ def propose_assertion(
 
 def _must_be_about(session: Session, actor: Actor, recording_id: UUID, assertion_id: UUID) -> None:
     parties = recordings.find(session, actor, recording_id).parties
-    known = {row.id for row in queries.about(session, recording_id, parties)}
+    known = {row.id for row in queries.about(session, [recording_id], parties)}
     if assertion_id not in known:
         raise SupersededUnknown
 
@@ -309,7 +309,7 @@ def _must_be_about(session: Session, actor: Actor, recording_id: UUID, assertion
 def list_assertions(recording_id: UUID, actor: CanAsk, session: SessionDep) -> AssertionList:
     """List all evidence on a recording and on those heard in it."""
     found = recordings.find(session, actor, recording_id)
-    rows = queries.about(session, recording_id, found.parties)
+    rows = queries.about(session, [recording_id], found.parties)
     return AssertionList(items=[_assertion(row) for row in rows])
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
@@ -146,12 +148,39 @@ def answered(
     session: Session, object_id: UUID, question: Question, ask: Callable[[], Decision]
 ) -> Decision:
     """Return what `ask` decides; whatever breaks in it is a denial, `E_INTERNAL`."""
-    try:
+
+    def within() -> Decision:
         with session.begin_nested():
             return ask()
+
+    return _or_denied(object_id, question, within)
+
+
+def _or_denied(object_id: UUID, question: Question, ask: Callable[[], Decision]) -> Decision:
+    try:
+        return ask()
     except Exception as exc:  # noqa: BLE001 - fail closed: no case, no pack or no answer means no.
         _log.error("consent.undecided", object_id=str(object_id), error=type(exc).__name__)
         return fail_closed(object_id, question)
+
+
+def decide_each(
+    session: Session, recording_ids: Sequence[UUID], question: Question, *, at: datetime
+) -> dict[UUID, Decision]:
+    """Return what `decide` says of each of several recordings, in as many statements as for one."""
+    try:
+        with session.begin_nested():
+            stamps = queries.stamps(session, recording_ids, question.recipient.contact_id)
+            cases = Cases(session, recording_ids)
+    except Exception as exc:  # noqa: BLE001 - fail closed, as in `answered`.
+        _log.error("consent.undecided", objects=len(recording_ids), error=type(exc).__name__)
+        return {one: fail_closed(one, question) for one in recording_ids}
+
+    def ask(recording_id: UUID) -> Decision:
+        decision = rules.decide(cases.of(recording_id), question, at=at)
+        return replace(decision, stamp=stamps.get(recording_id, ""))
+
+    return {one: _or_denied(one, question, partial(ask, one)) for one in recording_ids}
 
 
 def case_file(
@@ -161,62 +190,131 @@ def case_file(
     at: datetime,  # noqa: ARG001 - what was known then is asked for by the rules.
     packs: Mapping[str, Pack] | None = None,
 ) -> CaseFile:
-    """Return everything that a decision on the recording depends on.
-
-    Of the packs in force, or of `packs` in their stead, those of the office and of the places of
-    the outside parties, and DEFAULT.
+    """Return everything that a decision on the recording depends on; see `Cases`.
 
     Raises:
         CaseMissing: there is no such recording.
         ValueError: something recorded is not of its list, as with a pack that was altered.
     """
-    session.flush()
-    found = queries.recording(session, recording_id)
-    if found is None:
-        raise CaseMissing
-    recording, client_id = found
-    establishment = str(session.info.get("jurisdiction", "RU"))
-    rows = queries.parties(session, recording_id)
-    heard = [party for party, _, _ in rows]
-    clients = {party.client_id for party in heard if party.client_id is not None}
-    addresses = queries.addresses(session, clients, recording.started_at)
-    parties = tuple(
-        _heard(p, card, addresses.get(p.client_id), user, establishment) for p, card, user in rows
-    )
-    packs = in_force(session) if packs is None else packs
-    return CaseFile(
-        recording_id=recording_id,
-        started_at=recording.started_at,
-        establishment=establishment,
-        packs=for_places(packs, places_of(establishment, parties)),
-        parties=parties,
-        assertions=assertions_about(session, recording_id, heard, at=recording.started_at),
-        screenings=tuple(_screened(s) for s in queries.screenings(session, recording_id)),
-        sounds=tuple(
-            Sound(leg=leg, sha256=sha256.hex(), received_at=received_at)
-            for leg, sha256, received_at in queries.sounds(session, recording_id)
-        ),
-        processors=tuple(_processor(row) for row in queries.processors(session)),
-        client_id=client_id,
-        duration_ms=recording.duration_ms,
-        erased=recording.erased_at is not None,
-        integrity_failed=recording.integrity_failed_at is not None,
-        restricted=recording.restricted_at is not None,
-        held_only=recording.kept_only_by_hold,
-    )
+    return Cases(session, [recording_id], packs=packs).of(recording_id)
+
+
+class Cases:
+    """Everything that decisions on some recordings depend on, each question asked once for all.
+
+    Of the packs in force, or of `packs` in their stead, those of the office and of the places of
+    the outside parties, and DEFAULT.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        recording_ids: Collection[UUID],
+        *,
+        packs: Mapping[str, Pack] | None = None,
+    ) -> None:
+        session.flush()
+        self._establishment = str(session.info.get("jurisdiction", "RU"))
+        self._recordings = queries.recordings(session, recording_ids)
+        self._parties = queries.parties(session, recording_ids)
+        heard = [party for rows in self._parties.values() for party, _, _ in rows]
+        self._known = _Known(session, recording_ids, heard)
+        self._screenings = queries.screenings(session, recording_ids)
+        self._sounds = queries.sounds(session, recording_ids)
+        self._processors = tuple(_processor(row) for row in queries.processors(session))
+        self._packs = in_force(session) if packs is None else packs
+
+    def of(self, recording_id: UUID) -> CaseFile:
+        """Return the case of one of them.
+
+        Raises:
+            CaseMissing: there is no such recording.
+            ValueError: something recorded is not of its list.
+        """
+        if recording_id not in self._recordings:
+            raise CaseMissing
+        recording, client_id = self._recordings[recording_id]
+        rows = self._parties.get(recording_id, [])
+        heard = [party for party, _, _ in rows]
+        addresses = self._known.addresses(heard, at=recording.started_at)
+        office = self._establishment
+        parties = tuple(
+            _heard(p, card, addresses.get(p.client_id), u, office) for p, card, u in rows
+        )
+        return CaseFile(
+            recording_id=recording_id,
+            started_at=recording.started_at,
+            establishment=office,
+            packs=for_places(self._packs, places_of(office, parties)),
+            parties=parties,
+            assertions=self._known.about(recording_id, heard, at=recording.started_at),
+            screenings=tuple(_screened(s) for s in self._screenings.get(recording_id, [])),
+            sounds=tuple(
+                Sound(leg=leg, sha256=sha256.hex(), received_at=received_at)
+                for leg, sha256, received_at in self._sounds.get(recording_id, [])
+            ),
+            processors=self._processors,
+            client_id=client_id,
+            duration_ms=recording.duration_ms,
+            erased=recording.erased_at is not None,
+            integrity_failed=recording.integrity_failed_at is not None,
+            restricted=recording.restricted_at is not None,
+            held_only=recording.kept_only_by_hold,
+        )
+
+
+def _clients(heard: Iterable[Party]) -> set[UUID]:
+    return {party.client_id for party in heard if party.client_id is not None}
+
+
+class _Known:
+    """What contracts and evidence say of some recordings or screenshots, and of who is in them."""
+
+    def __init__(self, session: Session, ids: Collection[UUID], heard: Sequence[Party]) -> None:
+        clients = _clients(heard)
+        self._addresses = queries.addresses(session, clients)
+        self._clauses = list(queries.clauses(session, clients).items())
+        self._assertions = queries.about(session, ids, heard)
+
+    def addresses(self, heard: Iterable[Party], *, at: datetime) -> dict[UUID | None, str]:
+        """Return the places in the contracts that ran at the call, by client, where they agree.
+
+        Two that name different places tell nothing.
+        """
+        clients = _clients(heard)
+        named: defaultdict[UUID, set[str]] = defaultdict(set)
+        for one in self._addresses:
+            if one.client_id in clients and one.ran(at):
+                named[one.client_id].add(one.place)
+        return {client: next(iter(said)) for client, said in named.items() if len(said) == 1}
+
+    def about(
+        self, object_id: UUID, heard: Sequence[Party], *, at: datetime
+    ) -> tuple[Asserted, ...]:
+        """Return what is asserted of one of them, or of anybody in it, `at` its time."""
+        clients = _clients(heard)
+        contacts = {party.contact_id for party in heard if party.contact_id is not None}
+        agents = {party.agent for party in heard if party.agent}
+        clauses = {
+            key: _clause(contract, clause)
+            for key, (contract, clause) in self._clauses
+            if contract.client_id in clients
+        }
+        return tuple(
+            _asserted(one, clauses, at)
+            for one in self._assertions
+            if one.recording_id == object_id
+            or one.client_id in clients
+            or one.contact_id in contacts
+            or one.agent in agents
+        )
 
 
 def assertions_about(
     session: Session, object_id: UUID, heard: Sequence[Party], *, at: datetime
 ) -> tuple[Asserted, ...]:
     """Return what is asserted of a recording or screenshot, or of anybody in it, `at` its time."""
-    clients = {party.client_id for party in heard if party.client_id is not None}
-    clauses = {
-        key: _clause(contract, clause)
-        for key, (contract, clause) in queries.clauses(session, clients).items()
-    }
-    found = queries.about(session, object_id, heard)
-    return tuple(_asserted(one, clauses, at) for one in found)
+    return _Known(session, [object_id], heard).about(object_id, heard, at=at)
 
 
 def _processor(row: ProcessingContract) -> ProcessorContract:

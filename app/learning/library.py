@@ -275,15 +275,16 @@ def _decided(
     *,
     at: datetime,
 ) -> list[Exemplary]:
-    """Ask the rules of each; that is what a page costs, so a page is short."""
     question = question_of(session, actor)
+    ids = [row.recording_id for row, *_ in rows]
+    decisions = consent.decide_each(session, ids, question, at=at)
     return [
         Exemplary(
             call=row,
             agent=agent,
             duration_ms=lasts,
             added_by=name,
-            decision=consent.decide(session, row.recording_id, question, at=at),
+            decision=decisions[row.recording_id],
         )
         for row, agent, lasts, name in rows
     ]

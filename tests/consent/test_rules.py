@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.consent import remedies
+from app.consent import remedies, rules
 from app.consent.casefile import Asserted, Heard, Screened, inputs_digest
 from app.consent.purposes import (
     ClauseScope,
@@ -450,3 +450,21 @@ def test_remedies_are_codes_of_the_list() -> None:
     said = ALLOWED.approved_by().about(screenings=()).decide().remedies
     assert said == ("ASK_APPROVAL", "SCREEN_SEGMENT")
     assert set(said) <= remedies.CODES
+
+
+def test_trying_out_says_what_a_decision_without_approvals_would() -> None:
+    met: Counter[str] = Counter()
+
+    @SOME
+    @given(world=worlds())
+    def check(world: World) -> None:
+        question = replace(world.question, approvals=())
+        said = rules.decide(world.case, question, at=NOW)
+        tried = rules.try_out(world.case, world.question, at=NOW)
+        assert tried.question == question
+        assert (tried.outcome, tried.reasons) == (said.outcome, said.reasons)
+        assert tried.allowed_segments == said.allowed_segments
+        met.update([said.outcome.value, "parts" if said.allowed_segments else "none"])
+
+    check()
+    assert min(met["DENY"], met["NEEDS_APPROVAL"], met["parts"], met["none"]) > 0

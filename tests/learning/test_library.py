@@ -5,9 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 import httpx
-from sqlalchemy import text
+from sqlalchemy import event, text
 
+from app.consent import service as consent
 from app.core.ids import new_id
+from app.learning import library
 from tests.factories import set_erased
 from tests.learning.conftest import told
 from tests.review.house import House
@@ -157,3 +159,40 @@ def test_who_learns_of_another_office_is_told_nothing(house: House) -> None:
         assert _hear(house, made, name).status_code == 404
     assert house.call("manager", "POST", f"{LIBRARY}/{made}/remove").status_code == 404
     assert _add(house, recording).status_code == 404
+
+
+def test_several_calls_are_decided_on_as_each_alone_and_what_is_not_there_is_denied(
+    house: House,
+) -> None:
+    missing = new_id()
+    ids = [told(house), told(house, purposes=()), told(house), missing]
+    at = house.clock.now()
+    with house.database.transaction() as session:
+        question = library.question_of(session, house.people["manager"])
+        alone = {one: consent.decide(session, one, question, at=at) for one in ids}
+        together = consent.decide_each(session, ids, question, at=at)
+    assert together == alone
+    assert [together[one].allowed for one in ids] == [True, False, True, False]
+    assert [reason.text for reason in together[missing].reasons] == ["E_INTERNAL"]
+    assert all(together[one].stamp for one in ids[:3])
+
+
+def test_several_calls_cost_as_many_statements_as_one(house: House) -> None:
+    ids = [told(house) for _ in range(3)]
+    asked: list[object] = []
+
+    def note(*seen: object) -> None:
+        asked.append(seen[2])
+
+    def statements(several: list[UUID]) -> int:
+        with house.database.transaction() as session:
+            question = library.question_of(session, house.people["manager"])
+            asked.clear()
+            consent.decide_each(session, several, question, at=house.clock.now())
+            return len(asked)
+
+    event.listen(house.database.engine, "before_cursor_execute", note)
+    try:
+        assert 0 < statements(ids[:1]) == statements(ids)
+    finally:
+        event.remove(house.database.engine, "before_cursor_execute", note)
