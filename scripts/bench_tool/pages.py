@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -156,4 +157,4 @@ def _took(
 
 
 def _share(took: list[float], share: float) -> float:
-    return sorted(took)[min(len(took) - 1, int(len(took) * share))]
+    return sorted(took)[max(0, math.ceil(len(took) * share) - 1)]

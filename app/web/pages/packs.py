@@ -46,7 +46,7 @@ def _which(
 
 Which = Annotated[tuple[str, int], Depends(_which)]
 _WAITING: Final = frozenset({PackState.PROPOSED, PackState.APPROVED})
-_TRIED, _LAST = 50, 1000
+_TRIED, _LAST = 25, 1000
 _MOST_REASON: Final = 2000
 
 
