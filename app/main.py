@@ -58,6 +58,7 @@ from app.recordings.stages import Stages
 from app.releases.bundle_door import BundleDoor
 from app.releases.bundle_routes import router as bundles
 from app.releases.copies import Copier
+from app.releases.part_routes import router as parts
 from app.releases.preview_routes import router as previews
 from app.releases.routes import router as releases
 from app.retention.act_routes import router as erasure_acts
@@ -110,6 +111,7 @@ ROUTERS = (
     disputes,
     dispute_work,
     dispute_reports,
+    parts,
     previews,
     releases,
     bundles,

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from typing import Annotated, cast
 from uuid import UUID
 
-import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
@@ -22,9 +17,7 @@ from app.core.clock import Clock
 from app.core.db import Database
 from app.core.deps import ClockDep, DatabaseDep
 from app.core.problems import problems
-from app.core.ranges import ByteRange, RangeUnsatisfiable
-from app.core.ranges import parse as parse_range
-from app.core.sound import BreakableResponse
+from app.core.ranges import ByteRange
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.disputes import service as disputes
@@ -35,12 +28,13 @@ from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.playback import asking, door
-from app.playback.door import PIECE_BYTES, CutOff
 from app.recordings import queries as received
 from app.recordings import service as recordings
 from app.recordings.models import Screenshot
 from app.recordings.service import RecordingNotFound
+from app.releases import giving
 from app.releases.copies import Copier
+from app.releases.giving import Allowed
 from app.releases.making import Made, Maker
 from app.releases.refusals import (
     ConsentChanged,
@@ -58,8 +52,6 @@ CanPreview = Annotated[Actor, Depends(Requires(Permission.EXHIBIT_PREVIEW))]
 AskedPurpose = Annotated[
     Purpose | None, Query(description="What it is heard for; by role if not said.")
 ]
-
-_log = structlog.get_logger()
 
 
 def _maker(request: Request) -> Maker:
@@ -127,38 +119,13 @@ def get_preview(  # noqa: PLR0913, PLR0917 - the framework injects them.
     if exhibit.kind == ExhibitKind.SCREENSHOT:
         return _picture(asked, maker)
     permit, stamp = _may_hear(asked)
-    header = request.headers.get("range")
-    with ExitStack() as unless_given:
-        made = unless_given.enter_context(
-            maker.clip(permit.recording_id, permit.segment, read_all(exhibit.redactions))
-        )
-        try:
-            wanted = parse_range(header, made.size_bytes)
-        except RangeUnsatisfiable:
-            missing = {"Content-Range": f"bytes */{made.size_bytes}"}
-            return Response(status_code=416, headers=missing)
-        part = wanted or ByteRange(start=0, end=made.size_bytes)
-        with database.transaction() as session:
-            if door.stamp_of(session, permit) != stamp:
-                raise ConsentChanged
-            _tell(session, asked, made, purpose=permit.purpose, part=part)
-        pieces = _pieces(unless_given.pop_all(), database, permit, made, part=part, stamp=stamp)
-    try:
-        first = next(pieces, b"")
-    except CutOff as exc:
-        raise ConsentChanged from exc
-    headers = _headers(exhibit, made) | {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(part.length),
-    }
-    if wanted is not None:
-        headers["Content-Range"] = wanted.content_range(made.size_bytes)
-    return BreakableResponse(
-        _until_cut(chain([first], pieces)),
-        status_code=200 if wanted is None else 206,
-        headers=headers,
-        media_type=made.media_type,
-    )
+
+    def tell(session: Session, made: Made, part: ByteRange) -> None:
+        _tell(session, asked, made, purpose=permit.purpose, part=part)
+
+    making = maker.clip(permit.recording_id, permit.segment, read_all(exhibit.redactions))
+    allowed = Allowed(permit=permit, stamp=stamp, tell=tell)
+    return giving.sound(request, database, making, allowed, name=str(exhibit.id))
 
 
 def _may_hear(asked: _Asked) -> tuple[Permit, str]:
@@ -211,7 +178,11 @@ def _picture(asked: _Asked, maker: Maker) -> Response:
             )
             _tell(session, asked, made, purpose=purpose, part=whole)
         body = b"".join(made.pieces())
-    return Response(body, headers=_headers(asked.exhibit, made), media_type=made.media_type)
+    return Response(
+        body,
+        headers=giving.headers_of(made, name=str(asked.exhibit.id)),
+        media_type=made.media_type,
+    )
 
 
 def _tell(
@@ -233,42 +204,3 @@ def _tell(
         },
         content=made.sha256,
     )
-
-
-def _headers(exhibit: Exhibit, made: Made) -> dict[str, str]:
-    return {
-        "Content-Disposition": f'inline; filename="{exhibit.id}"',
-        # Source: RFC 9530.
-        "Repr-Digest": f"sha-256=:{base64.b64encode(made.sha256).decode()}:",
-    }
-
-
-def _pieces(
-    files: ExitStack,
-    database: Database,
-    permit: Permit,
-    made: Made,
-    *,
-    part: ByteRange,
-    stamp: str,
-) -> Iterator[bytes]:
-    """Yield the bytes of `part`; before each piece goes the state is compared with `stamp`."""
-    with files:
-        position = part.start
-        while position < part.end:
-            made.file.seek(position)
-            piece = made.file.read(min(PIECE_BYTES, part.end - position))
-            with database.transaction() as session:
-                if door.stamp_of(session, permit) != stamp:
-                    raise CutOff
-            yield piece
-            position += len(piece)
-
-
-def _until_cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the pieces, and an empty one where the preview was cut off."""
-    try:
-        yield from (piece for piece in pieces if piece)
-    except CutOff:
-        _log.info("preview.cut_off")
-        yield b""

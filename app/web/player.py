@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
+from app.consent.spans import Segment
 from app.playback.door import HeardLeg
 from app.playback.models import Mark, MarkKind
 from app.recordings.models import Recording
@@ -48,11 +50,23 @@ class Asked:
     purpose: str
     leg: HeardLeg | None
     start_ms: int = 0
+    part: Segment | None = None
+    """What may be heard where the whole may not."""
 
     @property
     def query(self) -> str:
         """Return it as the address of the sound has it."""
         return f"purpose={self.purpose}" + (f"&leg={self.leg}" if self.leg else "")
+
+    def source(self, recording_id: UUID) -> str:
+        """Return the address of the sound; of a part with the place where it begins to play."""
+        here = f"/v1/recordings/{recording_id}"
+        if self.part is None:
+            return f"{here}/audio?{self.query}"
+        to_ms = "" if self.part.to_ms is None else f"&to_ms={self.part.to_ms}"
+        at = (self.start_ms - self.part.from_ms) / 1000
+        part = f"from_ms={self.part.from_ms}{to_ms}"
+        return f"{here}/part?purpose={self.purpose}&{part}" + (f"#t={at:.3f}" if at > 0 else "")
 
 
 def settings(
@@ -67,8 +81,11 @@ def settings(
     here = f"/v1/recordings/{found.id}"
     return json.dumps(
         {
-            "waveform": f"{here}/waveform?{asked.query}",
-            "sound": f"{here}/sound?purpose={asked.purpose}",
+            # Picture and figures are of the whole, and are not given where only a part is.
+            "waveform": None if asked.part else f"{here}/waveform?{asked.query}",
+            "sound": None if asked.part else f"{here}/sound?purpose={asked.purpose}",
+            "part_from_ms": asked.part.from_ms if asked.part else 0,
+            "part_to_ms": asked.part.to_ms if asked.part else None,
             "leg": asked.leg,
             "start_ms": asked.start_ms,
             "duration_ms": found.duration_ms or 0,

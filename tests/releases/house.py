@@ -40,6 +40,7 @@ from app.recordings.models import Recording
 from app.releases.bundle_door import BundleDoor
 from app.releases.bundle_routes import router as bundle_routes
 from app.releases.copies import Copier
+from app.releases.part_routes import router as parts
 from app.releases.preview_routes import router as previews
 from app.releases.routes import router as releases
 from app.settings import Settings
@@ -323,6 +324,7 @@ def opened(house: House) -> Iterator[House]:
     app.include_router(disputes)
     app.include_router(dispute_work)
     app.include_router(dispute_reports)
+    app.include_router(parts)
     app.include_router(previews)
     app.include_router(releases)
     app.include_router(bundle_routes)

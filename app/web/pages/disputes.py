@@ -40,6 +40,7 @@ CanRead = Annotated[Actor, Depends(Requires(Permission.DISPUTE_READ))]
 CanWrite = Annotated[Actor, Depends(Requires(Permission.DISPUTE_WRITE))]
 
 _FIRST: Final = 15
+_FIRST_CLOSED: Final = 5
 _PAGE: Final = 50
 _MOST_OVERDUE: Final = 1000
 _ORDER: Final = (
@@ -180,7 +181,7 @@ def show_board(  # noqa: PLR0913, PLR0917 - what the board is narrowed by.
     for kind in (one,) if one else _ORDER:
         if not counts[kind]:
             continue
-        limit = _PAGE if one else (0 if kind is State.CLOSED else _FIRST)
+        limit = _PAGE if one else (_FIRST_CLOSED if kind is State.CLOSED else _FIRST)
         found = queries.page(
             session, actor, replace(wanted, state=kind), after=after, limit=limit + 1
         )

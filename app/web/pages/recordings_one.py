@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from app.clients.models import Client, Event
 from app.consent import service as consent
 from app.consent.purposes import Purpose
 from app.consent.reasons import REASONS, REMEDIES
-from app.consent.rules import Decision
+from app.consent.rules import Decision, Segment
 from app.core.deps import ClockDep, SessionDep
 from app.core.errors import Invalid, Malformed
 from app.core.ids import DisputeId, RecordingId
@@ -164,6 +164,8 @@ class RecordingPage:
     start_ms: int
     decision: Said | None
     can_hear: bool
+    part: Segment | None
+    is_whole_heard: bool
     player: str
     sound: str
     waits_for_both: bool
@@ -244,13 +246,17 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     may_listen = Permission.RECORDING_LISTEN in actor.permissions and found.erased_at is None
     default, _, _ = asking.question_of(actor, None) if may_listen else (None, None, None)
     decision = _decision(session, actor, found, purpose, at=at) if purpose and may_listen else None
-    can_hear = decision is not None and decision.allowed
+    part = None
+    if decision is not None and not decision.allowed:
+        part = _part(session, found.id, decision, near_ms=_start(call), at=at)
+    can_hear = decision is not None and (decision.allowed or part is not None)
     marked = [] if found.erased_at else list(marks.listed(session, actor, recording_id))
     everybody = heard.of_recording(session, recording_id, parties, words, at=at)
     asked = Asked(
         purpose=str(purpose or default or ""),
         leg=_leg(session, recording_id, legs),
-        start_ms=_start(call),
+        start_ms=_within(part, _start(call)),
+        part=part,
     )
     notices: NoticesRead = call.app.state.notices_of(session, recording_id)
     entries = (
@@ -281,7 +287,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         subject=event.subject,
         is_erased=found.erased_at is not None,
         facts=_facts(found, words),
-        next_step=_next_step(found, decision, may_listen=may_listen, words=words),
+        next_step=_next_step(found, decision, part, may_listen=may_listen, words=words),
         may_listen=may_listen,
         purpose=asked.purpose,
         purposes=tuple((str(one), words.gettext(said)) for one, said in PURPOSES.items()),
@@ -289,11 +295,13 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         dispute_id=dispute.id if dispute else None,
         dispute=dispute.subject if dispute else "",
         start_ms=_start(call),
+        part=part,
+        is_whole_heard=can_hear and part is None,
         decision=_said(decision, words) if decision else None,
         can_hear=can_hear,
         player=player.settings(found, everybody, asked, notices, marked, words) if can_hear else "",
-        sound=asked.query,
-        waits_for_both=len(legs) > 1 and asked.leg is None,
+        sound=asked.source(found.id),
+        waits_for_both=len(legs) > 1 and asked.leg is None and part is None,
         parties=everybody,
         marks=tuple(
             Marked(
@@ -376,6 +384,13 @@ def _start(call: Request) -> int:
     return int(asked) if asked.isdecimal() and len(asked) <= _MOST_DIGITS else 0
 
 
+def _within(part: Segment | None, at_ms: int) -> int:
+    """Return where it begins to play: at the place, the beginning of the part if outside of it."""
+    if part is None or part.from_ms <= at_ms < part.end_ms:
+        return at_ms
+    return part.from_ms
+
+
 def _leg(session: Session, recording_id: UUID, legs: list[Leg]) -> HeardLeg | None:
     """Return what is played: the two directions in step where they were put together."""
     if len(legs) > 1 and joining.newest(session, recording_id) is not None:
@@ -408,6 +423,29 @@ def _decision(
     return consent.decide(session, found.id, question, at=at)
 
 
+def _part(
+    session: Session,
+    recording_id: UUID,
+    refused: Decision,
+    *,
+    near_ms: int,
+    at: datetime,
+) -> Segment | None:
+    """Return the part that may be heard where the whole may not: at a place, else after it.
+
+    Each is asked for alone, since what a refusal names may still need somebody's approval.
+    """
+    parts = [
+        one
+        for one in refused.allowed_segments
+        if consent.decide(
+            session, recording_id, replace(refused.question, segment=one), at=at
+        ).allowed
+    ]
+    after = [one for one in parts if one.end_ms > near_ms]
+    return next(iter(after or parts), None)
+
+
 def _said(decision: Decision, words: Words) -> Said:
     lang = words.language
     return Said(
@@ -425,7 +463,12 @@ def _said(decision: Decision, words: Words) -> Said:
 
 
 def _next_step(
-    found: Recording, decision: Decision | None, *, may_listen: bool, words: Words
+    found: Recording,
+    decision: Decision | None,
+    part: Segment | None,
+    *,
+    may_listen: bool,
+    words: Words,
 ) -> str:
     if found.erased_at is not None:
         return words.gettext("The recording is erased. What happened to it is told below.")
@@ -435,7 +478,7 @@ def _next_step(
         return words.gettext("Your role reads what is known of a recording, and does not listen.")
     if decision is None:
         return words.gettext("Say what you listen for. It is written into the ledger.")
-    if decision.allowed:
+    if decision.allowed or part is not None:
         return words.gettext("Listen, and mark what matters at its second.")
     return words.gettext("See below what would make it possible.")
 

@@ -33,16 +33,20 @@ const ask = async (path) => {
   return answer.json();
 };
 
-const lengthMs = () => settings.duration_ms || (audio.duration || 0) * 1000;
+const lengthMs = () => settings.duration_ms || settings.part_from_ms + (audio.duration || 0) * 1000;
 let clip = { from: null, to: null };
 let gaps = [];
 let regions = null;
 let clipRegion = null;
 
+// Where only a part may be heard the sound begins later than the call; all places are of the call. The address of a
+// part says where in it to begin.
+const firstMs = settings.part_from_ms;
+const lastMs = () => settings.part_to_ms ?? lengthMs();
 const seek = (ms) => {
-  audio.currentTime = Math.max(0, Math.min(ms, lengthMs())) / 1000;
+  audio.currentTime = (Math.max(firstMs, Math.min(ms, lastMs())) - firstMs) / 1000;
 };
-const now = () => audio.currentTime * 1000;
+const now = () => firstMs + audio.currentTime * 1000;
 const toggle = () => (audio.paused ? audio.play().catch(() => undefined) : audio.pause());
 
 // --- the clip -------------------------------------------------------------------------------------
@@ -287,7 +291,7 @@ const begin = async () => {
     });
   }
   document.addEventListener("keydown", onKey);
-  if (settings.start_ms) {
+  if (settings.start_ms && settings.sound) {
     if (audio.readyState) {
       seek(settings.start_ms);
     } else {
@@ -295,6 +299,11 @@ const begin = async () => {
     }
   }
   onTime();
+  if (!settings.sound) {
+    drawTold(at("lanes"), settings.told, lengthMs());
+    root.dataset.ready = "yes";
+    return;
+  }
   try {
     const sound = await ask(settings.sound);
     gaps = gapsOf(sound, SHORTEST_GAP_MS);

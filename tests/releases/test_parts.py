@@ -1,0 +1,91 @@
+"""Where the whole may not be heard, the part that may be is given, and not a sample more."""
+
+from __future__ import annotations
+
+import io
+import wave
+
+import httpx
+import numpy as np
+from sqlalchemy import select
+
+from app.core.ids import new_id
+from app.custody.models import CustodyEntry
+from app.identity.permissions import Role
+from app.recordings.models import Recording
+from tests.factories import wav
+from tests.releases.house import House
+
+CALL = wav(4.0)
+
+
+def _recording(house: House, *, agreed_from_ms: int = 2000) -> Recording:
+    return house.recording(CALL, heard_inside=True, duration_ms=4000, agreed_from_ms=agreed_from_ms)
+
+
+def _part(
+    house: House, recording_id: object, asked: str, *, who: str = "manager", **more: str
+) -> httpx.Response:
+    return house.call(who, "GET", f"/v1/recordings/{recording_id}/part?{asked}", headers=more)
+
+
+def test_the_part_begins_and_ends_at_its_samples(house: House) -> None:
+    recording = _recording(house)
+    heard = _part(house, recording.id, "from_ms=2000&to_ms=3000")
+    assert heard.status_code == 200, heard.text
+    with wave.open(io.BytesIO(heard.content)) as opened:
+        samples = np.frombuffer(opened.readframes(99_999), dtype="<i2")
+    assert np.array_equal(samples, np.frombuffer(CALL[44:], dtype="<i2")[16_000:24_000])
+
+
+def test_the_part_before_somebody_agreed_is_refused_and_that_is_remembered(house: House) -> None:
+    recording = _recording(house)
+    for asked in ("", "from_ms=1999", "to_ms=2001"):
+        refused = _part(house, recording.id, asked)
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/consent-refused")
+        assert "C_SEGMENT_UNCOVERED:cli" in refused.json()["reasons"]
+    assert "access.denied" in house.acts(recording.id)
+    assert "media.played" not in house.acts(recording.id)
+    assert _part(house, recording.id, "from_ms=2000").status_code == 200
+    house.withdraw(recording.id)
+    assert _part(house, recording.id, "from_ms=2000").status_code == 403
+
+
+def test_ranges_of_a_part_are_given_and_each_is_written_down(house: House) -> None:
+    recording = _recording(house)
+    whole = _part(house, recording.id, "from_ms=2000").content
+    some = _part(house, recording.id, "from_ms=2000", Range="bytes=100-299")
+    assert (some.status_code, some.content) == (206, whole[100:300])
+    assert some.headers["Content-Range"] == f"bytes 100-299/{len(whole)}"
+    beyond = _part(house, recording.id, "from_ms=2000", Range=f"bytes={len(whole)}-")
+    assert beyond.status_code == 416
+    with house.database.transaction() as session:
+        entries = session.scalars(
+            select(CustodyEntry)
+            .where(CustodyEntry.object_id == recording.id, CustodyEntry.act == "media.played")
+            .order_by(CustodyEntry.position)
+        ).all()
+        facts = [entry.facts for entry in entries]
+    assert [(f["first_byte"], f["last_byte"]) for f in facts] == [(0, len(whole) - 1), (100, 299)]
+    assert {(f["form"], f["from_ms"], f["to_ms"], f["purpose"]) for f in facts} == {
+        ("part", 2000, None, "internal_quality")
+    }
+
+
+def test_who_may_not_listen_or_does_not_see_the_recording_gets_no_part(house: House) -> None:
+    recording = _recording(house)
+    asked = "from_ms=2000"
+    house.person("auditor", Role.AUDITOR)
+    house.person("agent", Role.AGENT, agent_ref="202")
+    assert _part(house, recording.id, asked, who="auditor").status_code == 403
+    assert _part(house, recording.id, asked, who="agent").status_code == 404
+    assert _part(house, new_id(), asked).status_code == 404
+
+
+def test_a_part_that_there_is_not_is_refused(house: House) -> None:
+    recording = _recording(house)
+    backwards = _part(house, recording.id, "from_ms=3000&to_ms=3000")
+    assert (backwards.status_code, backwards.json()["type"]) == (400, "/problems/segment-invalid")
+    assert _part(house, recording.id, "from_ms=-1").status_code == 422
+    beyond = _part(house, recording.id, "from_ms=4000")
+    assert (beyond.status_code, beyond.json()["type"]) == (409, "/problems/recording-not-ready")
