@@ -78,7 +78,7 @@ def get_part(  # noqa: PLR0913, PLR0917 - the framework injects them.
     segment = Segment(from_ms, to_ms)
     try:
         with database.transaction() as session:
-            recordings.find(session, actor, recording_id)
+            found = recordings.find(session, actor, recording_id)
             question = consent.question(
                 session,
                 purpose=asked,
@@ -88,6 +88,9 @@ def get_part(  # noqa: PLR0913, PLR0917 - the framework injects them.
             )
             permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
             stamp = door.stamp_of(session, permit)
+            # Asked after the decision: how long it is, is told to nobody who may not hear.
+            if found.duration_ms is not None and from_ms >= found.duration_ms:
+                raise SegmentInvalid(from_ms=from_ms, to_ms=to_ms)
     except ConsentRefused as exc:
         asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise

@@ -61,6 +61,6 @@ def test_three_clicks_lead_from_the_complaint_to_its_second_and_the_director_has
         assert answer is not None
         assert answer.status == 200
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
-        page.locator('form[action$="/open"] button').click()
+        page.locator("button:has(.play)").click()
         page.wait_for_selector("audio")
         browser.close()

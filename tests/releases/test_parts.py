@@ -88,4 +88,4 @@ def test_a_part_that_there_is_not_is_refused(house: House) -> None:
     assert (backwards.status_code, backwards.json()["type"]) == (400, "/problems/segment-invalid")
     assert _part(house, recording.id, "from_ms=-1").status_code == 422
     beyond = _part(house, recording.id, "from_ms=4000")
-    assert (beyond.status_code, beyond.json()["type"]) == (409, "/problems/recording-not-ready")
+    assert (beyond.status_code, beyond.json()["type"]) == (400, "/problems/segment-invalid")
