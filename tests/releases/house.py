@@ -335,6 +335,7 @@ def opened(house: House) -> Iterator[House]:
     app.state.authenticator = Authenticator(house.database, house.clock)
     app.state.log = house.log
     app.state.bundles = BundleDoor(database=house.database, store=house.release, clock=house.clock)
+    app.state.public_url = "https://links.example/"
     app.state.copier = Copier(
         database=house.database,
         archive=house.archive,

@@ -269,4 +269,4 @@ def test_the_script_tells_its_parts() -> None:
     told = subprocess.run(  # noqa: S603  # Our own script.
         [ROOT / "scripts" / "bench", "--help"], capture_output=True, text=True, check=True
     )
-    assert "{ingest,memory,queue,inspect,audit,bundle,fixity,all}" in told.stdout
+    assert "{ingest,memory,queue,inspect,audit,bundle,fixity,pages,all}" in told.stdout

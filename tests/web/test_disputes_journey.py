@@ -71,7 +71,7 @@ def test_a_complaint_becomes_a_link_that_another_person_approved(
     expect(manager.get_by_text("Another person approves or refuses")).to_be_visible()
 
     approver = opened(house, chromium, "approver", width)
-    approver.locator("main").get_by_role("link", name="Releases").click()
+    approver.locator("main").get_by_role("link", name="Releases", exact=True).click()
     approver.locator("tbody a").first.click()
     expect(approver.locator("audio")).to_be_visible()
     approver.locator("audio").evaluate("one => { one.preload = 'metadata'; one.load(); }")

@@ -186,7 +186,7 @@ def test_a_hold_through_a_dispute_holds_all_but_what_is_gone(site: Site) -> None
     query = f"lang=en&act=hold&dispute={dispute}&note={WHY}"
     page = site.get(f"{where}?{query}", Role.LEGAL).text
     assert "It can be done with 2 recordings." in page
-    assert "1 cannot be: One of the recordings or screenshots is not there" in page
+    assert "1 cannot be: One of those that it names is not there" in page
     assert _send(site, where, Role.LEGAL, **fields)[0] == 303
     with site.house.database.transaction() as session:
         hold = session.scalars(select(LegalHold).where(LegalHold.rule_dispute_id == dispute)).one()
