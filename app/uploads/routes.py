@@ -128,8 +128,8 @@ async def _resuming(request: Request) -> ResumingTools:
 Resuming = Annotated[ResumingTools, Depends(_resuming)]
 
 
-async def _speaks_tus(request: Request, _actor: CanSend) -> None:
-    """Refuse who speaks another version, after it is known who he is.
+async def _speaks_tus(request: Request) -> None:
+    """Refuse who speaks another version; asked after the caller, as routes name them in turn.
 
     Raises:
         ProtocolUnsupported: the field is missing or names another version.
@@ -138,7 +138,7 @@ async def _speaks_tus(request: Request, _actor: CanSend) -> None:
         raise ProtocolUnsupported
 
 
-SPEAKS_TUS = [Depends(_speaks_tus)]
+SpeaksTus = Annotated[None, Depends(_speaks_tus)]
 
 
 @router.options("", status_code=204)
@@ -159,7 +159,6 @@ def tell_protocol(_actor: CanSend, resuming: Resuming) -> Response:
 @router.post(
     "",
     status_code=201,
-    dependencies=SPEAKS_TUS,
     responses=problems(
         *_GUARDED,
         ProtocolUnsupported,
@@ -175,7 +174,9 @@ def tell_protocol(_actor: CanSend, resuming: Resuming) -> Response:
         *_AWAY,
     ),
 )
-async def begin_upload(request: Request, actor: CanSend, resuming: Resuming) -> Response:
+async def begin_upload(
+    request: Request, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
+) -> Response:
     """Begin an upload; its bytes may come along or later.
 
     `Upload-Metadata` names `metadata` (the JSON of the part "metadata"), and may name `kind`
@@ -193,10 +194,11 @@ async def begin_upload(request: Request, actor: CanSend, resuming: Resuming) -> 
 
 @router.head(
     "/{upload_id}",
-    dependencies=SPEAKS_TUS,
     responses=problems(*_GUARDED, ProtocolUnsupported, *_THERE, *_AWAY),
 )
-async def tell_offset(upload_id: UUID, actor: CanSend, resuming: Resuming) -> Response:
+async def tell_offset(
+    upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
+) -> Response:
     """Tell how much of an upload is durable; a whole one is kept, or was refused and says so."""
     tools = resuming.uploads
     await run_in_threadpool(_find, tools, actor, upload_id)
@@ -237,8 +239,10 @@ _APPEND_REFUSALS = problems(
 )
 
 
-@router.patch("/{upload_id}", status_code=204, dependencies=SPEAKS_TUS, responses=_APPEND_REFUSALS)
-async def append(request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming) -> Response:
+@router.patch("/{upload_id}", status_code=204, responses=_APPEND_REFUSALS)
+async def append(
+    request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
+) -> Response:
     """Take bytes from `Upload-Offset` on; the last ones make it a recording.
 
     204 says that they are durable; what came before a cut is durable too, see HEAD.
@@ -256,28 +260,26 @@ async def append(request: Request, upload_id: UUID, actor: CanSend, resuming: Re
 @router.post(
     "/{upload_id}",
     status_code=204,
-    dependencies=SPEAKS_TUS,
     responses=_APPEND_REFUSALS,
 )
 async def append_by_post(
-    request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming
+    request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
 ) -> Response:
     """Do what `X-HTTP-Method-Override` names: for senders that know GET and POST alone."""
     method = request.headers.get("x-http-method-override", "").upper()
     if method == "PATCH":
-        return await append(request, upload_id, actor, resuming)
+        return await append(request, upload_id, actor, resuming, _tus)
     if method == "DELETE":
-        return await run_in_threadpool(give_up, upload_id, actor, resuming)
+        return await run_in_threadpool(give_up, upload_id, actor, resuming, _tus)
     raise FieldInvalid("X-HTTP-Method-Override: PATCH or DELETE.")
 
 
 @router.delete(
     "/{upload_id}",
     status_code=204,
-    dependencies=SPEAKS_TUS,
     responses=problems(*_GUARDED, ProtocolUnsupported, *_THERE, *_AWAY),
 )
-def give_up(upload_id: UUID, actor: CanSend, resuming: Resuming) -> Response:
+def give_up(upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus) -> Response:
     """End an upload; what came of it is destroyed. What was kept already stays in the archive."""
     tools = resuming.uploads
     with tools.database.transaction() as session:
