@@ -25,7 +25,7 @@ from app.custody.ledger import DetailCipher
 from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
 from app.main import create_app
-from app.recordings import jobs
+from app.uploads import jobs
 from app.recordings.models import Leg, Recording, SealedRow
 from app.recordings.stages import Measured
 from app.settings import Settings

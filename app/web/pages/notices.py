@@ -289,7 +289,7 @@ def show_form(
 
 
 @router.post("/notices/new")
-def write_text(call: Request, sent: FileForm, actor: CanWrite, session: SessionDep) -> Response:
+def write_text(call: Request, actor: CanWrite, sent: FileForm, session: SessionDep) -> Response:
     """Keep a text and its sound as a draft; what is wrong of either stands beside its field."""
     words, fields = edge.words_of(call, actor, session), sent.fields
     of = fields.id("of") if fields.get("of") else None
