@@ -47,10 +47,10 @@ async def _sent(call: Request) -> AsyncIterator[Sent]:
         MultipartBroken: it did not come whole, or has more than one file.
     """
     cookie = call.cookies.get(SESSION_COOKIE, "")
-    if not cookie:
+    if not cookie and "authorization" not in call.headers:
         raise KeyMissing
     edge.must_be_own(call)
-    if not call.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not cookie or not call.headers.get("content-type", "").startswith("multipart/form-data"):
         raise FormStale
     parser = MultiPartParser(
         call.headers,
