@@ -25,11 +25,11 @@ from app.custody.ledger import DetailCipher
 from app.inspection.references import Shelf
 from app.inspection.sandbox import Sandbox
 from app.main import create_app
-from app.uploads import jobs
 from app.recordings.models import Leg, Recording, SealedRow
 from app.recordings.stages import Measured
 from app.settings import Settings
 from app.tools import Tools
+from app.uploads import jobs
 from storage.errors import StoreUnavailable
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
