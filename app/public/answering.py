@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs
 
 from fastapi import Request
 
 from app.core.errors import TooLarge, Unavailable
+from app.public.forms import Bounds, fields_of
 from app.public.links import Answer
 from app.public.wording import Wording
 
@@ -18,8 +17,6 @@ KINDS: Final = ("acknowledged", "disputes", "took_measures")
 HEARD: Final = "heard"
 MAX_WORDS: Final = 10_000
 MAX_NAME: Final = 200
-_MAX_BODY_BYTES: Final = 256 * 1024
-_SECONDS: Final = 30.0
 
 
 class AnswerTooLarge(TooLarge):
@@ -28,6 +25,15 @@ class AnswerTooLarge(TooLarge):
 
 class AnswerSlow(Unavailable):
     """The form stopped coming."""
+
+
+_BOUNDS: Final = Bounds(
+    most_bytes=256 * 1024,
+    most_fields=20,
+    seconds=30.0,
+    too_large=AnswerTooLarge,
+    too_slow=AnswerSlow,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +84,7 @@ async def read(call: Request) -> Fields:
     Raises:
         AnswerTooLarge, AnswerSlow: it is cut off.
     """
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_SECONDS):
-            async for piece in call.stream():
-                body += piece
-                if len(body) > _MAX_BODY_BYTES:
-                    raise AnswerTooLarge
-    except TimeoutError as exc:
-        raise AnswerSlow from exc
-    try:
-        sent = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20)
-    except ValueError:
-        sent = {}
+    sent = await fields_of(call, _BOUNDS)
     return Fields(
         form=_one(sent, "form").encode("ascii", "replace").decode(),
         kind=_one(sent, "kind"),

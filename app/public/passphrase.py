@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs
 
 from fastapi import Request
 
 from app.core.errors import TooLarge, Unavailable
+from app.public.forms import Bounds, fields_of
 from app.public.wording import Wording
 from app.releases.tokens import ShareToken
 
 MAX_PASSPHRASE: Final = 100
-_MAX_BODY_BYTES: Final = 4096
-_SECONDS: Final = 10.0
 
 
 class PassphraseTooLarge(TooLarge):
@@ -24,6 +21,15 @@ class PassphraseTooLarge(TooLarge):
 
 class PassphraseSlow(Unavailable):
     """The form stopped coming."""
+
+
+_BOUNDS: Final = Bounds(
+    most_bytes=4096,
+    most_fields=5,
+    seconds=10.0,
+    too_large=PassphraseTooLarge,
+    too_slow=PassphraseSlow,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +54,7 @@ async def given(call: Request) -> str:
     Raises:
         PassphraseTooLarge, PassphraseSlow: it is cut off.
     """
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_SECONDS):
-            async for piece in call.stream():
-                body += piece
-                if len(body) > _MAX_BODY_BYTES:
-                    raise PassphraseTooLarge
-    except TimeoutError as exc:
-        raise PassphraseSlow from exc
-    try:
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=5)
-    except ValueError:
-        return ""
+    fields = await fields_of(call, _BOUNDS)
     return fields.get("passphrase", [""])[0][:MAX_PASSPHRASE]
 
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from app.inspection.notice.align import MARGIN_SAMPLES
 from app.inspection.notice.features import ALIGN
+from app.inspection.notice.viterbi import Costs, Doubles, highest_course
 
-Doubles = npt.NDArray[np.float64]
 Lags = npt.NDArray[np.int64]
 
 # As far as a jitter buffer may jump, 56 ms.
@@ -26,8 +26,7 @@ _FAINT: Final = 1e-2
 # What speaks against a lag counts half, or a lost packet would send the course elsewhere. A jump
 # costs 25 ms of the announcement, an eighth of a millisecond 15 ms.
 _LEAST: Final = -0.5
-_JUMP_COST: Final = 5.0
-_GLIDE_COST: Final = 3.0
+_COSTS: Final = Costs(jump=5.0, glide=3.0)
 # So many samples beside a side's lag are that lag.
 _SAME: Final = 4
 
@@ -60,29 +59,13 @@ class Stretch:
 def follow(reference: Doubles, sound: Doubles, stretch: Stretch) -> Lags:
     """Return the lag of each frame of the stretch."""
     lags = stretch.lags
-    gains = np.maximum(_explained(reference, sound, stretch, lags), _LEAST)
-    frames, count = gains.shape
-    every = np.arange(count)
-    came_from = np.zeros((frames, count), np.int64)
-    total = gains[0] - _away(every, stretch.before, lags)
-    for frame in range(1, frames):
-        best, source = total.copy(), every.copy()
-        for step in (-1, 1):
-            other = np.full(count, -np.inf)
-            other[max(step, 0) : count + min(step, 0)] = total[max(-step, 0) : count - max(step, 0)]
-            better = other - _GLIDE_COST > best
-            best[better] = (other - _GLIDE_COST)[better]
-            source[better] = every[better] - step
-        highest = int(total.argmax())
-        better = total[highest] - _JUMP_COST > best
-        best[better] = total[highest] - _JUMP_COST
-        source[better] = highest
-        came_from[frame], total = source, best + gains[frame]
-    total = total - _away(every, stretch.behind, lags)
-    course = np.empty(frames, np.int64)
-    course[-1] = int(total.argmax())
-    for frame in range(frames - 1, 0, -1):
-        course[frame - 1] = came_from[frame, course[frame]]
+    every = np.arange(len(lags))
+    course = highest_course(
+        np.maximum(_explained(reference, sound, stretch, lags), _LEAST),
+        begins=_away(every, stretch.before, lags),
+        ends=_away(every, stretch.behind, lags),
+        costs=_COSTS,
+    )
     return np.asarray(lags[course])
 
 
@@ -111,4 +94,4 @@ def _away(every: Lags, side: int | None, lags: Lags) -> Doubles:
     """Return the cost of each lag at a side: that of a jump unless it is the side's own."""
     if side is None:
         return np.zeros(len(every))
-    return np.where(np.abs(every - (side - int(lags[0]))) <= _SAME, 0.0, _JUMP_COST)
+    return np.where(np.abs(every - (side - int(lags[0]))) <= _SAME, 0.0, _COSTS.jump)

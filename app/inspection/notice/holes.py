@@ -20,6 +20,7 @@ from app.inspection.notice.align import MARGIN_SAMPLES
 from app.inspection.notice.features import ALIGN, SAMPLE_RATE_HZ, Floats
 from app.inspection.notice.spans import Truths, bridged, runs
 from app.inspection.notice.thresholds import Thresholds
+from app.inspection.notice.viterbi import Costs, highest_course
 from app.inspection.notice.waveform import FineMatch, retaken
 
 _FRAME_S: Final = ALIGN.seconds
@@ -41,8 +42,7 @@ _ROUNDING: Final = 25.0
 # send the course to a lag by chance. A jump costs 80 ms of the announcement, a quarter of a
 # millisecond 30 ms: clocks drift, words do not glide.
 _LEAST_EXPLAINED: Final = -0.5
-_JUMP_COST: Final = 16.0
-_GLIDE_COST: Final = 6.0
+_COSTS: Final = Costs(jump=16.0, glide=6.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,30 +163,13 @@ def _course(
     explained: npt.NDArray[np.float64], lags: npt.NDArray[np.int64], hole: _Hole
 ) -> npt.NDArray[np.int64]:
     """Return the index of each frame's lag: the course of the highest sum between the sides."""
-    gains = np.maximum(explained, _LEAST_EXPLAINED)
-    frames, count = gains.shape
-    every = np.arange(count)
-    came_from = np.zeros((frames, count), np.int64)
-    total = gains[0] - _away(every, hole.before, lags)
-    for frame in range(1, frames):
-        best, source = total.copy(), every.copy()
-        for step in (-1, 1):
-            other = np.full(count, -np.inf)
-            other[max(step, 0) : count + min(step, 0)] = total[max(-step, 0) : count - max(step, 0)]
-            better = other - _GLIDE_COST > best
-            best[better] = (other - _GLIDE_COST)[better]
-            source[better] = every[better] - step
-        highest = int(total.argmax())
-        better = total[highest] - _JUMP_COST > best
-        best[better] = total[highest] - _JUMP_COST
-        source[better] = highest
-        came_from[frame], total = source, best + gains[frame]
-    total -= _away(every, hole.behind, lags)
-    course = np.empty(frames, np.int64)
-    course[-1] = int(total.argmax())
-    for frame in range(frames - 1, 0, -1):
-        course[frame - 1] = came_from[frame, course[frame]]
-    return course
+    every = np.arange(len(lags))
+    return highest_course(
+        np.maximum(explained, _LEAST_EXPLAINED),
+        begins=_away(every, hole.before, lags),
+        ends=_away(every, hole.behind, lags),
+        costs=_COSTS,
+    )
 
 
 def _away(
@@ -196,7 +179,7 @@ def _away(
     if side is None:
         return np.zeros(len(every))
     own = round((side - float(lags[0])) / _STEP)
-    return np.where(np.abs(every - own) <= _STEP, 0.0, _JUMP_COST)
+    return np.where(np.abs(every - own) <= _STEP, 0.0, _COSTS.jump)
 
 
 def _is_believed(explained: npt.NDArray[np.float64], within: slice, limits: Thresholds) -> bool:
