@@ -28,7 +28,8 @@ from tests.releases.world import World
 def test_a_person_is_the_one_who_is_heard_in_whatever_case(make: Make, spelt: str) -> None:
     recording = make.recording(agent=spelt)
     heard = make.user(Role.APPROVER, agent_ref="ivanoV ")
-    people = {user for _, _, user in consent_queries.parties(make.session, recording.id)}
+    found = consent_queries.parties(make.session, [recording.id])[recording.id]
+    people = {user for _, _, user in found}
     assert heard.id in people
 
 
