@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -186,6 +187,13 @@ class Settings(BaseSettings):
     checkpoint_mail: Literal["none", "own", "clients"] = Field(
         default="clients", description="Who is mailed the checkpoint of each month."
     )
+    outbound_http: bool = Field(
+        default=False, description="Whether addresses that others name may be plain `http`."
+    )
+    outbound_networks: str | None = Field(
+        default=None,
+        description="Networks that are not public and may be called, parted by a space.",
+    )
     workers: Annotated[int, Field(ge=0, le=32)] = Field(
         default=1, description="Worker processes that `serve` starts."
     )
@@ -267,6 +275,13 @@ class Settings(BaseSettings):
         if name not in available_timezones():
             raise ValueError("it is no time zone, as Europe/Moscow is one")
         return name
+
+    @field_validator("outbound_networks")
+    @classmethod
+    def _known_networks(cls, names: str | None) -> str | None:
+        for name in (names or "").split():
+            ip_network(name)
+        return names
 
     @field_validator("totp_roles")
     @classmethod
