@@ -47,6 +47,11 @@ COMMANDS: Final = {
     ),
     "device": Place("devices", "device", "Devices that send."),
     "doctor": Place("system", "doctor", "Look at every part and say how to mend what is wrong."),
+    "import": Place(
+        "imports",
+        "import_folder",
+        "Take in an old archive: folders of recordings, with what records, sidecars, names tell.",
+    ),
     "jobs": Place("system", "jobs", "Background jobs that need a person."),
     "keys": Place("keeping", "keys", "Keep the keys of this installation, apart from its data."),
     "ledger": Place(

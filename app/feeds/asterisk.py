@@ -64,11 +64,15 @@ class RowInvalid(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A line of the file: a call as it is told to the archive, or what is wrong with the line."""
+    """A line of the file: a call as it is told to the archive, or what is wrong with the line.
+
+    `recording` is what the exchange called the file that it wrote, without its folder.
+    """
 
     number: int
     call: Mapping[str, object] | None = None
     wrong: str | None = None
+    recording: str | None = None
 
 
 def rows(lines: Iterable[str], *, zone: ZoneInfo) -> Iterator[Row]:
@@ -91,7 +95,10 @@ def rows(lines: Iterable[str], *, zone: ZoneInfo) -> Iterator[Row]:
             if names is not _POSITIONS:
                 continue
         try:
-            yield Row(number=reader.line_num, call=_call(_named(names, cells), cells, zone))
+            told = _named(names, cells)
+            yield Row(
+                number=reader.line_num, call=_call(told, cells, zone), recording=_recording(told)
+            )
         except RowInvalid as exc:
             yield Row(number=reader.line_num, wrong=str(exc))
 
@@ -141,6 +148,15 @@ def _call(told: Mapping[str, str], cells: list[str], zone: ZoneInfo) -> dict[str
         "line": told.get("did"),
     }
     return call | {name: value for name, value in optional.items() if value}
+
+
+def _recording(told: Mapping[str, str]) -> str | None:
+    """Return the name of the file: FreePBX has a column for it, others write it to userfield."""
+    named = told.get("recordingfile") or ""
+    field = told.get("userfield", "")
+    if not named and field.startswith("audio:"):
+        named = field.removeprefix("audio:")
+    return re.split(r"[/\\]", named)[-1].strip() or None
 
 
 def _id(told: Mapping[str, str], raw: str) -> str:

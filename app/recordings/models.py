@@ -198,6 +198,7 @@ class SealedRow(Base):
             "check_due_at",
             postgresql_where=text("wrapped_key IS NOT NULL"),
         ),
+        Index("ix_sealed_objects_sha256", "sha256"),
     )
 
     object_id: Mapped[UUID] = mapped_column(primary_key=True)

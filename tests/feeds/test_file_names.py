@@ -1,0 +1,137 @@
+"""What names of recordings tell."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.feeds import file_names
+from app.feeds.file_names import PRESETS, PatternInvalid
+
+MOSCOW = ZoneInfo("Europe/Moscow")
+NOON = "2026-03-05T09:00:00+00:00"  # In Moscow it is three hours later.
+
+
+def told(name: str, **how: object) -> dict[str, object]:
+    found = file_names.read(name, zone=MOSCOW, **how)  # type: ignore[arg-type]
+    assert found is not None, name
+    facts = {key: value for key, value in asdict(found).items() if value is not None}
+    assert found.started_at is not None
+    return facts | {"started_at": found.started_at.isoformat()}
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        (
+            "20260305-120000-+79161234567-incoming-office.mp3",
+            {"preset": "microsip", "direction": "inbound", "number": "+79161234567"}
+            | {"own": "office", "capture": "softphone"},
+        ),
+        (
+            "20260305-120000-89161234567-outgoing-101.wav",
+            {"preset": "microsip", "direction": "outbound", "number": "89161234567"}
+            | {"own": "101", "capture": "softphone"},
+        ),
+        (
+            "dump-2026-03-05-12-00-00-enc.wav",
+            {"preset": "baresip", "leg": "sent", "capture": "softphone"},
+        ),
+        (
+            "dump-sip:101@pbx=>sip:+74950008414@pbx-2026-03-05-12-00-00-dec.wav",
+            {"preset": "baresip", "leg": "received", "direction": "outbound"}
+            | {"own": "101", "number": "+74950008414", "capture": "softphone"},
+        ),
+        (
+            "2026-03-05_12-00-00_74950008414_101.mkv",
+            {"preset": "linphone", "direction": "inbound", "number": "74950008414"}
+            | {"own": "101", "capture": "softphone"},
+        ),
+        (
+            "out-89161234567-101-20260305-120000-1772701200.15.wav",
+            {"preset": "freepbx", "direction": "outbound", "number": "89161234567"}
+            | {"own": "101", "call_id": "1772701200.15", "capture": "pbx"},
+        ),
+        (
+            "external-101-89161234567-20260305-120000-1772701200.15.WAV",
+            {"preset": "freepbx", "direction": "inbound", "number": "89161234567"}
+            | {"own": "101", "call_id": "1772701200.15", "capture": "pbx"},
+        ),
+        (
+            "q-600-89161234567-20260305-120000-1772701200.15.wav",
+            {"preset": "freepbx", "direction": "inbound", "number": "89161234567"}
+            | {"own": "600", "call_id": "1772701200.15", "capture": "pbx"},
+        ),
+        (
+            "internal-102-101-20260305-120000-1772701200.15.wav",
+            {"preset": "freepbx", "direction": "internal", "number": "102"}
+            | {"own": "101", "call_id": "1772701200.15", "capture": "pbx"},
+        ),
+        (
+            "1772701200.15-in.wav",
+            {"preset": "asterisk", "call_id": "1772701200.15", "leg": "received"}
+            | {"capture": "pbx"},
+        ),
+        (
+            "1772701200.15.wav",
+            {"preset": "asterisk", "call_id": "1772701200.15", "capture": "pbx"},
+        ),
+        (
+            "[Иванов, Пётр]_101-79161234567_20260305120000(4711).wav",
+            {"preset": "3cx", "direction": "outbound", "number": "79161234567"}
+            | {"own": "101", "call_id": "4711", "capture": "pbx"},
+        ),
+        (
+            "Иван Петров(89161234567)_20260305120000.mp3",
+            {"preset": "phone", "number": "89161234567", "capture": "mobile"},
+        ),
+        (
+            "Иван@0079161234567_20260305120000.amr",
+            {"preset": "phone", "number": "0079161234567", "capture": "mobile"},
+        ),
+        (
+            "Запись вызова +79161234567_260305_120000.m4a",
+            {"preset": "phone", "number": "+79161234567", "capture": "mobile"},
+        ),
+        (
+            "Call recording Иван_260305_120000.m4a",
+            {"preset": "phone", "capture": "mobile"},
+        ),
+    ],
+)
+def test_names_tell(name: str, facts: dict[str, object]) -> None:
+    assert told(name) == facts | {"started_at": NOON}
+
+
+def test_a_name_that_tells_nothing_is_none() -> None:
+    assert file_names.read("совещание.wav", zone=MOSCOW) is None
+    assert file_names.read("20261305-120000-1-incoming-a.mp3", zone=MOSCOW) is None
+    assert file_names.read("20260305-120000-1-incoming-a.mp3", zone=MOSCOW, preset="phone") is None
+
+
+def test_a_pattern_of_ones_own() -> None:
+    own = file_names.pattern("{any}={year}.{month}.{day} {hour}.{minute}={number}={id}")
+    assert told("тел=2026.03.05 12.00=89161234567=a-1.ogg", own=own) == {
+        "preset": "own",
+        "started_at": NOON,
+        "number": "89161234567",
+        "call_id": "a-1",
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong", ["{number}", "{year}{month}{day}", "{epoch}{epoch}", "{epoch}{word}", "{hour}"]
+)
+def test_a_pattern_that_makes_no_moment_is_refused(wrong: str) -> None:
+    with pytest.raises(PatternInvalid):
+        file_names.pattern(wrong)
+
+
+@given(st.text(max_size=200))
+def test_no_name_breaks_the_reader(name: str) -> None:
+    found = file_names.read(name, zone=MOSCOW)
+    assert found is None or found.preset in PRESETS

@@ -1,0 +1,1 @@
+"""Old archives taken in."""

@@ -1,0 +1,292 @@
+"""What is taken in from a folder, what is skipped or refused, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import Unavailable
+from app.core.ids import new_id
+from app.feeds import asterisk, file_names
+from app.identity.actor import Actor
+from app.imports import queries, service
+from app.imports.facts import Assumed
+from app.imports.records import Records
+from app.imports.running import Pace, Reading
+from app.imports.service import ImportBusy, ImportRunNotFound, ImportRunOver
+from app.recordings.models import Flag
+from tests.factories import set_erased, wav
+from tests.imports.archive import MOSCOW, Old, name_of, tiny
+from tests.live import metadata
+
+CDR = (
+    "calldate,clid,src,dst,dcontext,channel,dstchannel,lastapp,lastdata,duration,billsec,"
+    "disposition,amaflags,accountcode,uniqueid,userfield,recordingfile,linkedid\n"
+    '2026-03-05 12:00:00,"X",89161234567,101,from-trunk,SIP/t-1,SIP/101-2,Dial,x,65,60,'
+    "ANSWERED,3,,1772701200.15,,meeting.wav,1772701200.15\n"
+    '2026-03-05 15:00:00,"X",102,89167654321,from-internal,SIP/102-1,SIP/t-2,Dial,x,20,15,'
+    "ANSWERED,3,,1772712000.1,,,1772712000.1\n"
+    "bad line\n"
+)
+
+
+def test_each_file_is_taken_or_told_why_not(old: Old) -> None:
+    old.put(name_of(1), tiny(1))
+    old.put("again/" + name_of(1), tiny(1))
+    old.put("again/" + name_of(2), tiny(1))
+    old.put("notes.txt", "no recording")
+    old.put("call recording Иван_260305_120000.m4a", tiny(3))
+    old.put("meeting.wav", tiny(4))
+    old.put("20260305-120000-89161234567-incoming-office.wav", b"")
+    old.put("20260305-120001-89161234567-incoming-office.wav", b"ID")
+    old.put("broken.wav", tiny(5))
+    old.put("broken.wav.json", "{")
+    (old.folder / "link.wav").symlink_to(old.folder / "meeting.wav")
+    (old.folder / "away").symlink_to("/etc")
+    os.mkfifo(old.folder / "pipe.wav")
+    result = old.take()
+    became = old.became(result.run_id)
+    assert became.pop("notes.txt") == ("refused", "no_moment")
+    same = {became.pop(name) for name in (f"again/{name_of(1)}", name_of(1), f"again/{name_of(2)}")}
+    assert {state for state, _ in same} == {"taken", "skipped"}
+    assert {reason for _, reason in same} <= {None, "same_bytes", "same_call"}
+    assert became == {
+        "call recording Иван_260305_120000.m4a": ("refused", "no_direction"),
+        "meeting.wav": ("refused", "no_moment"),
+        "20260305-120000-89161234567-incoming-office.wav": ("refused", "empty-file"),
+        "20260305-120001-89161234567-incoming-office.wav": ("refused", "not-audio"),
+        "broken.wav": ("refused", "sidecar_invalid"),
+        "link.wav": ("refused", "link"),
+        "away": ("refused", "link"),
+        "pipe.wav": ("refused", "not_a_file"),
+    }
+    counts = result.counts
+    assert (counts.taken, counts.skipped, counts.refused, counts.waiting) == (1, 2, 9, 0)
+    assert counts.found == sum(counts.reasons.values()) + counts.taken == 12
+
+
+def test_a_telephones_recording_is_mobile_and_its_consent_unknown(old: Old) -> None:
+    old.live.put_client("acme", "+79161234567")
+    old.put("Иван(89161234567)_20260305120000.mp3", tiny(1))
+    old.put("Иван(89161234567)_20260305130000.wav", tiny(2))
+    claim = {"text_id": "ivr-ru", "version": 1, "played_at_ms": 0}
+    old.put("Иван(89161234567)_20260305130000.wav.json", {"notice": claim})
+    inbound = replace(old.reading, assumed=Assumed(direction="inbound"))
+    assert old.take(reading=inbound).counts.taken == 2
+    old.live.work()
+    for row in old.recordings():
+        assert (row.capture, row.flag, row.outside_number) == (
+            "mobile",
+            Flag.UNKNOWN,
+            "+79161234567",
+        )
+        assert (row.from_party, row.to_party) == ("89161234567", None)
+
+
+def test_both_directions_of_a_softphone_are_legs_of_one_recording(old: Old) -> None:
+    name = "dump-sip:101@pbx=>sip:+74950008414@pbx-2026-03-05-12-00-00-"
+    old.put(f"{name}enc.wav", tiny(1))
+    old.put(f"{name}dec.wav", tiny(2))
+    old.put(f"other/{name}dec.wav", tiny(3))
+    assert old.take().counts.taken == 3
+    first, second = old.recordings()
+    assert old.legs() == 3
+    assert first.source_call_id != second.source_call_id
+    assert (first.direction, first.agent, first.to_party) == ("outbound", "101", "+74950008414")
+
+
+def test_what_the_exchange_wrote_of_a_call_is_believed_before_the_name(
+    old: Old, tmp_path: Path
+) -> None:
+    old.put("meeting.wav", tiny(1))
+    old.put("20260305-150030-89167654321-incoming-office.wav", tiny(2))
+    with Records(tmp_path / "calls.sqlite") as records:
+        wrong = records.fill(asterisk.rows(CDR.splitlines(keepends=True), zone=MOSCOW))
+        assert [number for number, _ in wrong] == [4]
+        assert old.take(reading=replace(old.reading, records=records)).counts.taken == 2
+    first, second = old.recordings()
+    assert (first.source_call_id, first.from_party, first.to_party, first.capture) == (
+        *("1772701200.15", "89161234567", "101"),
+        "pbx",
+    )
+    assert first.started_at.isoformat() == "2026-03-05T09:00:00+00:00"
+    assert (second.source_call_id, second.direction, second.from_party) == (
+        *("1772712000.1", "outbound"),
+        "102",
+    )
+
+
+def test_a_sidecar_is_believed_before_all(old: Old) -> None:
+    told = metadata("mine", started_at="2026-01-02T03:04:05+03:00", direction="outbound")
+    old.put(name_of(1), tiny(1))
+    old.put(name_of(1).replace(".wav", ".json"), told)
+    hook = {
+        "uuid": "fs-1",
+        "recording_file": "/spool/a.wav",
+        "caller_id_number": "101",
+        "destination_number": "89161234567",
+        "direction": "inbound",
+        "duration": "65",
+        "start_epoch": "1772701200",
+        "record_seconds": "60",
+    }
+    old.put("a.wav", tiny(2))
+    old.put("a.wav.json", hook)
+    assert old.take().counts.taken == 2
+    first, second = old.recordings()
+    assert (first.source_call_id, first.direction, first.agent) == ("mine", "outbound", "106")
+    assert (second.source_call_id, second.direction, second.to_party) == (
+        *("fs-1", "outbound"),
+        "89161234567",
+    )
+    assert (second.claimed_duration_ms, second.capture) == (60_000, "pbx")
+
+
+def test_what_was_sent_before_is_skipped_and_other_bytes_of_a_call_are_refused(old: Old) -> None:
+    old.put(name_of(1), tiny(1))
+    old.put(name_of(2), tiny(2))
+    old.put(name_of(3), tiny(3))
+    told = {"source_call_id": "1772300001.1", "direction": "inbound"}
+    for number, body in ((1, tiny(1)), (2, wav(0.1))):
+        sent = metadata(f"{1_772_300_000 + number}.{number}", direction="inbound")
+        assert old.live.send(sent, body, who="old").status_code == 201
+    assert old.live.send(metadata("x") | told, tiny(3), who="phone").status_code == 201
+    became = old.became(old.take().run_id)
+    assert became == {
+        name_of(1): ("skipped", "same_call"),
+        name_of(2): ("refused", "other-bytes"),
+        name_of(3): ("skipped", "same_bytes"),
+    }
+    assert old.legs() == 3
+
+
+def test_what_was_erased_does_not_come_back_by_a_copy(old: Old) -> None:
+    sent = old.live.send(metadata("x"), tiny(1), who="phone").json()
+    set_erased(old.urls.owner, sent["id"])
+    old.put(name_of(1), tiny(1))
+    assert old.became(old.take().run_id) == {name_of(1): ("refused", "recording-erased")}
+
+
+def test_a_dry_run_says_what_a_run_would_and_keeps_nothing(old: Old) -> None:
+    old.put(name_of(1), tiny(1))
+    old.put("b/" + name_of(1), tiny(1))
+    old.put("c/" + name_of(1), tiny(2))
+    old.put("x.txt", "x")
+    dry = old.take(is_dry=True)
+    assert old.recordings() == []
+    really = old.take()
+    assert dry.counts == really.counts
+    assert (really.counts.taken, really.counts.skipped, really.counts.refused) == (1, 1, 2)
+
+
+def test_a_name_that_is_no_text_is_taken_and_told(old: Old) -> None:
+    raw = os.fsencode(old.folder) + b"/\xcf\xf0-" + name_of(1).encode()
+    Path(os.fsdecode(raw)).write_bytes(tiny(1))
+    own = file_names.pattern("{any}-{from}-{year}{month}{day}-{hour}{minute}{second}-{id}")
+    reading = Reading(zone=MOSCOW, own=own, assumed=Assumed(direction="inbound"))
+    result = old.take(reading=reading)
+    assert old.became(result.run_id) == {"\\xcf\\xf0-" + name_of(1): ("taken", None)}
+
+
+def test_two_at_once_are_one_and_a_folder_is_free_again_afterwards(old: Old) -> None:
+    old.put(name_of(1), tiny(1))
+    refused = []
+
+    def moved(done: int, _: int) -> None:
+        if done == 0:
+            with pytest.raises(ImportBusy):
+                old.take()
+            refused.append(done)
+
+    assert old.take(moved=moved).counts.taken == 1
+    assert refused == [0]
+    assert old.take().counts.skipped == 1
+
+
+def test_a_run_that_is_cancelled_stops_where_it_stands(old: Old) -> None:
+    for number in range(3):
+        old.put(name_of(number), tiny(number))
+    system = Actor.system("tests")
+    tools = old.live.tools
+
+    def cancel() -> None:
+        with tools.database.transaction() as session:
+            run = queries.runs(session, limit=1)[0]
+            service.cancel(session, system, run.id, at=tools.clock.now())
+
+    def moved(done: int, _: int) -> None:
+        if done == 1:
+            cancel()
+
+    result = old.take(moved=moved)
+    assert (result.is_over, result.counts.taken, result.counts.waiting) == (False, 2, 1)
+    with tools.database.transaction() as session:
+        with pytest.raises(ImportRunOver):
+            service.cancel(session, system, result.run_id, at=tools.clock.now())
+        with pytest.raises(ImportRunNotFound):
+            service.cancel(session, system, new_id(), at=tools.clock.now())
+    again = old.take()
+    assert (again.counts.taken, again.counts.skipped, again.is_over) == (1, 2, True)
+
+
+def test_files_that_come_and_go_between_two_tries_are_told(old: Old) -> None:
+    for number in range(3):
+        old.put(name_of(number), tiny(number))
+
+    class Over(Exception):
+        pass
+
+    def moved(done: int, _: int) -> None:
+        if done == 1:
+            raise Over
+
+    with pytest.raises(Over):
+        old.take(moved=moved)
+    for path in old.folder.glob("*.wav"):
+        path.unlink()
+    old.put(name_of(9), tiny(9))
+    counts = old.take().counts
+    assert (counts.found, counts.taken, counts.reasons) == (4, 2, {"vanished": 2})
+
+
+def test_while_the_store_is_away_a_run_waits_and_gives_up_without_a_verdict(old: Old) -> None:
+    old.put(name_of(1), tiny(1))
+    store = old.home / "archive"
+    aside = store.with_name("aside")
+    store.rename(aside)
+    store.write_text("no folder")
+    with pytest.raises(Unavailable):
+        old.take()
+    assert old.done() == 0
+    store.unlink()
+    aside.rename(store)
+    assert old.take().counts.taken == 1
+
+
+def test_the_pace_lets_so_many_a_second_begin() -> None:
+    at, slept = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        at[0] += seconds
+
+    pace = Pace(4, monotonic=lambda: at[0], sleep=sleep)
+    for _ in range(3):
+        pace()
+    at[0] += 10
+    pace()
+    pace()
+    assert slept == [0.25, 0.25, 0.25]
+
+
+def test_the_command_tells_what_is_wrong_with_it(old: Old) -> None:
+    old.put(name_of(1), tiny(1))
+    folder = str(old.folder)
+    assert old.ran(folder, "--device", "nobody")[0] == 1
+    assert old.ran(folder, "--device", "old", "--pattern", "{number}")[0] == 2
+    code, out, _ = old.ran(folder, "--device", "old", "--dry-run", "--json", "--rate", "100")
+    assert (code, json.loads(out)["taken"], old.done()) == (0, 1, 0)
