@@ -127,6 +127,7 @@ def _play(folder: Path, running: Running, report: Report) -> Accounts:
         bundles.take(stage, told.call(_LISTENED), folder)
         settling.settle(stage, folder)
         handing_over.withdraw(stage, rows, told.call(_WITHDRAWN))
+        people.leave_for_review(stage)
         for row in rows.values():
             row.recording = handing_over.as_it_is(stage, row)
             row.compare(report)
@@ -153,8 +154,8 @@ def _send(stage: Stage) -> int:
 
 def _gather(stage: Stage) -> None:
     people.tell_what_was_found(stage)
-    papers = people.keep_papers(stage)
-    people.acknowledge(stage, papers["acknowledgement"])
+    people.keep_papers(stage)
+    people.acknowledge(stage)
     people.assert_clauses(stage)
     people.gather(stage)
     people.screen(stage)
@@ -163,7 +164,7 @@ def _gather(stage: Stage) -> None:
 
 def _print_ways_in(running: Running, accounts: Accounts) -> None:
     say(f"address: {running.address}   (API: {running.address}/openapi.json)")
-    say("log-ins, by POST /v1/session or with the key as a bearer token:")
+    say("log-ins, at this address in a browser; a program sends the key as a bearer token:")
     say("(AUDIATUR_TOTP_ROLES=none: here nobody is asked for a code from a telephone)")
     for name, role in accounts.roles.items():
         password = accounts.passwords.get(name, "-")

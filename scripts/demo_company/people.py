@@ -23,33 +23,31 @@ def post_notice(stage: Stage) -> None:
         "admin", "/v1/notice-texts", notice["told"], FOLDER / notice["audio"]
     )
     stage.api.must("approver", "POST", f"/v1/notice-texts/{made['id']}/approve")
+    stage.notice = {"id": made["id"], "version": made["version"]}
     announced = ", ".join(notice["told"]["purposes"])
     say(f"The administrator posts the announcement, which announces {announced}; it is approved.")
 
 
-def keep_papers(stage: Stage) -> dict[str, Json]:
-    """Let the manager upload the papers that evidence rests on; return them by their use."""
-    kept: dict[str, Json] = {}
+def keep_papers(stage: Stage) -> None:
+    """Let the manager upload the papers that evidence rests on."""
     for role, name in _PAPERS.items():
         told = {"upload_id": name, "role": role, "title": name}
-        kept[role] = stage.api.must_upload(
+        stage.papers[role] = stage.api.must_upload(
             "manager", "/v1/documents", told, FOLDER / "papers" / name
         )
-    say(f"The manager uploads {len(kept)} papers: a contract, and who was told of recording.")
-    return kept
+    papers = len(stage.papers)
+    say(f"The manager uploads {papers} papers: a contract, and who was told of recording.")
 
 
-def acknowledge(stage: Stage, signed: Json) -> None:
+def acknowledge(stage: Stage) -> None:
     """Write down, once per employee, that he was told that he is recorded."""
     by_agent: dict[str, Call] = {}
     for call in stage.story.calls:
         if call.ask:
             by_agent.setdefault(call.told["agent"], call)
     for call in by_agent.values():
-        signature = {"document_id": signed["id"], "document_sha256": signed["sha256"]}
-        evidence = stage.story.company["staff"] | {"signature": signature}
-        said = {"kind": "employee_ack", "party": "own", "wide": True, "evidence": evidence}
-        _verified(stage, _propose(stage, "manager", call, said))
+        said = {"kind": "employee_ack", "party": "own", "wide": True}
+        _verified(stage, _propose(stage, "manager", call, said | {"evidence": _signed(stage)}))
     say(f"The acknowledgements of {', '.join(sorted(by_agent))} are written down and verified.")
 
 
@@ -101,6 +99,28 @@ def gather(stage: Stage) -> None:
     say(f"{pieces} pieces of evidence are proposed by those who heard the calls.")
 
 
+def leave_for_review(stage: Stage) -> None:
+    """Leave evidence that nobody has decided on: some of it is right, and some is not.
+
+    An announcement that tells nobody of recording, half of the right one, words that were never
+    said; beside them what can be heard, and papers.
+    """
+    waiting = stage.story.company["to_review"]
+    for one in waiting:
+        call = stage.story.call(one["call"])
+        said = {name: one[name] for name in one if name not in {"call", "proposed_by"}}
+        match said["kind"]:
+            case "ivr_notice":
+                said["evidence"] = said["evidence"] | {"notice": stage.notice}
+            case "employee_ack":
+                said["evidence"] = _signed(stage)
+        _propose(stage, one["proposed_by"], call, said)
+    found = stage.api.must("reviewer", "GET", "/v1/review")["queues"]
+    counted = {queue["queue"]: queue["waiting"] for queue in found}
+    stage.report.expect("evidence that waits for the reviewer", len(waiting), counted["proposed"])
+    say(f"{len(waiting)} more pieces of evidence wait for the reviewer, right ones and wrong ones.")
+
+
 def screen(stage: Stage) -> None:
     """Let the reviewer listen for what must not leave, in all calls but one that is asked for."""
     screened = [call for call in stage.story.calls if call.is_screened]
@@ -128,6 +148,14 @@ def withdraw(stage: Stage, call: Call) -> None:
     evidence = {"received_at": call.told["started_at"], "channel": "письмо"}
     said = {"kind": "withdrawal", "party": "cli", "evidence": evidence}
     _propose(stage, "reviewer", call, said)
+
+
+def _signed(stage: Stage) -> Json:
+    """Return what proves that an employee was told."""
+    paper = stage.papers["acknowledgement"]
+    signature = {"document_id": paper["id"], "document_sha256": paper["sha256"]}
+    staff: Json = stage.story.company["staff"]
+    return staff | {"signature": signature}
 
 
 def _listen(stage: Stage, call: Call) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from demo_company.api import Api
 from demo_company.report import Report
@@ -24,6 +25,8 @@ class Stage:
     contacts: dict[str, str] = field(default_factory=dict)
     contracts: dict[str, str] = field(default_factory=dict)
     client_names: dict[str, str] = field(default_factory=dict)
+    notice: dict[str, Any] = field(default_factory=dict)
+    papers: dict[str, dict[str, Any]] = field(default_factory=dict)
     dispute: str = ""
     releases: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)

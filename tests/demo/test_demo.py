@@ -89,8 +89,9 @@ def test_the_demo_ends_well(played: Played) -> None:
         ("d12", ["created", "refused", "DENY C_REFUSED:cli"]),
         ("d03", ["EV-2001", "notified", "DENY C_PURPOSE_NOT_ANNOUNCED:cli, G_NONE"]),
         ("d23", ["EV-1007", "notified", "REVIEW S_SCREEN_REQUIRED"]),
-        ("d15", ["triage", "unknown", "not asked"]),
-        ("d24", ["ООО «Маяк-Трейд»", "created", "unknown", "not asked"]),
+        ("d15", ["triage", "pending", "not asked"]),
+        ("d24", ["ООО «Маяк-Трейд»", "created", "pending", "not asked"]),
+        ("d09", ["created", "unknown", "not asked"]),
     ],
 )
 def test_the_table_tells_of_each_call_what_became_of_it(
