@@ -174,7 +174,7 @@ def live_archive(
     database_url: str,
     sandbox: Sandbox,
     store: Store | None = None,
-    **settings: object,
+    **settings: Any,  # noqa: ANN401 - each setting has a type of its own.
 ) -> Iterator[Live]:
     """Run an archive over the database at `database_url` and stores in `folder`, or in `store`."""
     archive_keys = MasterKeys.create(folder / "archive.key")
@@ -183,7 +183,7 @@ def live_archive(
     database = Database(database_url, role=APP_ROLE, info={"detail_cipher": cipher})
     archive = SealedStore(store or FolderStore(folder / "archive"), archive_keys)
     tools = Tools(
-        settings=Settings(data=folder, _env_file=None, **settings),  # type: ignore[call-arg]
+        settings=Settings(data=folder, _env_file=None, **settings),
         clock=SystemClock(),
         database=database,
         cipher=cipher,

@@ -88,7 +88,7 @@ def web(
         app.state.database = database
         app.state.clock = clock
         app.state.authenticator = Authenticator(database, clock)
-        app.state.settings = Settings(data=tmp_path, _env_file=None)  # type: ignore[call-arg]
+        app.state.settings = Settings(data=tmp_path, _env_file=None)
         app.state.examine_reference = _no_examination
         app.state.receiving = ReceivingTools(
             ingest=IngestTools(

@@ -12,10 +12,10 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from app.consent import grounds as rules_of_grounds
-from app.consent import notices, policy, processing, queries, review, service, staff
-from app.consent.models import ProcessingContract
+from app.consent import notices, papers, policy, processing, queries, review, service, staff
+from app.consent.models import ProcessingContract, Verdict
 from app.consent.processing import ContractTold
-from app.consent.purposes import Purpose, RecipientClass
+from app.consent.purposes import Kind, Purpose, RecipientClass
 from app.consent.staff import ActTold
 from app.core.ids import new_id
 from app.identity import service as identity
@@ -128,8 +128,8 @@ def test_the_log_of_another_proves_nothing(session: Session, make: Make) -> None
     )
     other = new_id()
     session.execute(text(copied), {"new": f'{{"id": "{other}", "agent": "999"}}', "id": row.id})
-    with pytest.raises(review.papers.AcknowledgementUnknown):
-        review.decide(session, make.reviewer, other, review.Verdict.VERIFY, reason=None, at=at)
+    with pytest.raises(papers.AcknowledgementUnknown):
+        review.decide(session, make.reviewer, other, Verdict.VERIFY, reason=None, at=at)
     vote = (
         "INSERT INTO assertion_votes (id, assertion_id, verdict, voter_id, voter_role, at)"
         " VALUES (gen_random_uuid(), :a, 'verify', :v, 'reviewer', now())"
@@ -137,7 +137,7 @@ def test_the_log_of_another_proves_nothing(session: Session, make: Make) -> None
     session.execute(text(vote), {"a": other, "v": make.reviewer.id})
     settle = "UPDATE assertions SET status='verified', decided_by=:v, decided_at=now() WHERE id=:a"
     assert "has acknowledged so" in refused(session, settle, a=other, v=make.reviewer.id)
-    done = review.decide(session, make.reviewer, row.id, review.Verdict.VERIFY, reason=None, at=at)
+    done = review.decide(session, make.reviewer, row.id, Verdict.VERIFY, reason=None, at=at)
     assert done.status == "verified"
     assert "permission denied" in refused(session, "UPDATE acknowledgements SET agent = '999'")
 
@@ -390,7 +390,7 @@ def test_who_was_shut_out_decides_and_undoes_no_batch(session: Session, make: Ma
         make.manager,
         recording.id,
         review.Proposal(
-            kind=review.Kind.BEEP,
+            kind=Kind.BEEP,
             evidence={"frequency_hz": 1400, "interval_ms": 15_000, "first_offset_ms": 1},
             party="cli",
         ),

@@ -70,7 +70,7 @@ def superuser(own_database: Urls, cluster: Cluster) -> Superuser:
         with psycopg.connect(url) as connection:
             connection.execute("SET session_replication_role = replica")
             for statement in statements:
-                changed = connection.execute(statement, values)  # type: ignore[call-overload]
+                changed = connection.execute(statement, values)
                 assert changed.rowcount, statement
 
     return run

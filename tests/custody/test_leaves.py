@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.custody.leaves import canonical, leaf_of
 from app.custody.models import CustodyEntry
 
-_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _PLAIN = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | _TEXT
 _VALUES = st.recursive(
     _PLAIN | st.floats(allow_nan=False, allow_infinity=False),

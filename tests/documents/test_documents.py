@@ -9,6 +9,7 @@ import tempfile
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,7 +20,7 @@ from sqlalchemy import text
 from app.documents.models import DocumentKind
 from app.documents.recognise import DocumentRecogniser, NotADocument
 from app.inspection import papers
-from app.inspection.sandbox import Sandbox
+from app.inspection.sandbox import Budget, Sandbox
 from app.recordings.media_facts import EmptyFile, TooManyPixels
 from tests.conftest import Urls
 from tests.live import Live
@@ -117,7 +118,7 @@ def test_many_names_and_one_long_line_do_not_hide_the_last(sandbox: Sandbox) -> 
 def test_what_cannot_be_examined_is_said_to_be_so(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = papers.Budget(wall_s=60, cpu_s=30, address_space_bytes=1_000_000)
+    tiny = Budget(wall_s=60, cpu_s=30, address_space_bytes=1_000_000)
     monkeypatch.setattr(papers, "_BUDGET", tiny)
     looked_for, found = looked_into(pdf(), sandbox)
     assert (looked_for, found) == ((), (papers.UNEXAMINED,))
@@ -190,7 +191,7 @@ def test_a_longer_file_than_was_said_is_refused(live: Live) -> None:
     ],
 )
 def test_metadata_name_what_is_known(
-    live: Live, more: dict[str, object], expected: tuple[int, str]
+    live: Live, more: dict[str, Any], expected: tuple[int, str]
 ) -> None:
     answer = live.send(told(**more), pdf(), who="legal", path="/v1/documents")
     assert refusal(answer) == expected

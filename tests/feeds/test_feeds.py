@@ -304,7 +304,7 @@ def test_gaps_are_paged_and_narrowed(house: FeedHouse) -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        params: dict[str, Any] = {"limit": 2} | ({"cursor": cursor} if cursor else {})
         page = house.got("/reconciliation/gaps", **params)
         seen += [one["call_id"] for one in page["items"]]
         cursor = page["next"]

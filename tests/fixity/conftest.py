@@ -102,7 +102,7 @@ class Keeper:
 def keeper(own_db: Database, own_database: Urls, tmp_path: Path) -> Keeper:
     keys = MasterKeys.create(tmp_path / "archive.key")
     return Keeper(
-        settings=Settings(data=tmp_path, _env_file=None),  # type: ignore[call-arg]
+        settings=Settings(data=tmp_path, _env_file=None),
         # What the database calls now must have come.
         clock=SetClock(datetime.now(UTC) + timedelta(minutes=1)),
         database=own_db,

@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 
 from app.custody.models import CustodyEntry
 from app.fixity import checks, queries, service
-from app.fixity.models import Occasion
+from app.fixity.models import Occasion, Outcome
 from app.fixity.service import CheckNotPossible, RecordingDamaged
 from app.identity.actor import Actor
 from app.recordings.models import Leg, Recording
@@ -134,9 +134,7 @@ def test_what_is_erased_is_not_missed(keeper: Keeper) -> None:
     keeper.destroy_key(object_id)
     keeper.archive.delete(object_id)
     assert checks.check_due(keeper) == 0
-    found = service.Found(
-        object_id=object_id, occasion=Occasion.QUARTER, outcome=service.Outcome.MISSING
-    )
+    found = service.Found(object_id=object_id, occasion=Occasion.QUARTER, outcome=Outcome.MISSING)
     with keeper.database.transaction() as session:
         # The look began before the erasure and ended after it.
         assert service.write_down(session, found, at=keeper.clock.now()) is None

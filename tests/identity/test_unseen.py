@@ -128,7 +128,7 @@ def test_no_call_is_tied_to_an_event_of_a_client_that_is_not_seen(
 ) -> None:
     call = make.recording(client=ours)
     for client, refusal in ((ours, None), (theirs, EventNotFound)):
-        event = make.event(client).external_id
+        event = str(make.event(client).external_id)
 
         def tie(event: str = event) -> object:
             at = make.clock.now()

@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 from app.core.ids import new_id
 from app.inspection.notice.checks import METHOD_VERSION
 from app.inspection.search_again import MOST_TRIES, check_runs
-from app.worker import loop
+from app.worker import handlers
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.inspection.conftest import CORPUS, needs_corpus
@@ -494,7 +494,7 @@ def _rescue(urls: Urls) -> None:
 def test_only_the_current_batch_of_a_run_does_anything(live: Live, own_database: Urls) -> None:
     _send(live, "d01.wav", "c1")
     _work(live)
-    search_again = loop.HANDLERS["inspection.search_again"]
+    search_again = handlers.HANDLERS["inspection.search_again"]
     with _jobs_held(own_database):
         _approve(live, _add_text(live))
         _work(live)

@@ -13,7 +13,7 @@ from email.parser import BytesParser
 from ipaddress import ip_address
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -61,8 +61,9 @@ class Box:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above.
         del server
         self.encrypted.append(session.ssl is not None)
+        assert isinstance(envelope.original_content, bytes)
         parsed = BytesParser(policy=email.policy.default).parsebytes(envelope.original_content)
-        self.letters.append((list(envelope.rcpt_tos), cast("EmailMessage", parsed)))
+        self.letters.append((list(envelope.rcpt_tos), parsed))
         return "250 taken"
 
     @contextmanager
@@ -143,7 +144,7 @@ def open_office(
     left = []
 
     def begin(**settings: object) -> Office:
-        told = {
+        told: dict[str, Any] = {
             "smtp_host": "127.0.0.1",
             "smtp_port": box.port,
             "smtp_tls": "none",

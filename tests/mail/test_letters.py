@@ -127,7 +127,7 @@ def test_what_is_none(address: str) -> None:
 
 
 def test_nothing_can_be_put_into_the_head_of_a_letter(clock: SetClock) -> None:
-    settings = Settings(_env_file=None, smtp_from="archive@example.com")  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, smtp_from="archive@example.com")
     page = _page(Kind.ALARM)
     for wrong in ("a@example.com\r\nBcc: b@example.com", "a@example.com, b@example.com"):
         with pytest.raises(ValueError, match=r".+"):

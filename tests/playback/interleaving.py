@@ -161,5 +161,9 @@ def ask(app: ASGIApp, turns: Turns, path: str, headers: Mapping[str, str]) -> An
         "server": ("archive", 80),
         "state": {},
     }
-    asyncio.run(app(scope, receive, send))
+
+    async def answered() -> None:
+        await app(scope, receive, send)
+
+    asyncio.run(answered())
     return answer

@@ -48,7 +48,13 @@ INTERLEAVINGS = int(os.environ.get("AUDIATUR_TEST_INTERLEAVINGS", "50"))
 SEED = int(os.environ.get("AUDIATUR_TEST_SEED", "20261122"))
 ROUNDS, LISTENERS = 12, 20
 BODY = bytes(2 * PIECE_BYTES + 1)  # Three pieces.
-PARTS = ({}, {}, {"Range": "bytes=0-"}, {"Range": f"bytes={PIECE_BYTES}-"}, {"Range": "bytes=-9"})
+PARTS: tuple[dict[str, str], ...] = (
+    {},
+    {},
+    {"Range": "bytes=0-"},
+    {"Range": f"bytes={PIECE_BYTES}-"},
+    {"Range": "bytes=-9"},
+)
 REFUSAL = {"quote": "Не записывайте"}
 WITHDRAWAL = {"received_at": "2026-11-20T10:00:00Z", "channel": "letter"}
 
@@ -152,7 +158,7 @@ def archive(own_database: Urls, tmp_path: Path, sandbox: Sandbox) -> Iterator[Ar
     links = SeamedDatabase(own_database.link, role=ROLE)
     database.turns = links.turns = turns
     tools = Tools(
-        settings=Settings(data=tmp_path, _env_file=None),  # type: ignore[call-arg]
+        settings=Settings(data=tmp_path, _env_file=None),
         clock=SystemClock(),
         database=database,
         cipher=cipher,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import bagit  # type: ignore[import-untyped]  # it has no types.
@@ -47,7 +47,11 @@ from tests.releases.house import House, opened
 ROOT = Path(__file__).parents[2]
 
 
-def granted(house: House, body: bytes | None = None, **part: object) -> tuple[dict[str, Any], str]:
+def granted(
+    house: House,
+    body: bytes | None = None,
+    **part: Any,  # noqa: ANN401 - as the request has it.
+) -> tuple[dict[str, Any], str]:
     """Return a release that was approved, and the token of its link."""
     recording = house.recording(body or wav(3.0))
     asked = house.ask(recording.id, **part)
@@ -303,7 +307,7 @@ def test_who_dies_while_making_it_leaves_one_entry_and_one_bundle(
     house: House, tmp_path: Path
 ) -> None:
     release, _ = granted(house)
-    dying: Any = replace(house.worker(), release=Dying(house.release))
+    dying: Any = replace(house.worker(), release=cast("SealedStore", Dying(house.release)))
     with pytest.raises(Killed):
         jobs.handle_bundle(dying, release["id"])
     assert house.acts(release["id"]).count("bundle.created") == 1
@@ -337,6 +341,8 @@ def test_an_ended_release_gives_no_bundle_and_its_key_is_destroyed(
     with house.database.transaction() as session:
         kept = bundles.of(session, UUID(release["id"]))
         assert kept is not None
+        assert kept.object_id is not None
+        assert kept.size_bytes is not None
         ref = bundle._ref(kept.object_id, kept.wrapped_key, kept.size_bytes)
     assert house.call("manager", "POST", f"/v1/releases/{release['id']}/revoke").status_code == 200
     assert house.call("manager", "GET", path).status_code == 410

@@ -8,7 +8,7 @@ import zipfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -18,12 +18,13 @@ from sqlalchemy import select
 from app.clients.models import Contract, Event
 from app.consent import review
 from app.consent.models import NoticeText, Verdict
-from app.consent.purposes import Kind
+from app.consent.purposes import Kind, Purpose
 from app.consent.review import Proposal
 from app.core.ids import new_id
 from app.documents.models import Document
 from app.releases import bundles, jobs
 from app.verifier.verify import Result
+from storage.sealed import SealedStore
 from tests.conftest import Urls
 from tests.consent.evidences import complete, named
 from tests.factories import wav
@@ -69,7 +70,7 @@ def propose(house: House, shown: Shown, kind: Kind, **told: object) -> None:
             evidence=evidence,
             party="cli",
             from_ms=4000 if kind == Kind.IVR_NOTICE else 0,
-            purposes=("internal_quality",),
+            purposes=(Purpose.INTERNAL_QUALITY,),
             recipients=("own_staff_manager",),
         )
         row = review.propose(
@@ -182,7 +183,7 @@ def test_who_begins_anew_makes_what_the_ledger_was_told_of_whatever_was_uploaded
             (paper,),
         )
     release = granted_again(house, shown)
-    dying: Any = replace(house.worker(), release=Dying(house.release))
+    dying: Any = replace(house.worker(), release=cast("SealedStore", Dying(house.release)))
     with pytest.raises(Killed):
         jobs.handle_bundle(dying, release["id"])
     with house.making() as make:

@@ -287,7 +287,7 @@ def test_the_command_says_whether_it_is_the_same(sandbox: Sandbox, tmp_path: Pat
     recipe, original, out = _kept(tmp_path, cut), tmp_path / "call.wav", tmp_path / "out.wav"
     original.write_bytes(body)
     program = Path(sys.executable).with_name("audiatur")
-    command = [program, "derive", recipe, original, "-o", out]
+    command: list[str | Path] = [program, "derive", recipe, original, "-o", out]
     done = _run(command)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "SAME"), done.stderr
     assert out.read_bytes() == made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -103,5 +102,5 @@ class Keeping:
 
 
 @pytest.fixture
-def keeping(live: Live, own_database: Urls) -> Iterator[Keeping]:
+def keeping(live: Live, own_database: Urls) -> Keeping:
     return Keeping(live=live, owner_url=own_database.owner)

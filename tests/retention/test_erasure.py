@@ -17,7 +17,7 @@ from app.fixity import checks
 from app.fixity.repair import repair
 from app.identity.actor import Actor
 from app.releases.models import BundleState, ReleaseBundle
-from app.retention import erasures, jobs, purge, subjects
+from app.retention import erasures, jobs, purge, queries, subjects, tombstones
 from app.retention.models import Erasure
 from app.retention.tombstones import read
 from storage.errors import StoreRefused
@@ -445,10 +445,10 @@ def test_killed_anywhere_it_goes_on(keeping: Keeping, where: str) -> None:
     erasure_id = UUID(asked["id"])
     if where == "journal":
         with tools.database.transaction() as session:
-            row = purge.queries.erasure(session, erasure_id)
+            row = queries.erasure(session, erasure_id)
             assert row is not None
             stone = purge._stone(session, row, tools.clock)
-        purge.tombstones.bury(tools.settings.tombstones_path, stone)
+        tombstones.bury(tools.settings.tombstones_path, stone)
     if where in {"keys", "bytes"}:
         assert purge.destroy_keys(tools, erasure_id)
     if where == "bytes":
@@ -467,10 +467,10 @@ def test_a_hold_that_comes_first_voids_the_tombstone(keeping: Keeping) -> None:
     keeping.post("legal", f"/erasures/{asked['id']}/approve")
     tools = keeping.live.tools
     with tools.database.transaction() as session:
-        row = purge.queries.erasure(session, UUID(asked["id"]))
+        row = queries.erasure(session, UUID(asked["id"]))
         assert row is not None
         stone = purge._stone(session, row, tools.clock)
-    purge.tombstones.bury(tools.settings.tombstones_path, stone)
+    tombstones.bury(tools.settings.tombstones_path, stone)
     assert list(read(tools.settings.tombstones_path)) == [stone]
     keeping.hold(sent, who="approver")
     keeping.live.work()

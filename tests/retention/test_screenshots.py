@@ -33,7 +33,7 @@ def sent(keeping: Keeping, captured: str = CAPTURED, **told: object) -> str:
     return str(answer.json()["id"])
 
 
-def of_client(keeping: Keeping, **told: object) -> str:
+def of_client(keeping: Keeping, **told: Any) -> str:  # noqa: ANN401 - as the request has it.
     keeping.live.put_client("C-1", "+74950008414")
     keeping.live.put_event("E-1", "C-1", "2026-11-20T09:00:00+03:00")
     return sent(keeping, event={"external_id": "E-1"}, **told)
@@ -150,7 +150,7 @@ def test_a_rule_holds_screenshots_those_that_come_too(keeping: Keeping, of: str)
     early, call = of_client(keeping), keeping.sent(event={"external_id": "E-1"})
     far = sent(keeping, "2026-11-20T12:00:00+03:00", agent="107")
     ((client,),) = keeping.rows("SELECT client_id FROM events WHERE external_id = 'E-1'")
-    rule: dict[str, object] = {"client_id": str(client)} if of == "client" else {"agent": "106"}
+    rule: dict[str, Any] = {"client_id": str(client)} if of == "client" else {"agent": "106"}
     held_too = [call]
     if of in {"dispute", "exhibit"}:
         about = {"event": "E-1"} if of == "dispute" else {}

@@ -303,9 +303,8 @@ def test_every_kind_of_store_can_be_sealed(store: Store, keys: MasterKeys, size:
 class FullDisk(FolderStore):
     """A folder store on a disk that becomes full while an object is written."""
 
-    def begin(self, key: str) -> FolderDraft:
-        draft = super().begin(key)
-        return FullDraft(draft)
+    def begin(self, key: str, *, replaces: bool = False) -> FolderDraft:
+        return FullDraft(super().begin(key, replaces=replaces))
 
 
 class FullDraft(FolderDraft):

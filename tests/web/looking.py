@@ -31,6 +31,14 @@ LOOKS = (
 )
 
 
+def heard_wrong(page: Page) -> list[str]:
+    """Return the list in which the errors of a page will be: of its console and of its scripts."""
+    faults: list[str] = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    return faults
+
+
 def violations(page: Page, axe: str) -> list[str]:
     """Return what axe finds on a page."""
     page.evaluate(axe)  # The policy of the page lets no script element in.

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from app.identity.permissions import Role
 from tests.web.conftest import Site
-from tests.web.looking import IS_LONG, LOOKS, NARROWEST, SIZES, Look, violations
+from tests.web.looking import IS_LONG, LOOKS, NARROWEST, SIZES, Look, heard_wrong, violations
 from tests.web.table import merged
 
 PAGES = merged("PAGES")
@@ -34,12 +34,7 @@ def test_no_page_shuts_anybody_out(
         counts["pages × roles"] += 1
         for look in LOOKS:
             page = open_page(role, look)
-            faults: list[str] = []
-            page.on(
-                "console",
-                lambda said, to=faults: to.append(said.text) if said.type == "error" else None,
-            )
-            page.on("pageerror", lambda error, to=faults: to.append(str(error)))
+            faults = heard_wrong(page)
             answer = page.goto(f"{site.path(path)}?lang={look.lang}")
             assert answer is not None
             assert answer.status == 200
@@ -61,8 +56,7 @@ def test_axe_and_the_policy_find_what_is_wrong(
     open_page: Callable[[Role, Look], Page], axe: str
 ) -> None:
     page = open_page(Role.MANAGER, LOOKS[0])
-    faults: list[str] = []
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    faults = heard_wrong(page)
     page.goto("/")
     page.evaluate(
         "() => { const a = document.createElement('img'); a.src = '/static/icon.svg';"

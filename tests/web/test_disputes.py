@@ -9,7 +9,7 @@ from app.web.edge import form_token
 from tests.web.conftest import Site
 
 
-def sent(site: Site, path: str, by: Role = Role.MANAGER, **fields: str) -> tuple[int, str, str]:
+def sent(site: Site, path: str, by: Role = Role.MANAGER, /, **fields: str) -> tuple[int, str, str]:
     """Send a form; return the status, where it leads and what is shown."""
     told = {"token": form_token(site.cookies[by])} | fields
     answer = site.post(path, by, told)

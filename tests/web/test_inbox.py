@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
@@ -25,12 +26,12 @@ def _steps(site: Site, role: Role) -> list[tuple[str, str]]:
 
 def test_what_is_late_stands_before_what_is_due_and_that_before_the_rest(site: Site) -> None:
     at = site.house.clock.now()
-    manager = site.house.people["manager"].id
+    manager, admin = (UUID(str(site.house.people[role].id)) for role in ("manager", "admin"))
     with site.house.making() as make:
         external = make.client(name="ООО «Зебра»").external_id
         # Only the first of a kind are shown: other tests' disputes must not take their places.
         mine = update(Dispute).where(Dispute.owner_id == manager)
-        make.session.execute(mine.values(owner_id=site.house.people["admin"].id))
+        make.session.execute(mine.values(owner_id=admin))
     ids = {}
     for name, due in (("late", -1), ("soon", 1), ("open", None)):
         body = {"client": external, "subject": f"Зебра {name}"}
@@ -58,7 +59,7 @@ def test_what_is_late_stands_before_what_is_due_and_that_before_the_rest(site: S
     assert _steps(site, Role.MANAGER)[0][0] == anchor
     with site.house.database.transaction() as session:
         for one in ids.values():
-            session.get_one(Dispute, one).owner_id = site.house.people["admin"].id
+            session.get_one(Dispute, one).owner_id = admin
 
 
 @pytest.mark.parametrize(

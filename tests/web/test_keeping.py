@@ -38,6 +38,7 @@ def test_a_rule_that_is_offered_is_proposed_by_one_and_put_in_force_by_another(
     assert other.post(path, "/keeping").status_code == 409
     with house.database.transaction() as session:
         (row,) = session.query(RetentionRule)
+        assert row.minimum is not None
         assert (row.name, row.minimum["days"], row.approved_at is not None) == (
             "no-ground",
             30,

@@ -9,7 +9,7 @@ from tests.web.conftest import Site
 from tests.web.table.learning import ANSWERS
 
 
-def _send(site: Site, path: str, role: Role = Role.MANAGER, **fields: str) -> tuple[int, str]:
+def _send(site: Site, path: str, role: Role = Role.MANAGER, /, **fields: str) -> tuple[int, str]:
     form = {"token": form_token(site.cookies[role])} | fields
     answer = site.post(f"{path}?lang=en", role, form)
     return answer.status_code, answer.headers.get("location", answer.text)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx
@@ -30,7 +31,7 @@ __all__ = ["house"]
 
 HERE = Path(__file__).parent
 CALLBACK = "https://archive.test/login/provider/back"
-BELIEVED = {
+BELIEVED: dict[str, Any] = {
     "url": "https://archive.test",
     "oidc_client_id": "archive",
     "oidc_client_secret": "kept-by-two",

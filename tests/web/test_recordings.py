@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -24,7 +25,7 @@ from app.web.places import PlaceInvalid
 from tests.factories import wav
 from tests.review.browser import picture
 from tests.web.conftest import Site
-from tests.web.looking import LOOKS, Look, violations
+from tests.web.looking import LOOKS, Look, heard_wrong, violations
 
 HEAR = "purpose=internal_quality"
 
@@ -34,7 +35,7 @@ def _rows(site: Site, query: str, role: Role = Role.MANAGER) -> list[str]:
     return re.findall(r'href="/recordings/([0-9a-f-]{36})"', page)
 
 
-def _send(site: Site, path: str, role: Role = Role.MANAGER, **fields: str) -> tuple[int, str]:
+def _send(site: Site, path: str, role: Role = Role.MANAGER, /, **fields: str) -> tuple[int, str]:
     form = {"token": form_token(site.cookies[role]), "purpose": "internal_quality"} | fields
     answer = site.post(f"{path}?lang=en", role, form)
     return answer.status_code, answer.headers.get("location", answer.text)
@@ -90,8 +91,9 @@ def test_a_table_that_is_taken_away_runs_nothing(site: Site) -> None:
 
 def test_what_may_not_be_heard_is_explained_and_not_played(site: Site) -> None:
     with site.house.making() as make:
-        recording = str(make.recording(body=wav(8.0), duration_ms=8000).id)
-    site.house.propose(recording, Kind.REFUSAL, evidence={"quote": "Не надо"})
+        heard = make.recording(body=wav(8.0), duration_ms=8000).id
+    recording = str(heard)
+    site.house.propose(heard, Kind.REFUSAL, evidence={"quote": "Не надо"})
     page = site.get(f"/recordings/{recording}?lang=en&{HEAR}", Role.MANAGER)
     assert page.status_code == 200
     assert "<audio" not in page.text
@@ -202,9 +204,7 @@ def test_the_sound_is_heard_and_a_clip_made_by_keys(
     site: Site, open_page: Callable[[Role, Look], Page], axe: str
 ) -> None:
     page = open_page(Role.REVIEWER, LOOKS[0])
-    faults: list[str] = []
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    faults = heard_wrong(page)
     page.goto(f"/recordings/{site.parameters['recording_id']}?lang=ru&purpose=consent_review")
     expect(page.locator("#player")).to_have_attribute("data-ready", "yes")
     expect(page.locator("#player")).to_have_attribute("data-drawn", "yes")
@@ -242,15 +242,14 @@ def test_both_directions_play_in_step_with_a_lane_for_each_party(
     site: Site, open_page: Callable[[Role, Look], Page], axe: str
 ) -> None:
     recording = _two_directions(site)
-    site.house.propose(recording)
+    site.house.propose(UUID(recording))
     page_path = f"/recordings/{recording}?lang=en&purpose=consent_review"
     waiting = site.get(page_path, Role.REVIEWER).text
     assert "is being put together" in waiting
     assert "leg=both" not in waiting
     join(site.house.tools, recording)
     page = open_page(Role.REVIEWER, LOOKS[0])
-    faults: list[str] = []
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    faults = heard_wrong(page)
     page.goto(page_path)
     expect(page.locator("#player")).to_have_attribute("data-drawn", "yes")
     assert page.locator("#lanes .lane.heard").count() == 2

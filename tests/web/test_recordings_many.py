@@ -23,7 +23,7 @@ WHY = "Один и тот же выезд"
 
 
 def _send(
-    site: Site, path: str, role: Role = Role.MANAGER, **fields: str | list[str]
+    site: Site, path: str, role: Role = Role.MANAGER, /, **fields: str | list[str]
 ) -> tuple[int, str]:
     form = {"token": form_token(site.cookies[role])} | fields
     answer = site.post(f"{path}?lang=en", role, form)  # type: ignore[arg-type]  # several values of a name.

@@ -28,7 +28,7 @@ def _waits(site: Site, number: str, *, days: int = 30) -> str:
 
 
 def _send(
-    site: Site, recording: str, what: str, role: Role = Role.MANAGER, **fields: str
+    site: Site, recording: str, what: str, role: Role = Role.MANAGER, /, **fields: str
 ) -> tuple[int, str]:
     form = {"token": form_token(site.cookies[role]), "show": "unknown"} | fields
     answer = site.post(f"{TRIAGE}/{recording}/{what}?lang=en", role, form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,7 +31,7 @@ def test_messages_are_found_in_templates_and_in_modules() -> None:
 
 
 def test_every_message_is_translated_with_all_its_forms() -> None:
-    there = {}
+    there: dict[object, Any] = {}
     for catalog in messages.catalogs().values():
         for message in catalog:
             if message.id:
@@ -62,7 +63,8 @@ def test_a_translation_has_the_holes_of_its_message() -> None:
             if not message.id:
                 continue
             keys = [message.id] if isinstance(message.id, str) else list(message.id)
-            texts = [message.string] if isinstance(message.string, str) else list(message.string)
+            said = message.string or ()
+            texts = [said] if isinstance(said, str) else list(said)
             wanted = {hole for key in keys for hole in HOLES.findall(key)}
             for text in texts:
                 assert set(HOLES.findall(text)) == wanted, keys[0]

@@ -169,7 +169,8 @@ def test_jobs_of_a_killed_worker_are_done_by_another(tmp_path: Path) -> None:
     finally:
         keeper.send_signal(signal.SIGTERM)
         assert keeper.wait(PATIENCE_SECONDS) == 0
-        keeper.stdout.close()
+        if keeper.stdout is not None:
+            keeper.stdout.close()
 
 
 def _worker(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:

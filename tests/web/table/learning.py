@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -90,7 +91,7 @@ def fill(house: House) -> dict[str, str]:
             )
         agent_id = session.scalars(select(User.id).where(User.name == "agent")).one()
 
-    def done(who: str, path: str, body: dict[str, object]) -> str:
+    def done(who: str, path: str, body: Mapping[str, object]) -> str:
         answer = house.call(who, "POST", path, json=body)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from app.consent.rules import Purpose
 from app.core.ids import ContactId, DisputeId
@@ -33,7 +34,7 @@ FORMS = {
 def fill(house: House) -> dict[str, str]:
     """Let a release wait for approval."""
     found = agreed(house)
-    dispute_id = DisputeId(disputed(house, found))
+    dispute_id = DisputeId(UUID(disputed(house, found)))
     with house.database.transaction() as session:
         wanted = Wanted(
             contact_id=ContactId(found.contact_id),
