@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from app.review import queries
 from app.review.models import ReviewClaim
 from app.review.queries import Call
 from app.review.rules import Queue, Span, block_due, score_of, span_of
+from app.review.saying import Paper, Said
 
 _MAY_SETTLE = {
     Kind.OTHER_GROUND: frozenset({Role.APPROVER, Role.LEGAL}),
@@ -104,6 +105,8 @@ class Item:
     may: frozenset[Permission] = frozenset()
     party: str | None = None
     proposer: str | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
+    papers: tuple[Paper, ...] = ()
     four_eyes: FourEyes
     owner: str | None = None
     owner_id: UUID | None = None
@@ -179,6 +182,8 @@ class _Builder:
         pictures: tuple[Picture, ...] = (),
         party: str | None = None,
         proposer: str | None = None,
+        told: Mapping[str, str] | None = None,
+        papers: Sequence[Paper] = (),
     ) -> Item:
         subject_id, place_at, since = row
         claim = self.claims.get(subject_id)
@@ -203,6 +208,8 @@ class _Builder:
             call=call,
             party=party,
             proposer=proposer,
+            told=told or {},
+            papers=tuple(papers),
             four_eyes=four_eyes,
             owner=self.owners.get(claim.user_id) if claim else None,
             owner_id=claim.user_id if claim else None,
@@ -389,6 +396,7 @@ class _Builder:
             self.session, {a.proposed_by for a in found.values() if a.proposed_by}
         )
         eyes = _Eyes.load(self.session, self.actor, found)
+        said = Said.load(self.session, found.values())
         items = []
         for row in rows:
             a = found[row[0]]
@@ -405,6 +413,8 @@ class _Builder:
                     assertion=a,
                     party=label,
                     proposer=people.get(a.proposed_by) if a.proposed_by else a.proposed_service,
+                    told=said.of(a),
+                    papers=said.papers(a),
                     four_eyes=self._settling(a, eyes),
                 )
             )

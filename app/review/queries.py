@@ -28,11 +28,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from app.clients.models import Client, Contact, Event
+from app.clients.models import Client, Contact, Contract, Event
 from app.consent.models import (
     Assertion,
     AssertionVote,
     DecisionRow,
+    NoticeText,
     PackSetAside,
     PolicyPackRow,
 )
@@ -40,6 +41,7 @@ from app.consent.purposes import BLOCKS, Kind, Outcome, Status
 from app.core.paging import Cursor
 from app.custody.ledger import Act
 from app.custody.models import CustodyEntry
+from app.documents.models import Document
 from app.identity.actor import Actor
 from app.identity.models import User
 from app.inspection.models import NoticeDifference, NoticeHit
@@ -410,6 +412,32 @@ def ended_by_packs(session: Session, since: datetime) -> Sequence[Release]:
         )
         .order_by(Release.revoked_at, Release.id)
     ).all()
+
+
+def titles(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the titles of documents."""
+    rows = session.execute(select(Document.id, Document.title).where(Document.id.in_(ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def contracts(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Return the numbers of contracts, and whose they are."""
+    rows = session.execute(
+        select(Contract.id, Contract.number, Client.name)
+        .join(Client, Client.id == Contract.client_id)
+        .where(Contract.id.in_(ids))
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def notices(session: Session, ids: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], str]:
+    """Return the words of versions of notice texts."""
+    rows = session.execute(
+        select(NoticeText.id, NoticeText.version, NoticeText.text).where(
+            tuple_(NoticeText.id, NoticeText.version).in_(ids)
+        )
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def labels(session: Session, party_ids: Collection[UUID]) -> dict[UUID, str]:

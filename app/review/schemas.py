@@ -147,13 +147,32 @@ class PackAsked(BaseModel):
     proposed_by: str | None
 
 
+class ToldRead(BaseModel):
+    """Something that evidence says of itself; `text` is what it is called."""
+
+    name: str
+    text: str
+    value: str
+
+
+class PaperRead(BaseModel):
+    """A document that evidence rests on, and where it is opened."""
+
+    title: str
+    file: str
+
+
 class EvidenceRead(BaseModel):
+    """A piece of evidence: what is to be compared with the sound or the papers."""
+
     kind: str
     kind_text: str
     status: str
     party: str | None
     quote: str | None
     purposes: list[str]
+    told: list[ToldRead]
+    papers: list[PaperRead]
     proposed_by: str | None
     proposed_at: AwareDatetime
 
@@ -381,6 +400,15 @@ def _evidence(item: Item, lang: str) -> EvidenceRead | None:
         party=item.party,
         quote=_quote(row.evidence),
         purposes=[purposes.get(purpose, purpose) for purpose in row.purposes],
+        told=[
+            ToldRead(
+                name=name, text=wording.TOLD[name].of(lang), value=wording.value(name, value, lang)
+            )
+            for name, value in item.told.items()
+        ],
+        papers=[
+            PaperRead(title=one.title, file=f"/v1/documents/{one.id}/file") for one in item.papers
+        ],
         proposed_by=item.proposer,
         proposed_at=row.proposed_at,
     )

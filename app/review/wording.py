@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
+
+from babel.dates import format_date
 
 from app.consent.reasons import REASONS, Words
 from app.review.rules import Queue
@@ -77,7 +80,7 @@ STEPS: dict[str, Words] = {
         "Нужно решение второго сотрудника.", "A second person's verdict is needed."
     ),
     "N_CONFIRM_OR_REJECT": Words(
-        "Подтвердите; отклоняют двое, один из них approver.",
+        "Подтвердите; отклоняют двое, один из них одобряющий.",
         "Confirm; to reject it takes two, one of them an approver.",
     ),
     "N_ERASE_OR_GROUND": Words(
@@ -137,6 +140,41 @@ ROLES: dict[str, Words] = {
     "legal": Words("legal (юрист)", "legal"),
     "approver|legal": Words("approver или legal", "an approver or legal"),
 }
+TOLD: dict[str, Words] = {
+    "notice": Words("Какой текст должен звучать", "Text that must be heard"),
+    "contract": Words("Договор", "Contract"),
+    "client": Words("Контрагент", "Client"),
+    "reaction": Words("Собеседник", "The other side"),
+    "question": Words("Вопрос", "Question"),
+    "identity_basis": Words("Как узнали, кто говорит", "How it is known who speaks"),
+    "employee": Words("Сотрудник", "Employee"),
+    "act_number": Words("Локальный акт", "Local act"),
+    "act_version": Words("Редакция", "Version"),
+    "signed_on": Words("Подписано", "Signed on"),
+    "clause": Words("Пункт", "Clause"),
+    "wording": Words("Текст пункта", "Wording"),
+    "person": Words("Кто согласился", "Who agreed"),
+    "operator": Words("Кому дано", "Given to"),
+    "data": Words("Какие данные", "Which data"),
+    "actions": Words("Что разрешено", "What is allowed"),
+    "term": Words("Срок согласия", "Term"),
+    "how_to_withdraw": Words("Как отозвать", "How to withdraw"),
+    "matter": Words("По какому делу", "Matter"),
+    "author": Words("Составил", "Author"),
+    "expires_on": Words("Действует до", "Expires on"),
+    "authority": Words("Орган", "Authority"),
+    "number": Words("Номер", "Number"),
+    "date": Words("Дата", "Date"),
+    "article": Words("Статья", "Article"),
+    "deadline": Words("Исполнить до", "Deadline"),
+    "channel": Words("Как сообщено", "Channel"),
+}
+"""What evidence says of itself."""
+_DAYS = frozenset({"signed_on", "expires_on", "date", "deadline"})
+_VALUES: dict[str, Words] = {
+    "acknowledged": Words("подтвердил, что услышал", "acknowledged it"),
+    "continued": Words("продолжил разговор", "went on talking"),
+}
 KINDS: dict[str, Words] = {
     "ivr_notice": Words("Уведомление о записи автоответчиком", "Notice played on the line"),
     "beep": Words("Звуковой сигнал", "Beep tone"),
@@ -175,3 +213,13 @@ def why(code: str, lang: str) -> tuple[str, str]:
 def words(table: Mapping[str, Words], lang: str) -> dict[str, str]:
     """Return one language of a table."""
     return {code: said.of(lang) for code, said in table.items()}
+
+
+def value(name: str, told: str, lang: str) -> str:
+    """Return what evidence says as people write it: a known word, a day, or itself."""
+    if name in _DAYS:
+        try:
+            return format_date(date.fromisoformat(told), "long", locale=lang)
+        except ValueError:
+            return told
+    return _VALUES[told].of(lang) if name == "reaction" and told in _VALUES else told

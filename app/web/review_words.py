@@ -7,6 +7,8 @@ from typing import Final
 from app.review.rules import Queue
 from app.web.words import N_
 
+SIDES: Final = {"own": N_("our agent"), "cli": N_("the other side")}
+"""Whose side the party of a label is on."""
 SAY: Final = {
     "review": N_("Review"),
     "name": N_("Name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,11 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 
 from app.consent.models import Assertion
+from app.consent.purposes import Kind
 from app.identity.sessions import SESSION_LIFETIME
 from app.recordings.models import Capture
 from tests.factories import wav
+from tests.papers import pdf, told
 from tests.review.browser import fill, log_in, picture, shown, wait_for_item
 from tests.review.house import House
 
@@ -226,6 +229,55 @@ def test_a_mobile_recording_takes_a_proposal_and_keeps_saying_that_nothing_was_h
     page.goto("/review/mobile?lang=ru")
     assert shown(page) == recording
     expect(page.locator("#why")).to_contain_text("прослушал и ничего не нашёл")
+
+
+def test_evidence_on_paper_says_what_it_claims_and_its_paper_is_opened(
+    house: House, page: Page
+) -> None:
+    recording = house.recording()
+    paper = house.call(
+        "manager",
+        "POST",
+        "/v1/documents",
+        data={"metadata": json.dumps(told(role="acknowledgement"))},
+        files={"file": ("acknowledged.pdf", pdf(), "application/pdf")},
+    ).json()
+    signature = {"document_id": paper["id"], "document_sha256": paper["sha256"]}
+    act = {"act_number": "3-ЗП", "act_version": "1", "signed_on": "2026-01-15"}
+    said = {"kind": "employee_ack", "party": "own", "wide": True}
+    answer = house.call(
+        "manager",
+        "POST",
+        f"/v1/recordings/{recording.id}/assertions",
+        json=said | {"evidence": act | {"signature": signature}},
+    )
+    assert answer.status_code == 201, answer.text
+    log_in(page)
+    page.goto("/review/proposed?lang=ru")
+    wait_for_item(page, answer.json()["id"])
+    for words in (recording.agent, "3-ЗП", "15 января 2026"):
+        expect(page.locator("#facts")).to_contain_text(words or "")
+    link = page.locator("#papers a")
+    expect(link).to_have_text(paper["title"])
+    opened = page.request.get(f"{house.url}{link.get_attribute('href')}")
+    assert opened.body() == pdf()
+
+
+def test_a_notice_is_compared_with_the_text_that_is_claimed(house: House, page: Page) -> None:
+    notice = house.notice()
+    claimed = {
+        "notice": {"id": str(notice.id), "version": notice.version},
+        "played_ms": [0, 3000],
+        "stayed_after_ms": 5000,
+        "heard": {"quote": "Ваш звонок важен для нас"},
+    }
+    recording = house.recording(body=wav(8.0))
+    proposed = house.propose(recording.id, Kind.IVR_NOTICE, evidence=claimed)
+    log_in(page)
+    page.goto("/review/proposed?lang=ru")
+    wait_for_item(page, str(proposed))
+    expect(page.locator("#facts")).to_contain_text(notice.text)
+    expect(page.locator("#why")).to_contain_text("(собеседник)")
 
 
 def test_fifty_verdicts_by_keyboard_are_fifty_entries(house: House, page: Page) -> None:

@@ -161,6 +161,7 @@ def _desk(words: Words, queue: Queue, items: list[ItemRead], settings: dict[str,
         "purposes": purposes,
         "forms": forms,
         "say": say,
+        "sides": _translated(said.SIDES, words),
         "problems": _translated(said.PROBLEMS, words),
         "items": [item.model_dump(mode="json") for item in items],
     }

@@ -42,7 +42,7 @@ const start = (desk) => {
     if (seconds >= 3600) {
       return long("hour", Math.floor(seconds / 3600));
     }
-    return long("minute", Math.floor(seconds / 60));
+    return long("minute", Math.max(1, Math.floor(seconds / 60)));
   };
 
   const tell = (text, isProblem = false) => {
@@ -120,6 +120,26 @@ const start = (desk) => {
     list.append(row);
   };
 
+  // The archive calls a party `cli` or `own-2`; people read whose side it is on.
+  const whoIs = (label) =>
+    label?.replace(/^(own|cli)(?=(-\d+)?$)/, (side) => settings.sides[side]) ?? "";
+
+  // The documents that the evidence rests on, each opened in a window of its own.
+  const papers = (item) => {
+    const links = (item.evidence?.papers ?? []).map((one) => {
+      const row = document.createElement("li");
+      const link = document.createElement("a");
+      link.href = one.file;
+      link.target = "_blank";
+      link.rel = "noopener";
+      link.textContent = one.title;
+      row.append(link);
+      return row;
+    });
+    at("papers").replaceChildren(...links);
+    at("papers").hidden = links.length === 0;
+  };
+
   const facts = (item) => {
     const list = at("facts");
     list.replaceChildren();
@@ -134,7 +154,10 @@ const start = (desk) => {
       pair(list, say.proof, call.proof && `${call.proof}: ${say[`proof_${call.proof}`]}`);
     }
     if (evidence) {
-      pair(list, say.party, evidence.party);
+      pair(list, say.party, whoIs(evidence.party));
+      for (const told of evidence.told) {
+        pair(list, told.text, told.value);
+      }
       pair(list, say.purposes, evidence.purposes.join(", "));
       pair(list, say.proposed_by, evidence.proposed_by);
     }
@@ -160,7 +183,7 @@ const start = (desk) => {
       link.target = "_blank";
       link.rel = "noopener";
       link.textContent = why.title || why.text;
-      row.append(link, why.subject ? ` (${why.subject})` : "");
+      row.append(link, why.subject ? ` (${whoIs(why.subject)})` : "");
       if (why.title && why.text) {
         row.append(`: ${why.text}`);
       }
@@ -256,6 +279,7 @@ const start = (desk) => {
     reasons(item, at("why"));
     eyes(item);
     facts(item);
+    papers(item);
     player.show(item, items[nextOpen(place)], isPlayed);
     pictures(item);
     forms.show(item);
