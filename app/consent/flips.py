@@ -84,7 +84,7 @@ class Flip:
 
     @property
     def is_stricter(self) -> bool:
-        return _rank(self.after) > _rank(self.before)
+        return self.after.rank > self.before.rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +97,6 @@ class Page:
     undecided: int
     flips: tuple[Flip, ...]
     next: Place | None
-
-
-def _rank(outcome: Outcome) -> int:
-    return list(Outcome).index(outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

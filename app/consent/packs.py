@@ -23,7 +23,7 @@ from typing import Any
 
 import rfc8785
 
-from app.consent.purposes import Ground, ProofClass, Purpose, Strength
+from app.consent.purposes import Ground, ProofClass, Purpose, Ranked, Strength
 
 DEFAULT = "DEFAULT"
 """The pack of a place that nobody knows."""
@@ -65,16 +65,12 @@ class Mark(StrEnum):
     CHOICE = "choice"  # A choice of the product, no rule of the place.
 
 
-class Training(StrEnum):
+class Training(Ranked):
     """What listening for training asks for, from least to most."""
 
     FREE = "free"
     ANNOUNCED = "announced"
     EXPRESS = "express"
-
-    @property
-    def rank(self) -> int:
-        return list(Training).index(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

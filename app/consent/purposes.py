@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
+
+
+class Ranked(StrEnum):
+    """Words that stand in an order; `rank` is the place in it, from 0 on.
+
+    It is counted once, when the words are made: a trial of rules asks for it thousands of times.
+    """
+
+    rank: int
+
+    def __new__(cls, value: str) -> Self:
+        """Give the word its place behind those that stand before it."""
+        word = str.__new__(cls, value)
+        word._value_ = value
+        word.rank = len(cls.__members__)
+        return word
 
 
 class Purpose(StrEnum):
@@ -36,7 +53,7 @@ class RecipientClass(StrEnum):
     PUBLIC = "public"
 
 
-class Outcome(StrEnum):
+class Outcome(Ranked):
     """What a decision says, from best to worst."""
 
     ALLOW = "ALLOW"
@@ -45,17 +62,13 @@ class Outcome(StrEnum):
     DENY = "DENY"
 
 
-class Strength(StrEnum):
+class Strength(Ranked):
     """How much a piece of evidence carries, from least to most."""
 
     NONE = "NONE"
     NOTICE = "NOTICE"
     EXPRESS = "EXPRESS"
     WRITTEN = "WRITTEN"
-
-    @property
-    def rank(self) -> int:
-        return list(Strength).index(self)
 
 
 class Kind(StrEnum):
@@ -98,7 +111,7 @@ NOTICES = frozenset({Kind.IVR_NOTICE, Kind.VERBAL_NOTICE, Kind.BEEP})
 CONSENTS = frozenset({Kind.DTMF_CONSENT, Kind.VERBAL_CONSENT, Kind.WRITTEN_CONSENT})
 
 
-class ProofClass(StrEnum):
+class ProofClass(Ranked):
     """How it is proved that somebody was told, from best to worst."""
 
     HEARD = "A"  # Heard in the recording.
@@ -107,10 +120,6 @@ class ProofClass(StrEnum):
     WRITTEN = "D"  # In a contract or document from before the call.
     AFTERWARDS = "E"  # Given after the call.
     NONE = "F"
-
-    @property
-    def rank(self) -> int:
-        return list(ProofClass).index(self)
 
 
 PROOF: dict[Kind, ProofClass] = {
@@ -197,7 +206,7 @@ class Ground(StrEnum):
     PROCESSOR_CONTRACT = "processor_contract"
 
 
-class State(StrEnum):
+class State(Ranked):
     """How a party stands to a recording, from best to worst."""
 
     CONSENTED = "consented"
@@ -220,10 +229,6 @@ class State(StrEnum):
         if self in {State.EXPIRED_AT_CALL, State.RETROACTIVE_ONLY}:
             return State.EXPIRED.value
         return self.value
-
-    @property
-    def rank(self) -> int:
-        return list(State).index(self)
 
 
 VALID_STATES = frozenset({State.CONSENTED, State.BASIS, State.NOTIFIED})
