@@ -99,6 +99,9 @@ COMMANDS: Final = {
         "sweep",
         "Remove what was broken off and lies in the stores: objects that no row names.",
     ),
+    "uploader": Place(
+        "uploader", "uploader", "Bring a softphone's recordings to an archive, from its machine."
+    ),
     "user": Place("people", "user", "People."),
     "verify": Place(
         "verify",

@@ -1,0 +1,286 @@
+"""What a file's name tells of its call: patterns of known programs, and patterns of one's own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+LONGEST_NAME: Final = 255
+LONGEST_PATTERN: Final = 500
+_MOST_SECONDS: Final = 0.5
+_LONGEST_EXTENSION: Final = 6  # Digits that are a number within a house.
+GROUPS: Final = frozenset(
+    {"at", "date", "time", "epoch", "number", "from", "to", "local", "way", "direction", "id"}
+) | {"name"}
+WAYS: Final = {
+    "enc": "sent",
+    "sent": "sent",
+    "tx": "sent",
+    "dec": "received",
+    "received": "received",
+    "rx": "received",
+}
+_DIRECTIONS: Final = {
+    **dict.fromkeys(("incoming", "inbound", "in", "↙", "↓", "входящий", "вх"), "inbound"),
+    **dict.fromkeys(("outgoing", "outbound", "out", "↗", "↑", "исходящий", "исх"), "outbound"),
+    "internal": "internal",
+}
+
+
+class PatternWrong(Exception):
+    """A pattern cannot be used, or takes too long; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """How a program names its files. `moment` is the form of `at` or of date and time together."""
+
+    name: str
+    regex: re.Pattern[str]
+    moment: str
+    capture: str = "softphone"
+
+    @classmethod
+    def read(cls, name: str, regex: str, moment: str, capture: str = "softphone") -> Pattern:
+        """Return a pattern of one's own.
+
+        Raises:
+            PatternWrong: it is too long, no expression, or has groups that mean nothing.
+        """
+        if len(regex) > LONGEST_PATTERN:
+            raise PatternWrong(f"a pattern has at most {LONGEST_PATTERN} characters")
+        try:
+            compiled = re.compile(regex)
+        except re.error as exc:
+            raise PatternWrong(f"no regular expression: {exc}") from exc
+        named = set(compiled.groupindex)
+        if unknown := named - GROUPS:
+            raise PatternWrong(
+                f"unknown group {', '.join(sorted(unknown))}; known are {', '.join(sorted(GROUPS))}"
+            )
+        if not ({"at", "epoch"} & named or {"date", "time"} <= named):
+            raise PatternWrong("a pattern names the moment: (?P<at>…), or date and time, or epoch")
+        return cls(name=name, regex=compiled, moment=moment, capture=capture)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """What a name has told. `stem` is the same for both directions, `siblings` the other's name."""
+
+    pattern: str
+    stem: str
+    siblings: tuple[str, ...]
+    started_at: datetime
+    call_id: str | None
+    leg: str
+    direction: str | None
+    number: str | None
+    local: str | None
+    from_party: str | None
+    to_party: str | None
+    capture: str
+
+    @property
+    def derived_id(self) -> str:
+        """Return a name of the call that the same file name always gives."""
+        moment = self.started_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        ends = (self.number, self.local, self.from_party, self.to_party)
+        parts = (self.pattern, moment, self.call_id, *ends)
+        return "-".join(re.sub(r"\s+", "_", part) for part in parts if part)
+
+    def ends(self, direction: str | None) -> tuple[str | None, str | None]:
+        """Return who called whom, once the direction is known."""
+        if self.from_party or self.to_party:
+            return self.from_party, self.to_party
+        if direction == "outbound":
+            return self.local, self.number
+        return self.number, self.local
+
+
+_DAY = r"\d{4}-\d\d-\d\d"
+PRESETS: Final[Mapping[str, Pattern]] = {
+    pattern.name: pattern
+    for pattern in (
+        Pattern.read(
+            "microsip",
+            r"(?P<date>\d{8})-(?P<time>\d{6})-(?P<number>.+?)-(?P<direction>incoming|outgoing)"
+            r"-(?P<local>.+)\.(?:mp3|wav)",
+            "%Y%m%d%H%M%S",
+        ),
+        Pattern.read(
+            "baresip",
+            rf"dump-(?P<at>{_DAY}-\d\d-\d\d-\d\d)-(?P<way>enc|dec)\.wav",
+            "%Y-%m-%d-%H-%M-%S",
+        ),
+        Pattern.read(
+            "baresip3",
+            rf"dump-(?P<local>.+?)=>(?P<number>.+)-(?P<at>{_DAY}-\d\d-\d\d-\d\d)"
+            r"-(?P<way>enc|dec)\.wav",
+            "%Y-%m-%d-%H-%M-%S",
+        ),
+        Pattern.read(
+            "linphone",
+            rf"(?P<at>{_DAY}_\d\d-\d\d-\d\d)_(?P<from>.+)_(?P<to>[^_]+)\.(?:mkv|smff|wav)",
+            "%Y-%m-%d_%H-%M-%S",
+        ),
+        Pattern.read(
+            "freepbx",
+            r"(?P<direction>in|out|external|internal|exten|q|rg|force|ondemand)"
+            r"-(?P<to>[^-]+)-(?P<from>[^-]+)-(?P<date>\d{8})-(?P<time>\d{6})-(?P<id>\d+\.\d+)"
+            r"\.(?:wav|WAV|mp3|gsm|ogg)",
+            "%Y%m%d%H%M%S",
+            "pbx",
+        ),
+        Pattern.read(
+            "asterisk",
+            r"(?P<id>(?:[\w.]+-)?(?P<epoch>\d{10})\.\d+)\.(?:wav|WAV|gsm|mp3|ogg)",
+            "",
+            "pbx",
+        ),
+        Pattern.read(
+            "3cx",
+            r"\[[^\]]*\]_(?P<from>[^-_]+)-(?P<to>[^_]+)_(?P<at>\d{14})\((?P<id>\d+)\)"
+            r"\.(?:wav|mp3)",
+            "%Y%m%d%H%M%S",
+            "pbx",
+        ),
+        Pattern.read(
+            "cube-acr",
+            rf"(?P<at>{_DAY} \d\d-\d\d-\d\d) \(phone\) (?:.* )?\((?P<number>[+\d() -]+)\)"
+            r"(?: (?P<direction>[↗↙]))?\.(?:m4a|amr|mp3|wav|ogg)",
+            "%Y-%m-%d %H-%M-%S",
+            "mobile",
+        ),
+        Pattern.read(
+            "xiaomi",
+            r"[^()]*\((?P<number>[+\d]+)\)_(?P<at>\d{14})\.(?:mp3|m4a|amr)",
+            "%Y%m%d%H%M%S",
+            "mobile",
+        ),
+        Pattern.read(
+            "samsung",
+            r"(?:Call recording|Запись вызова|Запись звонка) (?P<number>.+)_(?P<date>\d{6})"
+            r"_(?P<time>\d{6})\.(?:m4a|amr|3ga)",
+            "%y%m%d%H%M%S",
+            "mobile",
+        ),
+        Pattern.read(
+            "bcr",
+            r"(?P<at>\d{8}_\d{6})(?:\.\d+)?[+-]\d{4}_(?P<direction>in|out)"
+            r"_(?P<number>[^_]+)(?:_.*)?\.(?:oga|ogg|m4a|flac|wav|amr)",
+            "%Y%m%d_%H%M%S",
+            "mobile",
+        ),
+    )
+}
+
+
+def understand(
+    name: str, patterns: Sequence[Pattern], *, zone: tzinfo | None = None, own: Sequence[str] = ()
+) -> Understood | None:
+    """Return what the first pattern that fits tells of `name`; times without zone are in `zone`.
+
+    Raises:
+        PatternWrong: a pattern of one's own takes too long over this name.
+    """
+    if len(name) > LONGEST_NAME:
+        return None
+    for pattern in patterns:
+        with _in_time(pattern):
+            found = pattern.regex.fullmatch(name)
+        if found is None:
+            continue
+        told = {group: value.strip() for group, value in found.groupdict().items() if value}
+        began = _moment(pattern, told, zone)
+        if began is not None:
+            return _understood(pattern, found, told, began, frozenset(own))
+    return None
+
+
+def _understood(
+    pattern: Pattern,
+    found: re.Match[str],
+    told: Mapping[str, str],
+    began: datetime,
+    own: frozenset[str],
+) -> Understood:
+    direction = _DIRECTIONS.get(told.get("direction", "").casefold())
+    from_party, to_party = told.get("from"), told.get("to")
+    way = told.get("way")
+    start, end = found.span("way") if way else (0, 0)
+    before, after = found.string[:start], found.string[end:]
+    leg = WAYS.get(way.casefold(), "mixed") if way else "mixed"
+    others = (word for word, meant in WAYS.items() if meant not in {leg, "mixed"})
+    return Understood(
+        pattern=pattern.name,
+        stem=before + after,
+        siblings=tuple(before + word + after for word in others) if leg != "mixed" else (),
+        started_at=began,
+        call_id=told.get("id"),
+        leg=leg,
+        direction=direction or _by_ends(from_party, to_party, own),
+        number=told.get("number"),
+        local=told.get("local"),
+        from_party=from_party,
+        to_party=to_party,
+        capture=pattern.capture,
+    )
+
+
+def _by_ends(from_party: str | None, to_party: str | None, own: frozenset[str]) -> str | None:
+    """Tell the direction by which end is ours: named so, or with a number of a house."""
+    if from_party is None or to_party is None:
+        return None
+
+    def is_ours(end: str) -> bool:
+        return end in own or (not own and end.isdigit() and len(end) <= _LONGEST_EXTENSION)
+
+    match is_ours(from_party), is_ours(to_party):
+        case True, True:
+            return "internal"
+        case True, False:
+            return "outbound"
+        case False, True:
+            return "inbound"
+    return None
+
+
+def _moment(pattern: Pattern, told: Mapping[str, str], zone: tzinfo | None) -> datetime | None:
+    if epoch := told.get("epoch"):
+        return datetime.fromtimestamp(int(epoch), UTC)
+    text = told.get("at") or told.get("date", "") + told.get("time", "")
+    try:
+        found = datetime.strptime(text, pattern.moment)  # noqa: DTZ007 - its zone is the folder's.
+    except ValueError:
+        return None
+    if found.tzinfo is not None:
+        return found
+    return found.replace(tzinfo=zone) if zone is not None else found.astimezone()
+
+
+@contextmanager
+def _in_time(pattern: Pattern) -> Iterator[None]:
+    """Break off an expression that runs away; presets do not, and not every system can."""
+    is_able = hasattr(signal, "setitimer") and (
+        threading.current_thread() is threading.main_thread()
+    )
+    if pattern.name in PRESETS or not is_able:
+        yield
+        return
+
+    def late(_number: int, _frame: object) -> None:
+        raise PatternWrong(f"the pattern {pattern.name} takes too long; make it simpler")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
