@@ -63,6 +63,9 @@ COMMANDS: Final = {
         "notices",
         "Announcements: the texts that come with the product, and searching old recordings.",
     ),
+    "provider": Place(
+        "providers", "provider", "Telephony services that send notices, and whose media is fetched."
+    ),
     "rebuild-index": Place(
         "fixity",
         "rebuild_index",
@@ -119,6 +122,7 @@ PROCESSES: Final = {
 _NEXT_STEPS: Final = {
     "user-not-found": "mind the spelling, or add one: audiatur user add NAME --role ROLE",
     "device-not-found": "mind the spelling, or add one: audiatur device add NAME",
+    "provider-not-found": "see which there are: audiatur provider list",
     "name-taken": "choose another name; a device gets a new key with: audiatur device rotate NAME",
     "name-invalid": "choose such a name and run the command again",
     "template-not-found": "see which there are: audiatur notices templates",

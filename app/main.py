@@ -49,6 +49,8 @@ from app.learning.routes import router as learning
 from app.mail.routes import router as mail
 from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
+from app.providers.routes import hooks
+from app.providers.routes import router as providers
 from app.recordings.call_routes import router as calls
 from app.recordings.ingest import ingest_tools
 from app.recordings.routes import ReceivingTools
@@ -97,6 +99,8 @@ ROUTERS = (
     documents,
     calls,
     feeds,
+    providers,
+    hooks,
     fixity,
     consent,
     templates,

@@ -27,7 +27,7 @@ class GapReason(StrEnum):
 
 
 _R = GapReason
-BY_SENDER = frozenset({_R.PRIVATE, _R.TOO_SHORT, _R.EXCLUDED, _R.FAILED})
+BY_SENDER = frozenset({_R.PRIVATE, _R.TOO_SHORT, _R.EXCLUDED, _R.FAILED, _R.LOST})
 """What the sender of a call or a counter may say itself."""
 
 BY_PERSON = frozenset(

@@ -29,6 +29,9 @@ PUBLIC = frozenset(
         "/recovery/{token}",
         "/first-run/{token}",
         "/static/{name}",
+        # What a provider sends is proved by its signature.
+        "/hooks/{account}",
+        "/hooks/{account}/{rest:path}",
         # Whoever holds a receipt, a checkpoint or a bundle checks it without an account. These hold
         # hashes and signatures; a leaf is given only for the unguessable id of its entry.
         "/v1/bundle-key",

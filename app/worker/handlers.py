@@ -25,6 +25,10 @@ from app.inspection.search_again import check_runs, search_again, search_text
 from app.inspection.searches import SEARCH_AGAIN
 from app.mail import jobs as mail
 from app.mail.service import SEND
+from app.providers.door import TAKE
+from app.providers.jobs import handle_forget as forget_notices
+from app.providers.pulling import handle_pull
+from app.providers.taking import PULL, handle_take
 from app.recordings.call_events import FOLLOW_CALL, PLACE_PARTIES, SEARCH_JOINS
 from app.recordings.ingest import INSPECT
 from app.recordings.jobs import adopt, place_parties
@@ -72,6 +76,8 @@ HANDLERS: dict[str, Handler] = {
     RECONCILE: feeds.handle_reconcile,
     SEND: mail.handle_send,
     ASSEMBLE: handle_assemble,
+    TAKE: handle_take,
+    PULL: handle_pull,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 
@@ -90,6 +96,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "fixity.ledger": ("50 3 * * *", handle_recount),
     "fixity.notes": ("35 * * * *", fixity.handle_notes),
     "uploads.expire": ("52 * * * *", handle_expire),
+    "providers.forget": ("22 4 * * *", forget_notices),
     "feeds.hourly": ("12 * * * *", feeds.handle_hourly),
     "inspection.check_runs": ("29 * * * *", check_runs),
     "disputes.remind": ("*/10 * * * *", handle_remind),
