@@ -40,6 +40,9 @@ COMMANDS: Final = {
         "check_fixity",
         "Read everything that is kept and compare it with its digests, as after a restore.",
     ),
+    "demo": Place(
+        "demo", "demo", "Demo data: load it into an archive that has nothing real yet, unload it."
+    ),
     "derive": Place(
         "derive",
         "derive_file",
@@ -126,6 +129,8 @@ _NEXT_STEPS: Final = {
     "name-taken": "choose another name; a device gets a new key with: audiatur device rotate NAME",
     "name-invalid": "choose such a name and run the command again",
     "template-not-found": "see which there are: audiatur notices templates",
+    "demo-loaded-already": "unload it first: audiatur demo unload",
+    "nobody-for-demo": "make the first administrator by the link: audiatur admin link",
     "administrator-there": "make him a link: audiatur user recovery-link NAME",
     "search-run-not-found": "see which there are: audiatur notices searches",
     "password-too-short": "choose a longer one and run the command again",

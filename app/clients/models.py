@@ -87,11 +87,15 @@ WORDS = r"to_tsvector('simple'::regconfig, regexp_replace(lower({}), '\W+', ' ',
 class Client(Base):
     """A firm we serve, by one of our offices.
 
-    `jurisdiction` is the declared place, as a pack's code (`RU`, `DE`).
+    `jurisdiction` is the declared place, as a pack's code (`RU`, `DE`). `is_demo`, said when it is
+    made and never after: it is made up. Once such a client is `removed_at`, nobody sees it or what
+    happened with it.
     """
 
     __tablename__ = "clients"
     __table_args__ = (
+        CheckConstraint("removed_at IS NULL OR is_demo", name="removed"),
+        Index("ix_clients_removed", "id", postgresql_where=text("removed_at IS NOT NULL")),
         Index(
             "ix_clients_words",
             text(WORDS.format("name")),
@@ -109,6 +113,8 @@ class Client(Base):
     )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    is_demo: Mapped[bool] = mapped_column(server_default=text("false"))
+    removed_at: Mapped[datetime | None]
 
 
 class Contact(Base):

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, func, literal, or_, select, text, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.orm import Session, selectinload
 
 from app.clients.models import Client, Contact, ContactPhone, Contract, Event, EventKind
@@ -19,13 +30,22 @@ _FEWEST_DIGITS = 4
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Return the condition of the clients that `actor` may know of: a manager, his offices'."""
-    return true() if actor.offices is None else Client.office_id.in_(actor.offices)
+    """Return the condition of the clients that `actor` may know of: a manager, his offices'.
+
+    Demo clients that were removed, nobody.
+    """
+    is_here = Client.removed_at.is_(None)
+    return is_here if actor.offices is None else and_(is_here, Client.office_id.in_(actor.offices))
+
+
+def removed() -> Select[UUID]:
+    """Return the demo clients that were removed, whom nobody sees."""
+    return select(Client.id).where(Client.removed_at.is_not(None))
 
 
 def is_seen(session: Session, actor: Actor, client_id: UUID | None) -> bool:
     """Say whether `actor` may know of a client; of what has no client yet, everybody may."""
-    if client_id is None or actor.offices is None:
+    if client_id is None:
         return True
     found = select(Client.id).where(Client.id == client_id, visible_to(actor))
     return session.scalar(found) is not None

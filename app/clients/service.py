@@ -66,7 +66,7 @@ def find(session: Session, actor: Actor, client_id: UUID) -> Client:
     return found
 
 
-def upsert_client(
+def upsert_client(  # noqa: PLR0913 - what is told of a client, and whether he is made up.
     session: Session,
     actor: Actor,
     external_id: str,
@@ -74,6 +74,7 @@ def upsert_client(
     *,
     region: str,
     at: datetime,
+    is_demo: bool = False,
 ) -> tuple[Client, bool]:
     """Make the client what its owner system says; return it and whether it is new.
 
@@ -89,7 +90,7 @@ def upsert_client(
     client = queries.client_by_external_id(session, external_id)
     is_new = client is None
     if client is None:
-        client = Client(id=new_id(), external_id=external_id, created_at=at)
+        client = Client(id=new_id(), external_id=external_id, created_at=at, is_demo=is_demo)
         session.add(client)
     elif not queries.is_seen(session, actor, client.id):
         raise ClientNotFound

@@ -87,8 +87,13 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     if Permission.DISPUTE_READ not in actor.permissions:
         return false()
     if actor.offices is None:
-        return true()
+        return _is_here()
     return Dispute.client_id.in_(select(Client.id).where(clients.visible_to(actor)))
+
+
+def _is_here() -> ColumnElement[bool]:
+    """Return the condition that a dispute is of no demo client that was removed."""
+    return Dispute.client_id.not_in(clients.removed())
 
 
 def is_seen(session: Session, actor: Actor, dispute_id: UUID) -> bool:
@@ -612,7 +617,7 @@ def deadlines(session: Session, *, until: datetime) -> Sequence[Deadline]:
         (of_requests, DocumentRequest.due_at),
     ):
         rows: Sequence[Any] = session.execute(
-            query.where(due_at <= until, Dispute.state != State.CLOSED)
+            query.where(due_at <= until, Dispute.state != State.CLOSED, _is_here())
         ).all()
         found += [
             Deadline(

@@ -32,6 +32,7 @@ from app.disputes.rules import CHECKLIST, State
 from app.fixity import holds as store_holds
 from app.identity.actor import Actor
 from app.identity.models import User
+from app.recordings import demo
 from app.recordings import queries as recordings
 from app.recordings.models import Screenshot
 
@@ -293,10 +294,15 @@ def add_exhibit(
         RedactionOutside: a redaction is not within the part.
         ChannelMissing: a redaction is of a channel that there is not.
         AreaOutside: an area is not within the screenshot.
+        DemoNotMixed: the dispute or what is shown is demo data, and the other is not.
     """
     if not queries.is_seen(session, actor, dispute_id):
         raise DisputeNotFound
     dispute = locked(session, dispute_id)
+    columns = (
+        _clip(session, actor, shown) if isinstance(shown, Clip) else _shot(session, actor, shown)
+    )
+    _must_match(session, dispute, shown)
     exhibit = Exhibit(
         id=new_id(),
         dispute_id=dispute.id,
@@ -304,11 +310,7 @@ def add_exhibit(
         note=shown.note,
         added_by=person(actor),
         at=at,
-        **(
-            _clip(session, actor, shown)
-            if isinstance(shown, Clip)
-            else _shot(session, actor, shown)
-        ),
+        **columns,
     )
     session.add(exhibit)
     session.flush()
@@ -331,6 +333,15 @@ def add_exhibit(
         detail=_detail(exhibit),
     )
     return exhibit
+
+
+def _must_match(session: Session, dispute: Dispute, shown: Clip | Shot) -> None:
+    if isinstance(shown, Clip):
+        demo.must_match(session, shown.recording_id, dispute.client_id)
+    elif demo.is_client(session, dispute.client_id) != demo.is_screenshot(
+        session, shown.screenshot_id
+    ):
+        raise demo.DemoNotMixed
 
 
 def _shown_id(shown: Clip | Shot) -> UUID:

@@ -179,6 +179,7 @@ class Device(Base):
     """A softphone, telephone exchange or import that sends; it can do nothing else.
 
     What `is_exchange` tells of a call counts as evidence; what other devices tell is a claim.
+    `is_demo`, said when it is made and never after, has no key: what it brings is demo data.
     """
 
     __tablename__ = "devices"
@@ -188,6 +189,7 @@ class Device(Base):
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     is_exchange: Mapped[bool] = mapped_column(server_default=text("false"))
+    is_demo: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class DeviceKey(Base):

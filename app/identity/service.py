@@ -338,6 +338,22 @@ def add_device(
     return _new_device_key(session, device, at)
 
 
+def add_demo_device(session: Session, actor: Actor, name: str, *, at: datetime) -> Device:
+    """Make the device known that brings demo data; it has no key, and nobody sends as it."""
+    device = Device(id=new_id(), name=_checked(name), created_at=at, disabled_at=at, is_demo=True)
+    session.add(device)
+    session.flush()
+    ledger.append(
+        session,
+        actor,
+        Act.CONFIG_CHANGED,
+        ("device", device.id),
+        at=at,
+        facts={"change": "demo_device.added"},
+    )
+    return device
+
+
 def rotate_device(session: Session, actor: Actor, name: str, *, at: datetime) -> str:
     """Return a new key of a device; the old ones stay valid for seven more days.
 

@@ -18,7 +18,8 @@ from app.core.jobs import Job, enqueue
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
-from app.recordings import queries
+from app.recordings import demo, queries
+from app.recordings.demo import DemoNotMixed
 from app.recordings.models import LinkChange, LinkedBy, Recording
 
 REFRESH_FLAG = "consent.refresh_flag"
@@ -88,6 +89,7 @@ def make_client(  # noqa: PLR0913 - who calls, and what is said of him.
         RecordingNotFound: there is none that `actor` may see.
         NumberMissing: the call has no number to know anybody by.
         NumberKnown: the number is somebody's already.
+        DemoNotMixed: the call is demo data.
     """
     found = find(session, actor, recording_id)
     number = found.outside_number
@@ -97,6 +99,8 @@ def make_client(  # noqa: PLR0913 - who calls, and what is said of him.
     if session.scalar(select(ContactPhone.number).where(ContactPhone.number == number).limit(1)):
         raise NumberKnown
     told = ClientWrite(name=firm, contacts=[ContactWrite(name=contact, phones=[number])])
+    if demo.is_recording(session, recording_id):
+        raise DemoNotMixed
     client, _ = upsert_client(session, actor, f"audiatur-{new_id()}", told, region=region, at=at)
     adopt_by_client(session, client.id, at=at)
     return client
@@ -166,7 +170,13 @@ def tie(  # noqa: PLR0913 - a change of a link has these parts; the later ones a
     at: datetime,
     reason: str | None = None,
 ) -> None:
-    """Tie a recording to an event, with its parties, the history and the ledger."""
+    """Tie a recording to an event, with its parties, the history and the ledger.
+
+    Raises:
+        DemoNotMixed: a person ties what is demo data to what is not.
+    """
+    if actor.kind == "user":
+        demo.must_match(session, recording.id, event.client_id)
     before = recording.event_id
     recording.event_id = event.id
     recording.linked_by = linked_by

@@ -17,7 +17,7 @@ from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
-from app.recordings import service
+from app.recordings import demo, service
 from app.recordings.models import LinkChange, LinkedBy, NoClient, TriageAside
 from app.recordings.service import NumberKnown, NumberMissing
 
@@ -147,11 +147,13 @@ def know_number(
         ClientNotFound: there is no such client that he may see.
         NumberMissing: the call has no number to know anybody by.
         NumberKnown: the number is somebody's already.
+        DemoNotMixed: the call or the client is demo data, and the other is not.
     """
     found = service.find(session, actor, recording_id)
     client = clients.client(session, actor, client_id)
     if client is None:
         raise ClientNotFound
+    demo.must_match(session, recording_id, client.id)
     number = found.outside_number
     if number is None:
         raise NumberMissing

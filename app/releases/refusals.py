@@ -17,6 +17,10 @@ class ReleaseRecordingUnknown(NotFound):
     """There is no such recording to release."""
 
 
+class DemoNotReleased(Conflict):
+    """Demo data is handed to nobody; it is no evidence of anything."""
+
+
 class ReleaseRefused(Conflict):
     """The consent rules do not allow this release.
 

@@ -31,6 +31,7 @@ from app.mail import queries as mail_queries
 from app.mail import service as mail
 from app.mail.models import Kind
 from app.mail.service import Letter
+from app.recordings import demo
 from app.recordings import queries as recordings
 from app.releases import bundles, explain, passphrases, queries, subjects
 from app.releases.models import (
@@ -44,6 +45,7 @@ from app.releases.models import (
 )
 from app.releases.refusals import (
     ApproverInvolved,
+    DemoNotReleased,
     MixedRecipients,
     NothingAsked,
     ReleaseContactUnknown,
@@ -199,6 +201,7 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
         ReleaseContactUnknown: there is no such contact.
         ReleaseRecordingUnknown: there is no such recording.
         ReleaseScreenshotUnknown: there is no such screenshot.
+        DemoNotReleased: the contact's firm, or some of it, is demo data.
         ScreenshotTwice: one is asked for twice.
         AreaOutside: an area is not within the screenshot.
         ReleaseRefused: a decision is neither ALLOW nor NEEDS_APPROVAL, and lacks more than what
@@ -211,6 +214,8 @@ def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datet
     if found is None or not clients.is_seen(session, actor, found[1].id):
         raise ReleaseContactUnknown
     contact, client = found
+    if client.is_demo or any(_is_demo(session, part.subject) for part in wanted.parts):
+        raise DemoNotReleased
     requester = person(actor)
     release_id = ReleaseId(new_id())
     answers: list[tuple[Part, Question, Decision]] = []
@@ -520,6 +525,11 @@ def destroy_keys(session: Session, release_id: ReleaseId, *, at: datetime) -> li
         )
     objects = [item.object_id for item in release.items]
     return [*objects, bundle_id] if bundle_id else objects
+
+
+def _is_demo(session: Session, subject: Subject) -> bool:
+    ask = demo.is_screenshot if subject.is_screenshot else demo.is_recording
+    return ask(session, subject.id)
 
 
 def _must_be_there(session: Session, actor: Actor, part: Part) -> None:

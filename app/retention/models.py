@@ -38,6 +38,7 @@ class Ground(StrEnum):
     WITHDRAWAL = "withdrawal"  # Consent was taken back.
     DUTY = "duty"  # Nothing allows keeping it: the house itself says so.
     RETENTION = "retention"  # Its longest time is over, and it was announced.
+    DEMO = "demo"  # It is demo data, and somebody unloads it.
 
 
 class ErasureState(StrEnum):
@@ -233,6 +234,7 @@ class Erasure(Base):
             "CASE WHEN ground = 'retention' THEN requested_by IS NULL AND notice_id IS NOT NULL"
             " AND approvals_needed = 0 AND with_id IS NULL"
             " WHEN with_id IS NOT NULL THEN notice_id IS NULL AND approvals_needed = 0"
+            " WHEN ground = 'demo' THEN notice_id IS NULL AND approvals_needed = 0"
             " ELSE requested_by IS NOT NULL AND notice_id IS NULL"
             " AND approvals_needed IN (1, 2) END",
             name="asked",

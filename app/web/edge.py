@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from app.core import problems
 from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
 from app.core.problems import status_of
+from app.demo import queries as demo
 from app.identity import account
 from app.identity.actor import (
     PROOF_LASTS,
@@ -34,6 +35,7 @@ from app.identity.actor import (
     SecondFactorMissing,
 )
 from app.identity.authenticator import SESSION_COOKIE, KeyMissing
+from app.identity.permissions import Permission
 from app.web import frame as frames
 from app.web.frame import Counts, Frame
 from app.web.front import Front
@@ -190,6 +192,7 @@ def _frame(
     web = web_of(call)
     token = call.cookies.get(SESSION_COOKIE) if actor is not None else None
     entries: tuple[frames.Entry, ...] = ()
+    said = ""
     if actor is not None and session is not None and not _is_enrolling(actor):
         at = call.app.state.clock.now()
         entries = frames.navigation(
@@ -199,6 +202,7 @@ def _frame(
             count=lambda section: web.counts.of(session, actor, section, at=at),
             say=words.gettext,
         )
+        said = _demo(session, actor)
     query = urlencode([(k, v) for k, v in call.query_params.multi_items() if k != "lang"])
     return Frame(
         language=words.language,
@@ -213,7 +217,14 @@ def _frame(
         script=web.front.url("app.js"),
         nonce=nonce,
         proof_left=_proof_left(actor, call.app.state.clock.now()),
+        demo=said,
     )
+
+
+def _demo(session: Session, actor: Actor) -> str:
+    if not demo.is_here(session):
+        return ""
+    return "mine" if Permission.USER_ADMIN in actor.permissions else "here"
 
 
 def _proof_left(actor: Actor | None, at: datetime) -> int:

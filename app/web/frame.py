@@ -48,6 +48,7 @@ class Entry:
 class Frame:
     """What stands around every page. `token` is that of its forms, empty where nobody is in.
 
+    `demo` says that demo data is here: empty where none is, `mine` to who may unload it.
     `proof_left` is for how many seconds what binds others is taken without a fresh proof.
     """
 
@@ -63,6 +64,7 @@ class Frame:
     script: str
     nonce: str
     proof_left: int
+    demo: str
 
 
 class Counts:

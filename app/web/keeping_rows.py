@@ -49,6 +49,7 @@ GROUNDS: Final = {
     Ground.WITHDRAWAL: N_("consent was taken back"),
     Ground.DUTY: N_("nothing allows keeping it"),
     Ground.RETENTION: N_("its time is over"),
+    Ground.DEMO: N_("it was demo data"),
 }
 OUTCOMES: Final = {
     Outcome.KEEP: N_("is kept"),

@@ -103,6 +103,13 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "uncertain": State(N_("uncertain, for your lawyer"), "?", "bad"),
         "choice": State(N_("a choice of the product"), "•", "still"),
     },
+    "demo": {
+        "none": State(N_("not loaded"), "○", "still"),
+        "real": State(N_("not loaded"), "○", "still"),
+        "coming": State(N_("is being loaded"), "◌", "half"),
+        "here": State(N_("demo data"), "◆", "open"),
+        "going": State(N_("is being unloaded"), "◌", "half"),
+    },
     "setup": {
         "todo": State(N_("to do"), "○", "open"),
         "waits": State(N_("under way"), "◌", "half"),

@@ -10,6 +10,8 @@ from app.consent.jobs import handle_refresh_flag, handle_refresh_flags
 from app.consent.notices import SEARCH_TEXT
 from app.consent.review import REFRESH_FLAGS
 from app.custody import checkpoints
+from app.demo.loading import handle_load, handle_unload
+from app.demo.service import LOAD, UNLOAD
 from app.disputes.jobs import handle_remind
 from app.disputes.taking import TASK as TAKE_OVER
 from app.disputes.taking import handle_take_over
@@ -78,6 +80,8 @@ HANDLERS: dict[str, Handler] = {
     ASSEMBLE: handle_assemble,
     TAKE: handle_take,
     PULL: handle_pull,
+    LOAD: handle_load,
+    UNLOAD: handle_unload,
 }
 """By name: `handler(tools, **args)`. A handler may run twice and asks for the present state."""
 

@@ -41,6 +41,7 @@ KINDS: Final = {
     "client": N_("Client"),
     "contact": N_("Contact"),
     "contract": N_("Contract"),
+    "demo": N_("Demo data"),
     "device": N_("Device"),
     "dispute": N_("Dispute"),
     "document": N_("Document"),

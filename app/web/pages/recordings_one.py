@@ -31,7 +31,7 @@ from app.inspection import joining
 from app.playback import asking, marks
 from app.playback.door import HeardLeg
 from app.playback.models import MarkKind
-from app.recordings import queries
+from app.recordings import demo, queries
 from app.recordings import service as recordings
 from app.recordings.models import Direction, InspectionState, Leg, Recording
 from app.recordings.schemas import NoticesRead
@@ -153,6 +153,7 @@ class RecordingPage:
     event: str
     subject: str
     is_erased: bool
+    is_demo: bool
     facts: tuple[tuple[str, str], ...]
     next_step: str
     may_listen: bool
@@ -286,6 +287,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         event=event.external_id or "",
         subject=event.subject,
         is_erased=found.erased_at is not None,
+        is_demo=demo.is_recording(session, found.id),
         facts=_facts(found, words),
         next_step=_next_step(found, decision, part, may_listen=may_listen, words=words),
         may_listen=may_listen,

@@ -13,15 +13,17 @@ from sqlalchemy.orm import Session
 from app.consent import queries as consent
 from app.core.deps import ClockDep, SessionDep
 from app.core.errors import Conflict, Invalid
+from app.demo import queries
 from app.identity import offices, service, setting_up
 from app.identity.actor import Actor
 from app.identity.guard import Requires
-from app.identity.models import MAIN_OFFICE, Office
+from app.identity.models import MAIN_OFFICE, Device, Office
 from app.identity.permissions import Permission
 from app.identity.setting_up import Step
 from app.recordings.models import Recording
 from app.web import edge
 from app.web.edge import Form
+from app.web.pages import demo
 from app.web.pages.people import key_page
 from app.web.words import N_, Words
 
@@ -69,6 +71,7 @@ class StartPage:
     jurisdiction: str
     zone: str
     call: CallSeen | None
+    demo: str
     wrong: str
     wrong_of: str
 
@@ -103,6 +106,7 @@ def _start(
         jurisdiction=main.jurisdiction or settings.jurisdiction,
         zone=main.zone or settings.office_zone,
         call=_newest(session),
+        demo=demo.state_of(session, queries.here(session)),
         wrong=wrong,
         wrong_of=wrong_of,
     )
@@ -144,7 +148,8 @@ def is_unfinished(session: Session) -> bool:
 
 
 def _newest(session: Session) -> CallSeen | None:
-    row = session.scalar(select(Recording).order_by(Recording.received_at.desc()).limit(1))
+    real = select(Recording).join(Device, Device.id == Recording.device_id).where(~Device.is_demo)
+    row = session.scalar(real.order_by(Recording.received_at.desc()).limit(1))
     if row is None:
         return None
     return CallSeen(

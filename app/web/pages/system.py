@@ -191,6 +191,7 @@ class SystemPage:
     mail_counts: tuple[tuple[str, int], ...]
     mails: tuple[MailRow, ...]
     log: LogPart
+    may_administer: bool
 
 
 def _waiting(session: Session, actor: Actor, at: datetime) -> int:
@@ -243,6 +244,7 @@ def show_system(
             _mail(seen, words) for seen in mails.listed(session, DEAD, before=None, limit=_SHOWN)
         ),
         log=_log(session),
+        may_administer=Permission.USER_ADMIN in actor.permissions,
     )
     return edge.render(call, actor, session, "system/system.html", page, words=words)
 
