@@ -40,6 +40,9 @@ COMMANDS: Final = {
         "check_fixity",
         "Read everything that is kept and compare it with its digests, as after a restore.",
     ),
+    "clients": Place(
+        "clients", "clients", "Take in clients, contacts, contracts and events from tables."
+    ),
     "demo": Place(
         "demo", "demo", "Demo data: load it into an archive that has nothing real yet, unload it."
     ),

@@ -125,6 +125,13 @@ def looks_of(session: Session, client_id: UUID) -> dict[UUID, str]:
     return {contact_id: looks.hex() for contact_id, looks in rows}
 
 
+def contract_by_number(session: Session, client_id: UUID, number: str) -> Contract | None:
+    """Return the contract of this number with a client, without its clauses."""
+    return session.scalar(
+        select(Contract).where(Contract.client_id == client_id, Contract.number == number)
+    )
+
+
 def contracts_of(session: Session, client_id: UUID) -> Sequence[Contract]:
     """Return the contracts of a client with their clauses."""
     return session.scalars(

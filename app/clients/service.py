@@ -142,6 +142,46 @@ def add_phone(
     return found
 
 
+def put_contact(
+    session: Session,
+    actor: Actor,
+    client: Client,
+    told: ContactWrite,
+    *,
+    region: str,
+    at: datetime,
+) -> None:
+    """Write one contact down; the others stay.
+
+    Raises:
+        PhoneInvalid: a number that is neither international nor of `region`.
+    """
+    queries.lock_name(session, "client", client.external_id)
+    if _write_contacts(session, client, [told], region=region, at=at, others_leave=False):
+        client.updated_at = at
+        session.flush()
+        _tell(session, actor, Act.CLIENT_CHANGED, client, ["contacts"], is_new=False, at=at)
+        enqueue(session, Job(task=ADOPT, args={"client_id": str(client.id)}))
+
+
+def put_contract(
+    session: Session,
+    actor: Actor,
+    client: Client,
+    told: ContractWrite,
+    *,
+    keeps_clauses: bool,
+    at: datetime,
+) -> None:
+    """Write one contract down, its clauses too unless those that it has stay.
+
+    Raises:
+        ContractInvalid: it ends before it begins.
+    """
+    queries.lock_name(session, "client", client.external_id)
+    _write_contracts(session, actor, client, [told], keeps_clauses=keeps_clauses, at=at)
+
+
 def _write_contacts(
     session: Session,
     client: Client,
@@ -149,6 +189,7 @@ def _write_contacts(
     *,
     region: str,
     at: datetime,
+    others_leave: bool = True,
 ) -> bool:
     """Write the contacts down; return whether anything is other than before."""
     known = {
@@ -169,7 +210,7 @@ def _write_contacts(
         contact.left_at = None
         _write_phones(contact, one.phones, region=region)
         kept.append(contact)
-    for contact in known.values():
+    for contact in known.values() if others_leave else ():
         contact.left_at = contact.left_at or at
     return any(_changed(contact) for contact in (*kept, *known.values()))
 
@@ -189,7 +230,13 @@ def _write_phones(contact: Contact, written: Sequence[str], *, region: str) -> N
 
 
 def _write_contracts(
-    session: Session, actor: Actor, client: Client, told: Sequence[ContractWrite], *, at: datetime
+    session: Session,
+    actor: Actor,
+    client: Client,
+    told: Sequence[ContractWrite],
+    *,
+    at: datetime,
+    keeps_clauses: bool = False,
 ) -> None:
     """Write the contracts down; each change is told, for clauses are grounds of consent."""
     known = {c.number: c for c in queries.contracts_of(session, client.id)}
@@ -212,7 +259,7 @@ def _write_contracts(
         contract.monthly_price_minor = one.monthly_price_minor
         contract.currency = one.currency
         changed = _changed(contract)
-        clauses = _write_clauses(contract, one.clauses)
+        clauses = {} if keeps_clauses else _write_clauses(contract, one.clauses)
         session.flush()
         if is_new or changed or any(clauses.values()):
             _tell(

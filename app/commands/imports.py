@@ -75,9 +75,15 @@ class Options:
 @click.option("--pattern", help="A pattern of names of one's own, as {year}{month}{day}-{hour}….")
 @click.option("--zone", help="Time zone of moments without one; the office's if not said.")
 @click.option(
-    "--direction", type=click.Choice([*Direction]), help="Of files that tell none themselves."
+    "--direction",
+    type=click.Choice([one.value for one in Direction]),
+    help="Of files that tell none themselves.",
 )
-@click.option("--capture", type=click.Choice([*Capture]), help="What recorded all of these files.")
+@click.option(
+    "--capture",
+    type=click.Choice([one.value for one in Capture]),
+    help="What recorded all of these files.",
+)
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Files a second at most.")
 @click.option(
     "--resume/--no-resume",

@@ -15,6 +15,8 @@ from typing import Final
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from app.uploader import names as uploader
+
 _FIELDS: Final = {
     "year": r"(?:19|20)\d\d",
     "yy": r"\d\d",
@@ -168,7 +170,25 @@ def read(
         found = _read(one, _compiled(one), stem, zone)
         if found is not None:
             return found
-    return None
+    return _of_telephone(name, zone) if preset in {None, "phone"} else None
+
+
+def _of_telephone(name: str, zone: ZoneInfo) -> Named | None:
+    """Read names of telephones that the uploader knows beside those above."""
+    patterns = [uploader.PRESETS[known] for known in _OF_UPLOADER]
+    found = uploader.understand(name, patterns, zone=zone)
+    if found is None:
+        return None
+    return Named(
+        preset="phone",
+        started_at=found.started_at.astimezone(UTC),
+        direction=found.direction,
+        number=found.number,
+        capture=found.capture,
+    )
+
+
+_OF_UPLOADER: Final = ("cube-acr", "bcr")
 
 
 def _read(preset: str, patterns: Sequence[Pattern], stem: str, zone: ZoneInfo) -> Named | None:

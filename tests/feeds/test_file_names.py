@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.feeds import file_names
 from app.feeds.file_names import PRESETS, PatternInvalid
+from app.uploader import names as uploader
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 NOON = "2026-03-05T09:00:00+00:00"  # In Moscow it is three hours later.
@@ -98,6 +99,16 @@ def told(name: str, **how: object) -> dict[str, object]:
             {"preset": "phone", "number": "+79161234567", "capture": "mobile"},
         ),
         (
+            "2026-03-05 12-00-00 (phone) Иван (+79161234567) ↗.m4a",
+            {"preset": "phone", "direction": "outbound", "number": "+79161234567"}
+            | {"capture": "mobile"},
+        ),
+        (
+            "20260305_120000.123+0300_in_+79161234567_Иван.oga",
+            {"preset": "phone", "direction": "inbound", "number": "+79161234567"}
+            | {"capture": "mobile"},
+        ),
+        (
             "Call recording Иван_260305_120000.m4a",
             {"preset": "phone", "capture": "mobile"},
         ),
@@ -105,6 +116,28 @@ def told(name: str, **how: object) -> dict[str, object]:
 )
 def test_names_tell(name: str, facts: dict[str, object]) -> None:
     assert told(name) == facts | {"started_at": NOON}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "20260305-120000-+79161234567-incoming-office.mp3",
+        "dump-2026-03-05-12-00-00-enc.wav",
+        "2026-03-05_12-00-00_74950008414_101.mkv",
+        "external-101-89161234567-20260305-120000-1772701200.15.wav",
+        "1772701200.15.wav",
+        "[Иванов]_101-79161234567_20260305120000(4711).wav",
+        "Иван Петров(89161234567)_20260305120000.mp3",
+    ],
+)
+def test_the_uploader_reads_the_same_from_a_name(name: str) -> None:
+    other = uploader.understand(name, list(uploader.PRESETS.values()), zone=MOSCOW)
+    here = file_names.read(name, zone=MOSCOW)
+    assert other is not None
+    assert here is not None
+    assert here.started_at == other.started_at
+    assert (here.leg or "mixed", here.capture) == (other.leg, other.capture)
+    assert (here.call_id or other.call_id) == (other.call_id or here.call_id)
 
 
 def test_a_name_that_tells_nothing_is_none() -> None:

@@ -126,7 +126,7 @@ class Old:
             "PYTHONPATH": str(ROOT),
         }
         return subprocess.Popen(  # noqa: S603 - the product's own command.
-            [sys.executable, "-m", "app.cli", "import", *words],
+            [sys.executable, "-m", "app.cli", *words],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

@@ -286,7 +286,27 @@ def test_the_pace_lets_so_many_a_second_begin() -> None:
 def test_the_command_tells_what_is_wrong_with_it(old: Old) -> None:
     old.put(name_of(1), tiny(1))
     folder = str(old.folder)
-    assert old.ran(folder, "--device", "nobody")[0] == 1
-    assert old.ran(folder, "--device", "old", "--pattern", "{number}")[0] == 2
-    code, out, _ = old.ran(folder, "--device", "old", "--dry-run", "--json", "--rate", "100")
+    assert old.ran("import", folder, "--device", "nobody")[0] == 1
+    assert old.ran("import", folder, "--device", "old", "--pattern", "{number}")[0] == 2
+    code, out, _ = old.ran(
+        "import", folder, "--device", "old", "--dry-run", "--json", "--rate", "100"
+    )
     assert (code, json.loads(out)["taken"], old.done()) == (0, 1, 0)
+    old.put("89161234567_20260305120000.wav", tiny(2))
+    words = ("--direction", "inbound", "--capture", "mobile", "--preset", "phone", "--json")
+    code, out, _ = old.ran("import", folder, "--device", "old", *words)
+    assert (code, json.loads(out)["taken"], json.loads(out)["refused"]) == (1, 1, 1)
+
+
+def test_the_command_for_tables_tells_every_error_and_keeps_all_or_nothing(old: Old) -> None:
+    table = old.put("clients.csv", "Код;Наименование\nacme;Заря\n;Без кода\n")
+    words = ("clients", "import", str(table), "--kind", "clients")
+    code, out, err = old.ran(*words)
+    assert code == 1
+    assert "line 3: external_id: the cell is empty" in err
+    assert "nothing was kept" in out
+    table.write_bytes("Код;Наименование\nacme;Заря\n".encode("cp1251"))
+    code, out, _ = old.ran(*words, "--json")
+    told = json.loads(out)
+    assert (code, told["new"], told["is_kept"]) == (0, 1, True)
+    assert old.live.call("GET", "/v1/clients/acme", who="manager").json()["name"] == "Заря"

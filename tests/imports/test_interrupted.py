@@ -37,7 +37,7 @@ def test_an_import_interrupted_five_times_ends_complete(old: Old, tmp_path: Path
     for number in range(others):
         old.put(f"{number % 7}/notes-{number}.txt", f"Заметка {number}")
     chosen = random.Random(20261130)  # noqa: S311 - where a run is broken off, nothing secret.
-    words = (str(old.folder), "--device", "old")
+    words = ("import", str(old.folder), "--device", "old")
     for place in sorted(chosen.sample(range(1, FILES - FILES // 20), 5)):
         how = chosen.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGINT])
         code = old.interrupted(place, how, *words)
