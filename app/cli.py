@@ -117,6 +117,9 @@ COMMANDS: Final = {
         "verify_bundle",
         "Verify an evidence bundle; neither a database nor a network is needed.",
     ),
+    "webhook": Place(
+        "webhooks", "webhook", "Endpoints of other systems that are told what happens."
+    ),
     "worker": Place("worker", "worker", "Do background jobs until stopped."),
 }
 PROCESSES: Final = {
@@ -126,6 +129,8 @@ PROCESSES: Final = {
 """What `serve` starts by itself and nobody types; help leaves them out."""
 
 _NEXT_STEPS: Final = {
+    "endpoint-not-found": "see which there are: audiatur webhook list",
+    "address-refused": "see AUDIATUR_OUTBOUND_HTTP and AUDIATUR_OUTBOUND_NETWORKS in the README",
     "user-not-found": "mind the spelling, or add one: audiatur user add NAME --role ROLE",
     "device-not-found": "mind the spelling, or add one: audiatur device add NAME",
     "provider-not-found": "see which there are: audiatur provider list",

@@ -81,6 +81,7 @@ from app.web import frame, front, words
 from app.web.edge import PageRoute, Web
 from app.web.pages import ROUTERS as PAGES
 from app.web.pages import SECTIONS
+from app.webhooks.routes import router as webhooks
 from app.worker.routes import router as jobs
 
 _log = structlog.get_logger()
@@ -112,6 +113,7 @@ ROUTERS = (
     marks,
     learning,
     mail,
+    webhooks,
     disputes,
     dispute_work,
     dispute_reports,

@@ -58,6 +58,8 @@ from app.custody import ledger
 from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.recordings.models import Party, Recording
+from app.webhooks import outbox
+from app.webhooks.models import Kind as Told
 
 _log = structlog.get_logger()
 
@@ -542,13 +544,17 @@ def refresh_flag(session: Session, recording_id: UUID, *, at: datetime) -> str:
     """Compute the flag and the class of proof of a recording anew, keep them; return the flag."""
     case = case_file(session, recording_id, at=at)
     flag, proved = states.flag_of(case, at=at), proof.of_case(case, None, at=at)
-    session.execute(
+    changed = session.scalar(
         update(Recording)
         .where(
             Recording.id == recording_id,
             or_(Recording.flag != flag, Recording.proof.is_distinct_from(proved.value)),
         )
         .values(flag=flag, proof=proved.value)
+        .returning(Recording.id)
         .execution_options(synchronize_session="fetch")
     )
+    if changed is not None:
+        data = {"recording_id": recording_id, "flag": str(flag), "proof": proved.value}
+        outbox.tell(session, Told.RECORDING_FLAGGED, [data], at=at)
     return flag

@@ -152,9 +152,19 @@ def place_of(url: str, policy: Policy) -> Place:
         raise AddressRefused(Because.MALFORMED, f"There is no port {port}.")
     if policy.ports is not None and port not in policy.ports:
         raise AddressRefused(Because.PORT, f"Port {port} is not spoken to.")
+    if _is_number(host) and not is_allowed(ip_address(host), policy):
+        raise AddressRefused(Because.PRIVATE, f"{host} is an inner address.")
     if policy.hosts is not None and not _is_listed(host, policy.hosts):
         raise AddressRefused(Because.HOST, f"The host {host} is not on the list.")
     return Place(scheme=parts.scheme, host=host, port=port)
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_listed(host: str, names: frozenset[str]) -> bool:

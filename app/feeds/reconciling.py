@@ -40,6 +40,8 @@ from app.identity.actor import Actor
 from app.identity.models import Device
 from app.recordings.models import Recording
 from app.settings import Settings
+from app.webhooks import outbox
+from app.webhooks.models import Kind
 
 _ACTOR = Actor.system("reconciliation")
 _MARGIN = timedelta(hours=2)
@@ -367,6 +369,7 @@ def _keep_gaps(
         for row in session.scalars(select(CallGap).where(CallGap.kind == kind, column.in_(wanted))):
             known[row.kind, row.known_call_id or row.recording_id or row.device_id] = row
     open_now = []
+    found: list[CallGap] = []
     for one in missing:
         gap = known.pop((one.kind, one.subject), None)
         if gap is None:
@@ -380,6 +383,7 @@ def _keep_gaps(
                 found_at=at,
             )
             session.add(gap)
+        found += [gap] if _is_news(gap, one) else []
         if gap.counted != one.counted:
             # Another number than the one that somebody explained.
             gap.explained_by = gap.explained_at = gap.words = None
@@ -393,7 +397,26 @@ def _keep_gaps(
         if gap.closed_at is None and gap.day == day:
             gap.closed_at = at
     session.flush()
+    outbox.tell(session, Kind.GAP_FOUND, [_told(gap) for gap in found], at=at)
     return open_now
+
+
+def _is_news(gap: CallGap, one: _Missing) -> bool:
+    return gap.closed_at is not None or gap.found_reason != one.reason
+
+
+def _told(gap: CallGap) -> Json:
+    """Return what other systems are told of a gap."""
+    return {
+        "gap_id": gap.id,
+        "missing": gap.kind,
+        "day": gap.day.isoformat(),
+        "reason": gap.reason,
+        "is_alarm": gap.reason in ALARMS,
+        "device_id": gap.device_id,
+        "recording_id": gap.recording_id,
+        "counted": gap.counted,
+    }
 
 
 def _body(

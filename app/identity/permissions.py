@@ -66,6 +66,7 @@ class Permission(StrEnum):
     JOB_RETRY = "job:retry"
     USER_ADMIN = "user:admin"
     DEVICE_ADMIN = "device:admin"
+    WEBHOOK_ADMIN = "webhook:admin"
     SESSION_SELF = "session:self"
 
 
@@ -197,6 +198,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.JOB_RETRY,
             _P.USER_ADMIN,
             _P.DEVICE_ADMIN,
+            _P.WEBHOOK_ADMIN,
         }
     ),
     Role.AUDITOR: frozenset(

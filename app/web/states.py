@@ -72,6 +72,17 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "asked_again": State(N_("asked again"), "↻", "half"),
         "given_up": State(N_("given up"), "–", "still"),
     },
+    "webhook": {
+        "on": State(N_("is told"), "✓", "good"),
+        "off": State(N_("said that it is gone"), "✕", "bad"),
+        "removed": State(N_("removed"), "–", "still"),
+    },
+    "delivery": {
+        "waiting": State(N_("delivery waits"), "…", "half"),
+        "delivered": State(N_("delivered"), "✓", "good"),
+        "dead": State(N_("given up after three days"), "✕", "bad"),
+        "dropped": State(N_("dropped with its endpoint"), "–", "still"),
+    },
     "level": {
         "ok": State(N_("in order"), "✓", "good"),
         "warn": State(N_("look at it"), "!", "half"),

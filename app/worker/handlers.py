@@ -49,6 +49,7 @@ from app.review.jobs import handle_seed
 from app.tools import Tools
 from app.uploads.jobs import handle_assemble, handle_expire, sweep
 from app.uploads.service import ASSEMBLE
+from app.webhooks.sending import handle_forget as forget_webhooks
 
 Handler = Callable[..., object]
 
@@ -106,6 +107,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "disputes.remind": ("*/10 * * * *", handle_remind),
     "mail.forget": ("55 4 * * *", mail.handle_forget),
     "releases.witness": ("15 6 1 * *", handle_monthly),
+    "webhooks.forget": ("20 5 * * *", forget_webhooks),
     "review.seed": ("5 3 * * *", handle_seed),
     "retention.daily": ("37 2 * * *", handle_daily),
     "releases.sweep": ("* * * * *", reconsider_closed),

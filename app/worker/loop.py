@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import procrastinate
 import structlog
@@ -18,6 +20,9 @@ from app.core.errors import Refusal
 from app.core.jobs import QUEUE
 from app.custody.checkpoints import LogTools
 from app.tools import Tools
+from app.webhooks import outbox
+from app.webhooks.sending import Sender
+from app.webhooks.sending import Tools as TellingTools
 from app.worker.handlers import AT_START, HANDLERS, MOST_ATTEMPTS, PERIODIC, Handler
 
 _log = structlog.get_logger()
@@ -29,6 +34,8 @@ _HEARTBEAT_SECONDS = 5.0
 _STALLED_SECONDS = 20.0
 _KEEP_DONE_HOURS = 72
 _SEQUENCING_SECONDS = 1.0
+_WEBHOOK_SECONDS = 1.0
+_WEBHOOK_LANES = 8
 
 
 def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinate.App:
@@ -113,7 +120,7 @@ def run(tools: Tools, url: str) -> None:
     for first in AT_START:
         first(tools)
     _log.info("worker.started")
-    with sequencing(tools.log):
+    with sequencing(tools.log), telling(tools):
         asyncio.run(work())
 
 
@@ -136,6 +143,49 @@ def sequencing(log: LogTools) -> Iterator[None]:
                 _log.exception("sequencer.failed")
 
     thread = threading.Thread(target=work, name="sequencer", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=30)
+
+
+@contextmanager
+def telling(tools: TellingTools) -> Iterator[None]:
+    """Follow the ledger and send what is due for as long as the block lasts.
+
+    Threads and no jobs: a job each second would fill the queue, and endpoints that answer slowly
+    would take the places of the jobs that look after evidence.
+    """
+    ended = threading.Event()
+    sender = Sender(tools)
+    busy: set[UUID] = set()
+
+    def lane(endpoint_id: UUID) -> None:
+        try:
+            sender.send_all(endpoint_id, is_over=ended.is_set)
+        except Refusal as exc:
+            _log.warning("webhooks.wait", error=type(exc).__name__)
+        except Exception:  # noqa: BLE001 - other endpoints are told, whatever broke here.
+            _log.exception("webhooks.failed")
+        finally:
+            busy.discard(endpoint_id)
+
+    def work() -> None:
+        with ThreadPoolExecutor(_WEBHOOK_LANES, thread_name_prefix="webhook") as lanes:
+            while not ended.wait(_WEBHOOK_SECONDS):
+                try:
+                    outbox.follow(tools.database, at=tools.clock.now())
+                    for endpoint_id in set(sender.due()) - busy:
+                        busy.add(endpoint_id)
+                        lanes.submit(lane, endpoint_id)
+                except Refusal as exc:
+                    _log.warning("webhooks.wait", error=type(exc).__name__)
+                except Exception:  # noqa: BLE001 - the thread goes on, whatever broke once.
+                    _log.exception("webhooks.failed")
+
+    thread = threading.Thread(target=work, name="webhooks", daemon=True)
     thread.start()
     try:
         yield

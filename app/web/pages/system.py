@@ -188,6 +188,7 @@ class SystemPage:
     is_first: bool
     may_retry: bool
     may_send_again: bool
+    may_admin_webhooks: bool
     mail_counts: tuple[tuple[str, int], ...]
     mails: tuple[MailRow, ...]
     log: LogPart
@@ -237,6 +238,7 @@ def show_system(
         is_first=before is None,
         may_retry=state is JobState.FAILED and Permission.JOB_RETRY in actor.permissions,
         may_send_again=Permission.JOB_RETRY in actor.permissions,
+        may_admin_webhooks=Permission.WEBHOOK_ADMIN in actor.permissions,
         mail_counts=tuple(
             (words.gettext(MAIL_STATES[one]), n) for one, n in mails.counts(session).items()
         ),
