@@ -57,7 +57,9 @@ snd_path recordings
 ctrl_tcp_listen {host}:{ports.control}
 ringback_disabled yes
 """
-_ACCOUNT = '"{name}" <sip:{user}@{host}:{ports.sip}>;regint=0;answermode=manual;audio_codecs=pcma\n'
+_ACCOUNT = (
+    '"{name}" <sip:{user}@{host}:{ports.sip}>;regint=0;answermode={answers};audio_codecs=pcma\n'
+)
 
 
 class PhoneBroken(Exception):
@@ -87,6 +89,7 @@ class Phone:
     user: str
     folder: Path
     ports: Ports
+    answers: str = "manual"  # Or auto: for a phone whose one control port somebody else needs.
     events: list[Event] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
@@ -109,7 +112,7 @@ class Phone:
         program, modules = _installed()
         (self.folder / "recordings").mkdir()
         facts = {"host": HOST, "ports": self.ports, "rate": RATE_HZ, "modules": modules}
-        facts |= {"name": self.name, "user": self.user}
+        facts |= {"name": self.name, "user": self.user, "answers": self.answers}
         (self.folder / "config").write_text(_CONFIG.format(**facts))
         (self.folder / "accounts").write_text(_ACCOUNT.format(**facts))
         (self.folder / "contacts").write_text("")
