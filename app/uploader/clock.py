@@ -11,7 +11,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 def now() -> datetime:
     """Return the moment as this machine has it."""
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def seconds() -> float:
@@ -21,8 +21,8 @@ def seconds() -> float:
 
 def base() -> float:
     """Return the difference between the wall clock and one that nobody sets, over sleep too."""
-    kind = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.time() - time.clock_gettime(kind)
+    kind = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.time() - (time.monotonic() if kind is None else time.clock_gettime(kind))
 
 
 def boot_id() -> str:

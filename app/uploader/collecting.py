@@ -73,16 +73,21 @@ class Collector:
     _seen: dict[Path, str] = field(default_factory=dict)
     _since: dict[int, float] = field(default_factory=dict)
     _open: set[Path] = field(default_factory=set)
+    _wrong: set[str] = field(default_factory=set)
+    _wrong_now: set[str] = field(default_factory=set)
 
     def step(self) -> None:
         """Take in what is finished, and let what waits become ready."""
+        self._wrong, self._wrong_now = self._wrong_now, set()
         self._take_in()
         self._decide()
 
     # Folders
 
     def _take_in(self) -> None:
-        new = [found for found in self._files() if self._is_new(found)]
+        found_now = list(self._files())
+        self._forget_what_is_gone({found.path for found in found_now})
+        new = [found for found in found_now if self._is_new(found)]
         among = finished.opened() if new else frozenset()
         self._open = set()
         for found in new:
@@ -96,6 +101,11 @@ class Collector:
             except OSError as exc:
                 self._open.add(found.path)
                 self._trouble(f"{found.path} cannot be taken in: {exc.strerror or exc}")
+
+    def _forget_what_is_gone(self, there: set[Path]) -> None:
+        for known in (self._seen, self._unchanged):
+            for path in known.keys() - there:
+                del known[path]
 
     def _files(self) -> Iterator[Found]:
         for folder in self.config.folders:
@@ -112,6 +122,9 @@ class Collector:
             return
         for entry in entries:
             here = Path(entry.path)
+            if not _is_utf8(entry.name):
+                self._trouble(f"{entry.name!a}: its name is no UTF-8; rename it")
+                continue
             if entry.is_dir(follow_symlinks=False):
                 if folder.recursive and self.config.folder_of(here) is folder:
                     yield from self._in_folder(folder, here, kinds)
@@ -201,6 +214,10 @@ class Collector:
         return {}
 
     def _trouble(self, what: str) -> None:
+        """Say what is wrong, once while it lasts."""
+        self._wrong_now.add(what)
+        if what in self._wrong:
+            return
         _log.error("%s", what)
         self.spool.note("last_error", {"at": clock.now().isoformat(), "what": what})
 
@@ -213,6 +230,10 @@ class Collector:
             age = clock.seconds() - since
             if item.path in withheld:
                 self.spool.set(item.id, state=State.PRIVATE)
+            elif item.told is not None:
+                # What is told of it is fixed: given back it goes on, held it waits for a person.
+                if item.state is State.WAITING:
+                    self.spool.set(item.id, state=State.READY)
             elif item.kind == "screenshot":
                 self._decide_shot(item)
             else:
@@ -268,7 +289,7 @@ class Collector:
             self._hold(item, told.what)
             return
         notes = [*item.notes, *told.notes, *self._shorter(item, understood)]
-        self.spool.freeze(
+        self._freeze(
             item,
             told.metadata,
             notes=tuple(dict.fromkeys(notes)),
@@ -385,8 +406,8 @@ class Collector:
         closed_at = _float(item.hints.get("closed_at")) or item.taken_at
         metadata: dict[str, object] = {
             "captured_at": facts.moment(closed_at, correction),
-            "source_call_id": f"shot-{item.sha256[:32]}",
         }
+        metadata["source_call_id"] = f"shot-{item.sha256[:32]}-{metadata['captured_at']}"
         if self.config.shots.agent:
             metadata["agent"] = self.config.shots.agent
         if event := self._event_of(call):
@@ -396,7 +417,7 @@ class Collector:
             note = f"{note} (during call {call.id})".strip()
         if note:
             metadata["note"] = note
-        self.spool.freeze(item, metadata)
+        self._freeze(item, metadata)
 
     def _shot_waits(self, item: Item, call: Call | None) -> bool:
         now = clock.now().timestamp()
@@ -418,6 +439,24 @@ class Collector:
         told = (sent[0].answer or {}).get("event") if sent else None
         found = told.get("external_id") if isinstance(told, dict) else None
         return found if isinstance(found, str) else None
+
+    def _freeze(self, item: Item, told: Mapping[str, object], **values: object) -> None:
+        """Fix what is told; a file that was taken before under another path is not sent twice."""
+        twin = self.spool.freeze(item, told, **values)
+        if twin is None:
+            return
+        if twin.state is State.SENT:
+            self.spool.set(
+                item.id,
+                state=State.SENT,
+                answer=twin.answer,
+                is_proved=twin.is_proved,
+                sent_at=twin.sent_at,
+                reason=None,
+                notes=(*item.notes, f"the same file as item {twin.id}"),
+            )
+        else:
+            self._hold(item, f"the same file as item {twin.id}, which is {twin.state}")
 
     def _hold(self, item: Item, reason: str) -> None:
         if item.state is not State.HELD or item.reason != reason:
@@ -464,6 +503,14 @@ def read_sidecar_quietly(path: Path) -> Mapping[str, object] | None:
         return read_sidecar(path)
     except SidecarWrong:
         return None
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _digest_of_part(path: Path, end: int) -> str:

@@ -8,6 +8,7 @@ the writer, it is taken only when nobody holds it any more, and the item says so
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -132,9 +133,9 @@ Opened = frozenset[tuple[int, int]]
 
 
 def opened() -> Opened | None:
-    """Return device and number of every file that processes have open, as far as may be known.
+    """Return device and number of every file that is open to be written, as far as may be known.
 
-    None where the system does not tell.
+    Who reads, as a player does, keeps nobody waiting. None where the system does not tell.
     """
     if not _PROC.joinpath("self", "fd").is_dir():
         return None
@@ -148,8 +149,11 @@ def opened() -> Opened | None:
             continue  # Ended meanwhile, or another user's, whose files are judged by their owner.
         for entry in entries:
             try:
+                is_written = entry.stat(follow_symlinks=False).st_mode & stat.S_IWUSR
                 told = entry.stat()
             except OSError:
+                continue
+            if not is_written:
                 continue
             found.add((told.st_dev, told.st_ino))
     return frozenset(found)

@@ -75,6 +75,7 @@ def main(words: Sequence[str] | None = None) -> int:
         privacy.NothingToWithhold,
         shots.ShotFailed,
         hooks.HookEmpty,
+        sqlite3.Error,
     ) as exc:
         print(f"uploader: {exc}", file=sys.stderr)  # noqa: T201 - as above.
         return REFUSED
@@ -119,6 +120,14 @@ def _run(asked: argparse.Namespace) -> int:
     def end(_number: int, _frame: FrameType | None) -> None:
         ending.set()
 
+    failed: list[str] = []
+
+    def fail(what: threading.ExceptHookArgs) -> None:
+        # A program of which a part has died does not go on as if it were well: it is started anew.
+        failed.append(f"{what.exc_type.__name__}: {what.exc_value}")
+        ending.set()
+
+    threading.excepthook = fail
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     listeners = [Listener(control, spool, ending) for control in settings.controls]
@@ -135,6 +144,8 @@ def _run(asked: argparse.Namespace) -> int:
         ending.wait(settings.scan_seconds)
     sending.join()
     lock.release()
+    if failed:
+        raise _Refused("; ".join(failed))
     return DONE
 
 
@@ -167,10 +178,13 @@ def _once(asked: argparse.Namespace) -> int:
 
 
 def _begun(settings: Config) -> tuple[Spool, Lock]:
-    lock = Lock(settings.spool)
-    spool = Spool(settings.spool)
-    spool.resume()
-    spool.tidy()
+    try:
+        lock = Lock(settings.spool)
+        spool = Spool(settings.spool)
+        spool.resume()
+        spool.tidy()
+    except OSError as exc:
+        raise _Refused(f"{settings.spool} cannot be used: {exc.strerror or exc}") from exc
     return spool, lock
 
 

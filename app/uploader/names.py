@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
 import threading
@@ -13,6 +14,7 @@ from typing import Final
 
 LONGEST_NAME: Final = 255
 LONGEST_PATTERN: Final = 500
+_LONGEST_ID: Final = 200
 _MOST_SECONDS: Final = 0.5
 _LONGEST_EXTENSION: Final = 6  # Digits that are a number within a house.
 GROUPS: Final = frozenset(
@@ -92,7 +94,10 @@ class Understood:
         moment = self.started_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         ends = (self.number, self.local, self.from_party, self.to_party)
         parts = (self.pattern, moment, self.call_id, *ends)
-        return "-".join(re.sub(r"\s+", "_", part) for part in parts if part)
+        found = "-".join(re.sub(r"[\s\x00-\x1f\x7f]+", "_", part) for part in parts if part)
+        if len(found) <= _LONGEST_ID:
+            return found
+        return f"{found[:_LONGEST_ID]}-{hashlib.sha256(found.encode()).hexdigest()[:16]}"
 
     def ends(self, direction: str | None) -> tuple[str | None, str | None]:
         """Return who called whom, once the direction is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import random
@@ -233,9 +234,7 @@ class Sender:
             self._note_clock(self.archive.ask("GET", "/healthz"))
 
     def _note_clock(self, answer: Answer) -> None:
-        at = answer.date
-        if at is None:
-            return
+        at = answer.date or clock.now()  # Without a Date there is nothing to compare with.
         offset = at.timestamp() - clock.now().timestamp()
         # The archive's Date has whole seconds: less than that says nothing.
         offset = 0.0 if abs(offset) <= 2 else offset  # noqa: PLR2004 - a second, and the way.
@@ -288,7 +287,8 @@ def _sending(item: Item, file: Path) -> Sending:
         name=Path(item.path).name,
         sha256=item.sha256,
         size_bytes=item.size_bytes,
-        key=f"{item.key}/{item.leg or 'shot'}"[:255],
+        # Of what any header may hold, and no longer than any may be.
+        key=hashlib.sha256(f"{item.key}/{item.leg or item.kind}".encode()).hexdigest(),
     )
 
 

@@ -55,22 +55,24 @@ def _taken(spool: Spool, path: Path, note: str | None) -> str:
     at = clock.now().timestamp()
     running = spool.running(at)
     told = path.stat()
-    copied = spool.take(path, told, may_link=False)
-    spool.add(
-        kind="screenshot",
-        path=str(path),
-        folder=None,
-        identity=identity_of(told),
-        sha256=copied.sha256,
-        size_bytes=copied.size_bytes,
-        state=State.WAITING,
-        hints={"closed_at": told.st_mtime, "note": (note or "")[:500]},
-        call_source=running.source if running else None,
-        call_id=running.id if running else None,
-        taken_at=at,
-        clock_base=clock.base(),
-        boot_id=clock.boot_id(),
-    )
+    with spool.changing() as db:
+        copied = spool.take(path, told, may_link=False)
+        spool.insert(
+            db,
+            kind="screenshot",
+            path=str(path),
+            folder=None,
+            identity=identity_of(told),
+            sha256=copied.sha256,
+            size_bytes=copied.size_bytes,
+            state=State.WAITING,
+            hints={"closed_at": told.st_mtime, "note": (note or "")[:500]},
+            call_source=running.source if running else None,
+            call_id=running.id if running else None,
+            taken_at=at,
+            clock_base=clock.base(),
+            boot_id=clock.boot_id(),
+        )
     if running is None:
         return "taken; no call is on, so that it stands for itself"
     return f"taken; it goes with the call with {running.peer or 'somebody'}"

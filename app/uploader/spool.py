@@ -227,10 +227,12 @@ class Spool:
 
     def tidy(self) -> None:
         """Remove drafts, and copies without a row: their files are taken in again."""
-        known = {row["sha256"] for row in self.db.execute("SELECT sha256 FROM items")}
-        for path in self.files.iterdir():
-            if path.name not in known:
-                path.unlink()
+        # Who takes a screenshot meanwhile writes its bytes and its row in one change.
+        with self.changing() as db:
+            known = {row["sha256"] for row in db.execute("SELECT sha256 FROM items")}
+            for path in self.files.iterdir():
+                if path.name not in known:
+                    path.unlink()
 
     # Items
 
@@ -262,18 +264,21 @@ class Spool:
                 (*map(_column, values.values()), item_id),
             )
 
-    def add(self, **values: object) -> int:
-        """Note an item, and that its file was seen; return the item's id."""
+    def add(self, **values: object) -> None:
+        """Note an item, and that its file was seen."""
+        with self.changing() as db:
+            self.insert(db, **values)
+
+    @staticmethod
+    def insert(db: sqlite3.Connection, **values: object) -> None:
+        """Do the same as a part of a greater change."""
         names = ", ".join(values)
         marks = ",".join("?" * len(values))
-        with self.changing() as db:
-            made = db.execute(
-                f"INSERT INTO items ({names}) VALUES ({marks})",  # noqa: S608 - as above.
-                tuple(map(_column, values.values())),
-            )
-            _see(db, str(values["path"]), str(values["identity"]))
-            assert made.lastrowid is not None  # noqa: S101 - an INSERT has one.
-            return made.lastrowid
+        db.execute(
+            f"INSERT INTO items ({names}) VALUES ({marks})",  # noqa: S608 - as above.
+            tuple(map(_column, values.values())),
+        )
+        _see(db, str(values["path"]), str(values["identity"]))
 
     def was_seen(self, path: Path, identity: str) -> bool:
         row = self.db.execute("SELECT identity FROM seen WHERE path = ?", (str(path),)).fetchone()
@@ -284,19 +289,22 @@ class Spool:
         with self.changing() as db:
             _see(db, str(path), identity)
 
-    def freeze(self, item: Item, told: Mapping[str, object], **values: object) -> None:
+    def freeze(self, item: Item, told: Mapping[str, object], **values: object) -> Item | None:
         """Fix what is told of an item and under which key, for good; it is ready then.
 
-        A key that another file has already is counted on: two calls may have one name.
+        A key that another file has already is counted on: two calls may have one name. Where the
+        very same file has it, that one is returned, and nothing is done.
         """
         leg = str(told.get("leg", ""))
         with self.changing() as db:
             key = wanted = str(told["source_call_id"])
             number = 1
-            while db.execute(
-                "SELECT 1 FROM items WHERE kind = ? AND key = ? AND leg = ? AND id <> ?",
+            while found := db.execute(
+                "SELECT * FROM items WHERE kind = ? AND key = ? AND leg = ? AND id <> ?",
                 (item.kind, key, leg, item.id),
             ).fetchone():
+                if found["sha256"] == item.sha256:
+                    return _item(found)
                 number += 1
                 key = f"{wanted}.{number}"
             frozen = dict(told) | {"source_call_id": key}
@@ -312,6 +320,7 @@ class Spool:
                     item.id,
                 ),
             )
+        return None
 
     def claim(self, item: Item) -> bool:
         """Begin to send an item, unless it was made private meanwhile."""

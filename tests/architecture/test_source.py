@@ -61,7 +61,6 @@ def test_the_clock_is_asked_in_one_place() -> None:
     allowed = {
         "app/core/clock.py",
         "app/system/doctor.py",  # Looks at the machine's clock itself.
-        "app/uploader/clock.py",  # A program of its own, which imports nothing of the archive.
     }
     found = {
         str(path.relative_to(ROOT))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.custody.notes import Signer
-from app.uploader.spool import State
+from app.uploader.spool import Spool, State
 from tests.factories import wav
 from tests.live import Live
 from tests.uploader.house import ROOT, House, house, kept
@@ -428,3 +433,135 @@ def test_it_is_a_command_of_the_archive_too(live: Live, tmp_path: Path) -> None:
     done = at.run("status")
     assert done.returncode == 2
     assert "is no TOML" in done.stderr
+
+
+def test_two_calls_of_one_second_need_the_consent_of_both(live: Live, tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        control = f"127.0.0.1:{nobody.getsockname()[1]}"
+        at = house(live, tmp_path / "desk")
+        at.more = f'[[baresip]]\ncontrol = "{control}"\nfolder = "{at.calls}"'
+        at.configure()
+        began = datetime(2026, 11, 30, 10, 15).astimezone().timestamp()
+        spool = Spool(at.spool)
+        for number in (4, 5):
+            spool.tell(
+                f"baresip:{control}",
+                f"call-{number}",
+                began - 3,
+                answered_at=began + number / 10,
+                ended_at=began + 20,
+                direction="inbound",
+                peer=f"sip:+7495000841{number}@pbx",
+                local="sip:106@pbx",
+            )
+        spool.close()
+        at.put(ENC, wav(1))
+        at.put(DEC, silent(1))
+        assert at.once().returncode == 0, at.items()
+    (found,) = kept(live)
+    assert found["source_call_id"] == "call-4"
+    numbers = {party["number"] for party in found["consent"]["parties"]}
+    assert {"+74950008414", "+74950008415"} <= numbers
+    assert all(any("two calls" in note for note in item.notes) for item in at.items())
+
+
+def test_an_upload_goes_on_where_the_uploader_was_killed(live: Live, tmp_path: Path) -> None:
+    at = house(live, tmp_path / "desk", spool_lines=["resumable_over_mib = 1"])
+    whole = house(live, tmp_path / "whole", spool_lines=["resumable_over_mib = 1"])
+    whole.put(MICROSIP.replace("1015", "1016"), wav(700))
+    at.put(MICROSIP, wav(700))  # 11 MB: three pieces.
+    dying = str(Path(__file__).with_name("dying.py"))
+    whole.program = [sys.executable, dying, str(sys.maxsize), str(tmp_path / "count")]
+    assert whole.once().returncode == 0
+    steps = int((tmp_path / "count").read_text())
+    program = at.program
+    at.program = [sys.executable, dying, str(steps * 3 // 4), str(tmp_path / "count")]
+    assert at.once().returncode == -signal.SIGKILL
+    (item,) = at.items()
+    assert item.upload is not None
+    headers = {"Tus-Resumable": "1.0.0"}
+    asked = live.call("HEAD", item.upload, who="phone", headers=headers)
+    assert int(asked.headers["upload-offset"]) >= 4 * 1024 * 1024
+    at.program = program
+    assert at.once().returncode == 0
+    (done,) = at.items()
+    assert done.upload == item.upload
+    assert done.is_proved
+    assert len(kept(live)) == 2
+
+
+def test_a_clock_that_is_wrong_is_found_out(live: Live, tmp_path: Path) -> None:
+    an_hour = str(Path(__file__).with_name("skewed.py")), "3600"
+    at = house(live, tmp_path / "desk", program=[sys.executable, *an_hour])
+    at.put(MICROSIP, wav(1))
+    assert at.once().returncode == 0
+    (found,) = kept(live)
+    written = datetime(2026, 11, 30, 10, 15).astimezone()
+    assert datetime.fromisoformat(found["started_at"]) == pytest.approx(
+        written - timedelta(hours=1), abs=timedelta(seconds=30)
+    )
+    assert "clock was wrong" in at.items()[0].notes[0]
+    assert abs(at.status()["clock_offset_seconds"] + 3600) < 30
+
+
+def test_pictures_of_a_folder_are_taken_too(live: Live, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 48), "navy").save(picture, "PNG")
+    (pictures / "a.png").write_bytes(picture.getvalue())
+    at = house(live, tmp_path / "desk", more=f'[screenshot]\nfolder = "{pictures}"')
+    assert at.once().returncode == 0, at.items()
+    (item,) = at.items()
+    assert (item.kind, item.is_proved) == ("screenshot", True)
+
+
+def test_a_phone_that_hands_over_a_number_only_marks_the_call(live: Live, tmp_path: Path) -> None:
+    at = house(live, tmp_path / "desk", grace_seconds=3600)
+    assert (
+        at.run("hook", "--event", "begin", "--direction", "inbound", "84950008414").returncode == 0
+    )
+    assert at.status()["call"]["peer"] == "84950008414"
+    assert at.run("hook", "84950008414").returncode == 0
+    assert at.status()["call"] is None
+
+
+def test_a_file_that_was_only_moved_is_not_sent_twice(live: Live, tmp_path: Path) -> None:
+    at = house(live, tmp_path / "desk", folder_lines=["recursive = true"])
+    path = at.put(MICROSIP, wav(1))
+    assert at.once().returncode == 0
+    (at.calls / "old").mkdir()
+    path.rename(at.calls / "old" / MICROSIP)
+    assert at.once().returncode == 0
+    assert [item.state for item in at.items()] == [State.SENT] * 2
+    assert len(kept(live)) == 1
+
+
+def test_names_in_any_letters_are_sent_and_such_as_are_none_are_said(
+    live: Live, tmp_path: Path
+) -> None:
+    at = house(live, tmp_path / "desk", folder_lines=['direction = "inbound"'])
+    at.put("Запись вызова Иван Петров_261130_101500.m4a", (ROOT / "tests/__init__.py").read_bytes())
+    at.put("Иван(+74950008414)_20261130101500.mp3", wav(1))
+    (at.calls / os.fsdecode(b"\xff\xfe.wav")).write_bytes(wav(1))
+    at.once()
+    assert "no UTF-8" in at.once().stderr
+    assert [item.state for item in at.items()][-1] is State.SENT
+    (found,) = kept(live)
+    assert found["outside_number"] == "+74950008414"
+
+
+def test_a_copy_that_was_changed_is_not_sent(live: Live, tmp_path: Path) -> None:
+    at = house(live, tmp_path / "desk", grace_seconds=3600)
+    at.put(MICROSIP, wav(1))
+    assert at.once().returncode == 1
+    (copy,) = (at.spool / "files").iterdir()
+    copy.write_bytes(silent(1))
+    at.grace_seconds = 0
+    at.configure()
+    assert at.once().returncode == 1
+    assert at.once().returncode == 1
+    (item,) = at.status()["items"]
+    assert (item["state"], kept(live)) == ("held", [])
+    assert "was changed" in item["reason"]
