@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import cast
+from typing import TextIO, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 import click
@@ -34,9 +37,16 @@ def calls() -> None:
 
 @calls.command("import")
 @click.argument(
-    "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "path",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
-@click.option("--format", "form", type=click.Choice(["asterisk-csv", "json"]), required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["asterisk-csv", "asterisk-ami", "json"]),
+    required=True,
+)
 @click.option("--device", "name", required=True, help="The device in whose name they are kept.")
 @click.option("--zone", help="Time zone of moments without one; the office's if not said.")
 @click.option("--dry-run", is_flag=True, help="Read and check everything, keep nothing.")
@@ -50,8 +60,9 @@ def import_calls(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take in call records: Asterisk's Master.csv, or JSON with a call in each line.
+    """Take in call records: Asterisk's Master.csv, AMI's Cdr events, JSON with a call in each line.
 
+    FILE is - for what is piped in; each call is kept then as soon as it is told.
     Exit code 1 if a line was bad; the good ones are kept all the same.
     """
     if zone is not None and zone not in available_timezones():
@@ -68,12 +79,20 @@ def import_calls(
         settings = tools.settings
         house = House(office=office_of(settings), region=settings.region)
         source = importing.device(tools.database, name)
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+        is_piped = str(path) == "-"
+        with _opened(path) as lines:
             rows = importing.read(
                 lines, cast("Form", form), zone=ZoneInfo(zone) if zone else settings.zone
             )
             done = importing.take(
-                tools.database, tools.clock, source, rows, house, tell=tell, is_dry=dry_run
+                tools.database,
+                tools.clock,
+                source,
+                rows,
+                house,
+                tell=tell,
+                is_dry=dry_run,
+                at_once=1 if is_piped else importing.AT_ONCE,
             )
         made = [] if dry_run else jobs.handle_reconcile(tools)
     if told > _TOLD_LINES:
@@ -95,6 +114,18 @@ def import_calls(
         line = f"{done.new} calls could be taken, {done.bad} bad lines; nothing was kept."
     click.echo(json.dumps(facts) if as_json else line)
     sys.exit(1 if done.bad else 0)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    if str(path) == "-":
+        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors=_ESCAPED, newline="")
+        return
+    with path.open(encoding="utf-8-sig", errors=_ESCAPED, newline="") as lines:
+        yield lines
+
+
+_ESCAPED = "surrogateescape"
 
 
 @click.command("reconcile")

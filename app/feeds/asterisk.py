@@ -1,4 +1,4 @@
-"""Call records of Asterisk and FreePBX, as `Master.csv` or a table's export has them. Pure.
+"""Call records of Asterisk: `Master.csv`, the export of a table, or AMI's `Cdr` events. Pure.
 
 Without a line of names the columns are those of `cdr_csv`, in its order; with one, they go by name.
 Moments have no zone there: they are the exchange's, or UTC where it is told to write that.
@@ -101,6 +101,69 @@ def rows(lines: Iterable[str], *, zone: ZoneInfo) -> Iterator[Row]:
             )
         except RowInvalid as exc:
             yield Row(number=reader.line_num, wrong=str(exc))
+
+
+_OF_EVENT = {
+    "accountcode": "accountcode",
+    "source": "src",
+    "destination": "dst",
+    "destinationcontext": "dcontext",
+    "callerid": "clid",
+    "channel": "channel",
+    "destinationchannel": "dstchannel",
+    "lastapplication": "lastapp",
+    "lastdata": "lastdata",
+    "starttime": "start",
+    "answertime": "answer",
+    "endtime": "end",
+    "duration": "duration",
+    "billableseconds": "billsec",
+    "disposition": "disposition",
+    "amaflags": "amaflags",
+    "uniqueid": "uniqueid",
+    "userfield": "userfield",
+    # What cdr_manager.conf maps is named there; these are the names of the columns.
+    "linkedid": "linkedid",
+    "peeraccount": "peeraccount",
+    "sequence": "sequence",
+    "did": "did",
+    "recordingfile": "recordingfile",
+}
+_MOST_LINES = 200
+
+
+def events(lines: Iterable[str], *, zone: ZoneInfo) -> Iterator[Row]:
+    """Read the `Cdr` events of AMI as they come; whatever else is told there is passed over.
+
+    An event ends at an empty line. Its last one is told of even without that.
+    """
+    told: dict[str, str] = {}
+    began = number = 0
+    for number, line in enumerate(lines, start=1):
+        name, colon, value = line.rstrip("\r\n").partition(":")
+        if not name.strip() and not colon:
+            yield from _event(began, told, zone)
+            told = {}
+            continue
+        if not told:
+            began = number
+        if colon and len(told) < _MOST_LINES:
+            told.setdefault(name.strip().lower(), value.strip()[:_MOST_FIELD])
+    yield from _event(began, told, zone)
+
+
+def _event(number: int, told: Mapping[str, str], zone: ZoneInfo) -> Iterator[Row]:
+    if told.get("event", "").lower() != "cdr":
+        return
+    known = {_OF_EVENT[name]: value for name, value in told.items() if name in _OF_EVENT}
+    if missing := sorted(_NAMES - known.keys()):
+        yield Row(number=number, wrong=f"the event tells no {', '.join(missing)}")
+        return
+    cells = [f"{name}={known[name]}" for name in sorted(known)]
+    try:
+        yield Row(number=number, call=_call(known, cells, zone), recording=_recording(known))
+    except RowInvalid as exc:
+        yield Row(number=number, wrong=str(exc))
 
 
 def _counted(lines: Iterable[str]) -> Iterator[str]:

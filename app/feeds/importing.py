@@ -22,8 +22,8 @@ from app.identity.actor import Actor
 from app.identity.models import Device
 from app.identity.service import DeviceNotFound
 
-_AT_ONCE = 500
-Form = Literal["asterisk-csv", "json"]
+AT_ONCE = 500
+Form = Literal["asterisk-csv", "asterisk-ami", "json"]
 
 
 @dataclass(slots=True)
@@ -41,6 +41,9 @@ def read(lines: Iterable[str], form: Form, *, zone: ZoneInfo) -> Iterator[Row]:
     """Read the calls of a file, as they are told to the archive."""
     if form == "asterisk-csv":
         yield from asterisk.rows(lines, zone=zone)
+        return
+    if form == "asterisk-ami":
+        yield from asterisk.events(lines, zone=zone)
         return
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -78,15 +81,16 @@ def take(  # noqa: PLR0913 - whose rows, how read, into what, and who is told of
     *,
     tell: Callable[[int, str], None],
     is_dry: bool = False,
+    at_once: int = AT_ONCE,
 ) -> Imported:
-    """Keep the calls of `rows`, some hundreds in each transaction; `tell` hears of bad lines.
+    """Keep the calls of `rows`, `at_once` in each transaction; `tell` hears of bad lines.
 
     A run that breaks off is begun again: what is kept is a repeat then. Days are only marked; who
     calls lets them be looked at.
     """
     done = Imported()
     good = _checked(rows, done, tell)
-    while batch := list(islice(good, _AT_ONCE)):
+    while batch := list(islice(good, at_once)):
         done.days |= {house.office.day_of(call.started_at).isoformat() for call in batch}
         for part in _once_each(batch):
             if is_dry:

@@ -1,6 +1,7 @@
 """From what is known of a file to the metadata of a recording. Pure.
 
-Three tell of a file: a sidecar beside it, the exchange's record of the call, its name. Who stands
+Three tell of a file: a sidecar beside it, the exchange's record of the call, its name; of a capture
+of packets the capture itself. Who stands
 earlier there is believed before the others, member by member.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 from app.feeds.file_names import Named
 
-SIDECAR, RECORD, NAME, PERSON = "sidecar", "record", "name", "person"
+SIDECAR, RECORD, CAPTURE, NAME, PERSON = "sidecar", "record", "capture", "name", "person"
 _EXTENSION_DIGITS = 6
 
 
@@ -38,13 +39,18 @@ def known(
     *,
     sidecar: Mapping[str, Any] | None,
     record: Mapping[str, Any] | None,
+    captured: Mapping[str, Any] | None,
     named: Named | None,
     assumed: Assumed,
 ) -> Known:
-    """Put together what is known of the file at `place`, its path in the folder."""
+    """Put together what is known of the file at `place`, its path in the folder.
+
+    `captured` is what a capture of packets tells of its call.
+    """
     sources = (
         (SIDECAR, dict(sidecar or {})),
         (RECORD, _of_record(record) if record else {}),
+        (CAPTURE, dict(captured or {})),
         (NAME, _of_name(named, assumed.direction) if named else {}),
         (PERSON, {"direction": assumed.direction} if assumed.direction else {}),
     )

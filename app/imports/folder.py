@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.imports import rtpengine
+
 _AUDIO_ENDINGS = (
     *(".wav", ".mp3", ".ogg", ".opus", ".m4a", ".mp4", ".aac", ".amr", ".3gp", ".gsm", ".flac"),
-    *(".mka", ".mkv", ".webm", ".wma", ".au", ".wav49", ".WAV", ".MP3"),
+    *(".pcap", ".mka", ".mkv", ".webm", ".wma", ".au", ".wav49", ".WAV", ".MP3"),
 )
 _MOST_SIDECAR = 64 * 1024
 
@@ -60,6 +62,8 @@ def files(folder: Path) -> Iterator[Found]:
 
 def is_sidecar(path: Path) -> bool:
     """Tell whether a file tells of another that lies beside it."""
+    if rtpengine.is_text_of_capture(path):
+        return True
     if path.suffix.lower() != ".json":
         return False
     return path.with_suffix("").exists() or any(

@@ -47,6 +47,8 @@ class FileReason(StrEnum):
     NO_DIRECTION = "no_direction"
     FACTS_INVALID = "facts_invalid"
     SIDECAR_INVALID = "sidecar_invalid"
+    CAPTURE_OPEN = "capture_open"  # The call of these packets may still be on.
+    CAPTURE_INVALID = "capture_invalid"
 
 
 class ImportRun(Base):

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NoReturn
+from tempfile import TemporaryFile
+from typing import Any, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -27,12 +28,13 @@ from app.feeds import file_names, posted
 from app.feeds.file_names import Pattern
 from app.feeds.posted import PostedInvalid
 from app.identity.actor import Actor
-from app.imports import facts, queries, service
+from app.imports import facts, queries, rtpengine, service
 from app.imports.facts import Assumed, Known
 from app.imports.folder import SidecarInvalid, files, sidecar_of
 from app.imports.models import FileReason, FileState
 from app.imports.queries import Counts
 from app.imports.records import Records
+from app.imports.rtpengine import CaptureInvalid
 from app.imports.service import ImportBusy, Wanted
 from app.recordings.digests import Compared, DigestMismatch
 from app.recordings.ingest import Arrived, IngestTools, RecordingErased, RecordingIngest
@@ -276,8 +278,12 @@ class _Run:
         whole = self._folder / os.fsdecode(path)
         name = whole.name.encode("utf-8", "replace").decode()
         key = f"import:{self._run_id}:{path_sha256.hex()}"
-        told = self._told(path, whole, name, ended)
-        with _opened(whole, self._reading.max_bytes) as handle:
+        with (
+            _opened(whole, self._reading.max_bytes) as file,
+            _sound_of(whole, file) as (handle, captured),
+        ):
+            name = name if captured is None else f"{name}.wav"
+            told = self._told(path, whole, captured, ended)
             media = _looked_at(handle, name, ended)
             self._refuse_known(told, key, ended)
             if self._is_dry:
@@ -287,8 +293,11 @@ class _Run:
             part = FilePart(name=name, declared_type=None)
             self._keep(told, handle, Coming(part=part, media=media, key=key), ended)
 
-    def _told(self, path: bytes, whole: Path, name: str, ended: Ended) -> RecordingTold:
+    def _told(
+        self, path: bytes, whole: Path, captured: dict[str, Any] | None, ended: Ended
+    ) -> RecordingTold:
         reading = self._reading
+        name = whole.name.encode("utf-8", "replace").decode()
         try:
             beside = sidecar_of(whole)
             sidecar = posted.facts(beside) if beside is not None else None
@@ -297,7 +306,12 @@ class _Run:
         named = file_names.read(name, zone=reading.zone, preset=reading.preset, own=reading.own)
         record = reading.records.find(name, named) if reading.records else None
         found = facts.known(
-            path, sidecar=sidecar, record=record, named=named, assumed=reading.assumed
+            path,
+            sidecar=sidecar,
+            record=record,
+            captured=captured,
+            named=named,
+            assumed=reading.assumed,
         )
         ended.told_by = ",".join(found.by) or None
         told = _checked(found)
@@ -404,6 +418,24 @@ def _opened(path: Path, max_bytes: int) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _sound_of(path: Path, file: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Give the sound of a file, which is the file; of a capture of packets it is made first."""
+    if path.suffix.lower() != ".pcap":
+        yield file, None
+        return
+    if rtpengine.is_open(path):
+        _refuse(FileReason.CAPTURE_OPEN)
+    told = rtpengine.read_text(rtpengine.text_beside(path))
+    with os.fdopen(os.dup(file), "rb") as capture, TemporaryFile() as sound:
+        try:
+            made = rtpengine.to_wav(capture, told, sound)
+        except CaptureInvalid as exc:
+            _refuse(FileReason.CAPTURE_INVALID, str(exc))
+        sound.flush()
+        yield sound.fileno(), rtpengine.facts(path.name, told, made.started_at)
 
 
 def _pieces(handle: int) -> Iterator[bytes]:

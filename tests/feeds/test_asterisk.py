@@ -134,3 +134,43 @@ def test_a_bad_line_is_told_with_its_number_and_the_rest_goes_on(line: str, wron
 def test_no_text_breaks_the_reading(lines: list[str]) -> None:
     for row in read(*lines, INBOUND):
         assert (row.call is None) != (row.wrong is None)
+
+
+AMI = (
+    "Asterisk Call Manager/7.0.3\r\n"
+    "Response: Success\r\nMessage: Authentication accepted\r\n\r\n"
+    "Event: FullyBooted\r\nPrivilege: system,all\r\n\r\n"
+    "Event: Cdr\r\nPrivilege: cdr,all\r\nAccountCode: \r\nSource: 89161234567\r\n"
+    'Destination: 101\r\nDestinationContext: from-trunk\r\nCallerID: "X" <89161234567>\r\n'
+    "Channel: SIP/trunk-1\r\nDestinationChannel: SIP/101-2\r\nLastApplication: Dial\r\n"
+    "LastData: SIP/101,20\r\nStartTime: 2026-03-05 12:00:00\r\nAnswerTime: 2026-03-05 12:00:05\r\n"
+    "EndTime: 2026-03-05 12:01:05\r\nDuration: 65\r\nBillableSeconds: 60\r\n"
+    "Disposition: ANSWERED\r\nAMAFlags: DOCUMENTATION\r\nUniqueID: 1772701200.15\r\n"
+    "UserField: audio:/spool/a.wav\r\n\r\n"
+    "Event: Cdr\r\nSource: 1\r\nDestination: 2\r\nDuration: many\r\nBillableSeconds: 0\r\n"
+    "Disposition: BUSY\r\nStartTime: 2026-03-05 12:00:00\r\n\r\n"
+    "Event: Cdr\r\nSource: 1\r\n"
+)
+
+
+def test_cdr_events_of_ami_are_calls_and_the_rest_is_passed_over() -> None:
+    found = list(asterisk.events(AMI.splitlines(keepends=True), zone=ZoneInfo("Europe/Moscow")))
+    assert [row.wrong for row in found] == [
+        None,
+        "duration 'many' is no number of seconds",
+        "the event tells no billsec, disposition, dst, duration",
+    ]
+    call = dict(found[0].call or {})
+    assert call.pop("raw_sha256")
+    assert found[0].recording == "a.wav"
+    assert call == {
+        "call_id": "1772701200.15",
+        "linked_id": "1772701200.15",
+        "started_at": "2026-03-05T09:00:00+00:00",
+        "duration_ms": 65_000,
+        "talk_ms": 60_000,
+        "direction": "inbound",
+        "disposition": "answered",
+        "from": "89161234567",
+        "to": "101",
+    }

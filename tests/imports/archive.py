@@ -129,6 +129,7 @@ class Old:
             [sys.executable, "-m", "app.cli", *words],
             cwd=ROOT,
             env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

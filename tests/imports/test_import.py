@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,8 @@ from app.imports.running import Pace, Reading
 from app.imports.service import ImportBusy, ImportRunNotFound, ImportRunOver
 from app.recordings.models import Flag
 from tests.factories import set_erased, wav
-from tests.imports.archive import MOSCOW, Old, name_of, tiny
+from tests.feeds.test_asterisk import AMI
+from tests.imports.archive import MOSCOW, PATIENCE_SECONDS, ROOT, Old, name_of, tiny
 from tests.live import metadata
 
 CDR = (
@@ -310,3 +313,31 @@ def test_the_command_for_tables_tells_every_error_and_keeps_all_or_nothing(old: 
     told = json.loads(out)
     assert (code, told["new"], told["is_kept"]) == (0, 1, True)
     assert old.live.call("GET", "/v1/clients/acme", who="manager").json()["name"] == "Заря"
+
+
+def test_cdr_events_that_are_piped_in_become_calls_that_are_known(old: Old) -> None:
+    words = ("calls", "import", "-", "--format", "asterisk-ami", "--device", "old", "--json")
+    with old.command(*words) as process:
+        out, err = process.communicate(AMI, timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1, err
+    told = json.loads(out)
+    assert (told["new"], told["bad"]) == (1, 2)
+    assert "the event tells no billsec" in err
+
+
+def test_what_freeswitch_s_hook_writes_is_read(old: Old) -> None:
+    recording = old.put("4f1c.wav", tiny(1))
+    words = [
+        f"recording_file={recording}",
+        *("uuid=fs-7", "caller_id_number=89161234567", "destination_number=101"),
+        *("direction=inbound", "duration=65", "start_epoch=1772701200", "record_seconds=${none}"),
+    ]
+    hook = ROOT / "docs" / "pbx" / "freeswitch-record"
+    subprocess.run([sys.executable, str(hook), *words], check=True)  # noqa: S603 - ours.
+    assert old.take().counts.taken == 1
+    (row,) = old.recordings()
+    assert (row.source_call_id, row.direction, row.from_party) == ("fs-7", "inbound", "89161234567")
+    assert row.started_at.isoformat() == "2026-03-05T09:00:00+00:00"
+    assert row.claimed_duration_ms is None
+    refused = subprocess.run([sys.executable, str(hook), "uuid=x"], check=False)  # noqa: S603
+    assert refused.returncode == 1
