@@ -82,13 +82,23 @@ def take(tools: DoorTools, knock: Knock) -> None:
         with tools.database.transaction() as session:
             account = _account(session, knock.account_id)
             kind = account.kind
-            came = _came(account, knock)
+            came = _came(account, knock, at=at)
             _verify(session, account, came, at=at)
             is_new = _keep(session, account, came, at=at)
     except Refusal as refusal:
         _NOTICES.labels(kind, refusal.slug).inc()
         raise
     _NOTICES.labels(kind, "kept" if is_new else "repeated").inc()
+
+
+def must_be_echoed(session: Session, account_id: str) -> None:
+    """Refuse to answer the check of an address that is no account of the kind that makes it.
+
+    Raises:
+        ProviderNotFound: there is none.
+    """
+    if _account(session, account_id).kind != Kind.ZADARMA:
+        raise ProviderNotFound
 
 
 def _account(session: Session, account_id: str) -> ProviderAccount:
@@ -101,7 +111,7 @@ def _account(session: Session, account_id: str) -> ProviderAccount:
     return account
 
 
-def _came(account: ProviderAccount, knock: Knock) -> Came:
+def _came(account: ProviderAccount, knock: Knock, *, at: datetime) -> Came:
     return Came(
         method=knock.method,
         url=account.public_url + knock.target,
@@ -109,6 +119,7 @@ def _came(account: ProviderAccount, knock: Knock) -> Came:
         query=knock.query,
         headers=knock.headers,
         body=knock.body,
+        received_at=at,
     )
 
 
@@ -133,6 +144,7 @@ def _keep(session: Session, account: ProviderAccount, came: Came, *, at: datetim
         "query": came.query,
         "headers": {name: came.headers[name] for name in kept if name in came.headers},
         "body": base64.b64encode(came.body).decode(),
+        "received_at": at.isoformat(),
     }
     # Not of the query: where that is not signed, a copy could be made to look like another.
     digest = hashlib.sha256(came.path.encode() + b"\0" + came.body).digest()
@@ -154,4 +166,12 @@ def _keep(session: Session, account: ProviderAccount, came: Came, *, at: datetim
 def opened(session: Session, notice_id: UUID, sealed: bytes) -> Came:
     """Return a message as it came."""
     whole = json.loads(service.cipher(session).open(notice_id, _LABEL, sealed))
-    return Came(**(whole | {"body": base64.b64decode(whole["body"])}))
+    return Came(
+        **(
+            whole
+            | {
+                "body": base64.b64decode(whole["body"]),
+                "received_at": datetime.fromisoformat(whole["received_at"]),
+            }
+        )
+    )

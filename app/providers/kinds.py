@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from app.providers import twilio
+from app.providers import mango, telnyx, twilio, zadarma
 from app.providers.models import Kind
 from app.providers.told import Asking, Came, Secrets, Told
 
 Mapped = Mapping[str, Any]
+
+
+Ask = Callable[[Mapping[str, str], Secrets, Mapped], Asking]
 
 
 class Verify(Protocol):
@@ -20,11 +23,29 @@ class Verify(Protocol):
     def __call__(self, came: Came, secrets: Secrets, *, now: datetime) -> None: ...
 
 
+class Module(Protocol):
+    """What the module of a kind has."""
+
+    @property
+    def SECRETS(self) -> frozenset[str]: ...  # noqa: N802 - constants of a module.
+    @property
+    def OPTIONAL(self) -> frozenset[str]: ...  # noqa: N802
+    @property
+    def HOSTS(self) -> tuple[str, ...]: ...  # noqa: N802
+    @property
+    def HEADERS(self) -> tuple[str, ...]: ...  # noqa: N802
+    @property
+    def verify(self) -> Verify: ...
+    @property
+    def ask(self) -> Ask: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One kind of service. `hosts` are those of its media where an account names none.
 
-    `kept_headers` are those without which a message could not be checked again.
+    `kept_headers` are those without which a message could not be checked again. `check` says what
+    is wrong with the mapping of an account, and with having one or none.
     """
 
     secrets: frozenset[str]
@@ -33,22 +54,45 @@ class Service:
     kept_headers: tuple[str, ...]
     verify: Verify
     read: Callable[[Came, Mapped], Told]
-    ask: Callable[[Mapping[str, str], Secrets], Asking]
-    needs_mapping: bool = False
+    ask: Ask
+    check: Callable[[Mapped | None], Sequence[str]]
 
 
-def _unmapped(read: Callable[[Came], Told]) -> Callable[[Came, Mapped], Told]:
-    return lambda came, _: read(came)
+def _unmapped(
+    module: Module, read: Callable[[Came], Told], *, options: frozenset[str] = frozenset()
+) -> Service:
+    """Return a service whose messages have one form; its mapping holds `options` at most."""
+
+    def check(mapping: Mapped | None) -> list[str]:
+        unknown = sorted(set(mapping or {}) - options)
+        has_none = [] if options or mapping is None else ["the kind has no mapping"]
+        return has_none or [f"{name}: there is no such option" for name in unknown]
+
+    return Service(
+        secrets=module.SECRETS,
+        optional=module.OPTIONAL,
+        hosts=module.HOSTS,
+        kept_headers=module.HEADERS,
+        verify=module.verify,
+        read=lambda came, _: read(came),
+        ask=module.ask,
+        check=check,
+    )
 
 
+_API: Final = frozenset({"api_url"})
 SERVICES: Final[Mapping[Kind, Service]] = {
-    Kind.TWILIO: Service(
-        secrets=twilio.SECRETS,
-        optional=twilio.OPTIONAL,
-        hosts=twilio.HOSTS,
-        kept_headers=twilio.HEADERS,
-        verify=twilio.verify,
-        read=_unmapped(twilio.read),
-        ask=twilio.ask,
+    Kind.TWILIO: _unmapped(twilio, twilio.read),
+    Kind.TELNYX: _unmapped(telnyx, telnyx.read),
+    Kind.MANGO: _unmapped(mango, mango.read, options=_API),
+    Kind.ZADARMA: Service(
+        secrets=zadarma.SECRETS,
+        optional=zadarma.OPTIONAL,
+        hosts=zadarma.HOSTS,
+        kept_headers=zadarma.HEADERS,
+        verify=zadarma.verify,
+        read=zadarma.read,
+        ask=zadarma.ask,
+        check=zadarma.check,
     ),
 }

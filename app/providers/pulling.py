@@ -6,6 +6,7 @@ that: either the recording is in the archive, or it is lost and told so.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,6 +53,7 @@ SECONDS: Final = 900.0
 _MOST_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OK: Final = 200
+_MOST_JSON_BYTES: Final = 64 * 1024
 _FETCHED = Counter(
     "audiatur_provider_media_total",
     "Recordings asked of providers, and what came of it.",
@@ -147,6 +149,8 @@ def _begin(tools: IngestParts, media_id: UUID) -> _Plan | None:
         if media.is_once and media.state == MediaState.ASKED:
             _settle(tools, session, media, MediaState.LOST, at=at, reason="link_used")
             return None
+        if _pauses(media, at=at):
+            return None
         facts = facts_of(call.call, call.facts)
         if facts.direction is None and at < media.told_at + JOIN_WAITS:
             taking.ask_for(session, media, at=media.told_at + JOIN_WAITS)
@@ -154,6 +158,13 @@ def _begin(tools: IngestParts, media_id: UUID) -> _Plan | None:
         plan = _plan(session, account, media, facts, at=at)
         media.state, media.asked_at, media.attempts = MediaState.ASKED, at, media.attempts + 1
     return plan
+
+
+def _pauses(media: ProviderMedia, *, at: datetime) -> bool:
+    """Say whether a later job will try again: further messages of the call do not hurry it."""
+    if media.state != MediaState.WAITING or media.asked_at is None:
+        return False
+    return at < media.asked_at + PAUSES[media.attempts - 1]
 
 
 def _here(session: Session, account: ProviderAccount, media: ProviderMedia) -> UUID | None:
@@ -201,7 +212,7 @@ def _plan(
         kind=kind,
         device_id=account.device_id,
         hosts=list(account.media_hosts),
-        asking=SERVICES[kind].ask(link["ask"], secrets),  # type: ignore[arg-type]  # as it was sealed
+        asking=SERVICES[kind].ask(link["ask"], secrets, account.mapping or {}),  # type: ignore[arg-type]  # as it was sealed
         told=told,
         name=name if isinstance(name, str) else None,
         media_type=media_type if isinstance(media_type, str) else None,
@@ -264,6 +275,9 @@ def _once(asking: Asking, fetching: Fetching, taken: Callable[[bytes], None]) ->
                 return Asking(method="GET", url=urljoin(asking.url, place))
             if response.status_code != _OK:
                 raise MediaNotReady(f"The provider's host answers {response.status_code}.")
+            if asking.link_in is not None:
+                body = b"".join(outbound.pieces(response, max_bytes=_MOST_JSON_BYTES))
+                return Asking(method="GET", url=_link(body, asking.link_in))
             for piece in outbound.pieces(response, max_bytes=fetching.max_bytes):
                 taken(piece)
     except AddressRefused as exc:
@@ -273,6 +287,17 @@ def _once(asking: Asking, fetching: Fetching, taken: Callable[[bytes], None]) ->
     except httpx.TransportError as exc:
         raise MediaNotReady("The provider's host is away, or broke off.") from exc
     return None
+
+
+def _link(body: bytes, member: str) -> str:
+    """Return where an answer of JSON says that the recording is."""
+    try:
+        found = json.loads(body)[member]
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise MediaNotReady("The answer names no link.") from exc
+    if not isinstance(found, str):
+        raise MediaNotReady("The answer names no link.")
+    return found
 
 
 def _again(tools: IngestParts, plan: _Plan, refusal: Refusal) -> None:

@@ -65,6 +65,15 @@ async def post_notice(account: str, request: Request, rest: str = "") -> Respons
     return Response(status_code=200, media_type="text/plain")
 
 
+@hooks.get("/{account}", responses=problems(ProviderNotFound))
+def echo_check(
+    account: str, session: SessionDep, zd_echo: Annotated[str, Query(pattern=r"^[\w.-]{1,200}$")]
+) -> Response:
+    """Give `zd_echo` back: so Zadarma and Novofon find out whether an address is meant for them."""
+    door.must_be_echoed(session, account)
+    return Response(zd_echo, media_type="text/plain")
+
+
 def _target(request: Request) -> str:
     """Return path and query exactly as they were called."""
     path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()

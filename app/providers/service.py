@@ -75,9 +75,8 @@ def add(session: Session, actor: Actor, said: ProviderWrite, *, at: datetime) ->
     service = SERVICES[said.kind]
     secrets = plain(said.secrets)
     _must_fit(said.kind, secrets)
-    if service.needs_mapping != (said.mapping is not None):
-        what = "needs one" if service.needs_mapping else "has none"
-        raise MappingWrong(f"The kind {said.kind} {what}.")
+    if wrong := service.check(said.mapping):
+        raise MappingWrong("; ".join(wrong), errors=list(wrong))
     # Its key is known to nobody: only what the provider signs comes in.
     identity.add_device(session, actor, said.name, at=at)
     device_id = session.scalars(select(Device.id).where(Device.name == said.name)).one()

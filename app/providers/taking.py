@@ -233,12 +233,12 @@ def _call_told(
     started_at = began(facts, media)
     if started_at is None:
         return []
-    said_ms = facts.talk_ms if facts.talk_ms is not None else (media and media.duration_ms)
-    talk_ms = said_ms or 0
+    talk_ms = _talk_ms(facts, media)
     ends = [talk_ms, facts.duration_ms or 0]
     if facts.ended_at is not None:
         ends.append(round((facts.ended_at - started_at) / timedelta(milliseconds=1)))
-    disposition = facts.disposition or "answered"
+    is_answered = facts.answered_at is not None or facts.disposition is None
+    disposition = "answered" if is_answered else facts.disposition
     body = {
         "call_id": name,
         "linked_id": facts.call if name != facts.call else None,
@@ -254,6 +254,15 @@ def _call_told(
         "not_recorded": _not_recorded(media),
     }
     return [CallTold.model_validate(body)]
+
+
+def _talk_ms(facts: CallFacts, media: ProviderMedia | None) -> int:
+    """Return how long was talked: as told, else between answer and end, else of the recording."""
+    if facts.talk_ms is not None:
+        return facts.talk_ms
+    if facts.answered_at is not None and facts.ended_at is not None:
+        return max(0, round((facts.ended_at - facts.answered_at) / timedelta(milliseconds=1)))
+    return (media.duration_ms if media is not None else None) or 0
 
 
 def began(facts: CallFacts, media: ProviderMedia | None) -> datetime | None:

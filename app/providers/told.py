@@ -49,6 +49,7 @@ class Came:
     query: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    received_at: datetime
 
     @property
     def is_json(self) -> bool:
@@ -161,18 +162,23 @@ FACTS = tuple(one.name for one in fields(CallFacts) if one.name not in {"call", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How a recording is asked for: one request."""
+    """How a recording is asked for: one request.
+
+    With `link_in` the answer is JSON, and that member of it is where the recording is.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+    link_in: str | None = None
 
 
 def merged(before: Mapping[str, Any], told: CallFacts) -> dict[str, Any]:
     """Return what is known of a call after `told`: each fact as its latest message had it.
 
-    A message without an order replaces nothing that one with an order has said later.
+    Of two messages of the same order the first counts, and one without an order replaces nothing
+    that one with an order has said.
     """
     known = {name: dict(one) for name, one in before.items()}
     for name in FACTS:
@@ -180,7 +186,7 @@ def merged(before: Mapping[str, Any], told: CallFacts) -> dict[str, Any]:
         if value is None:
             continue
         last = known.get(name, {}).get("seq")
-        if last is not None and (told.seq is None or told.seq < last):
+        if last is not None and (told.seq is None or told.seq <= last):
             continue
         written = value.isoformat() if name in _MOMENTS else value
         known[name] = {"value": written, "seq": told.seq}

@@ -99,7 +99,7 @@ def read(came: Came) -> Told:
     if "RecordingSid" in values:
         return Told(calls=_parties(values), media=_media(values))
     if "CallStatus" in values:
-        return Told(calls=[_call(values)])
+        return Told(calls=[_call(values, came.received_at)])
     raise NoticeUnreadable("It has neither RecordingSid nor CallStatus.")
 
 
@@ -122,8 +122,9 @@ def _direction(values: dict[str, str]) -> str | None:
     return told.split("-", 1)[0] if told.split("-", 1)[0] in {"inbound", "outbound"} else None
 
 
-def _call(values: dict[str, str]) -> CallFacts:
-    status, at = values["CallStatus"], mail_date(values.get("Timestamp"))
+def _call(values: dict[str, str], received_at: datetime) -> CallFacts:
+    # Without progress events the callback has no moment; it comes at the end of the call.
+    status, at = values["CallStatus"], mail_date(values.get("Timestamp")) or received_at
     disposition = _DISPOSITIONS.get(status)
     talk_ms = seconds_ms(values.get("CallDuration")) if disposition else None
     is_answered = disposition == "answered"
@@ -161,8 +162,7 @@ def _media(values: dict[str, str]) -> list[MediaTold]:
                 state=MediaState.WAITING,
                 started_at=started_at,
                 duration_ms=duration_ms,
-                name=f"{media}.wav",
-                media_type="audio/wav",
+                name=f"{media}{_suffix(values)}",
                 ask={"url": needed(values, "RecordingUrl")},
             )
         ]
@@ -182,12 +182,18 @@ def _media(values: dict[str, str]) -> list[MediaTold]:
     ]
 
 
-def ask(told: Mapping[str, str], secrets: Secrets) -> Asking:
+def _suffix(values: dict[str, str]) -> str:
+    return ".mp3" if urlsplit(values.get("RecordingUrl", "")).path.endswith(".mp3") else ".wav"
+
+
+def ask(told: Mapping[str, str], secrets: Secrets, _: object = None) -> Asking:
     """Return how a recording is fetched: as WAV, by the account's own log-in where one is given."""
     headers = {}
     if sid := secrets.get("account_sid"):
         login = base64.b64encode(f"{sid}:{secrets['token']}".encode()).decode()
         headers["Authorization"] = f"Basic {login}"
     url = told["url"]
-    is_named = urlsplit(url).path.endswith((".wav", ".mp3"))
+    parts = urlsplit(url)
+    # What has a query is signed as it is; a plain address gives WAV where that is asked for.
+    is_named = parts.query or parts.path.endswith((".wav", ".mp3"))
     return Asking(method="GET", url=url if is_named else f"{url}.wav", headers=headers)

@@ -13,13 +13,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.feeds.models import KnownCall
 from app.providers.models import ProviderMedia, ProviderNotice
@@ -140,7 +141,11 @@ class ProviderHouse:
             return list(session.scalars(select(ProviderMedia).order_by(ProviderMedia.id)))
 
     def pull(self) -> None:
-        """Fetch what waits now, however long it would wait."""
+        """Fetch what waits now, as if its pause were over."""
+        with self.live.tools.database.transaction() as session:
+            session.execute(
+                update(ProviderMedia).values(asked_at=ProviderMedia.asked_at - timedelta(days=3))
+            )
         for one in self.pulls():
             handle_pull(self.live.tools, str(one.id))
 

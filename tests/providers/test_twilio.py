@@ -44,7 +44,15 @@ VECTOR_SIGNATURE = "0/KCTR6DLpKmkAf8muzZqo1nDgQ="
 def came(url: str, body: bytes, signature: str, kind: str = FORM["Content-Type"]) -> Came:
     headers = {"x-twilio-signature": signature, "content-type": kind}
     query = url.partition("?")[2]
-    return Came(method="POST", url=url, path="", query=query, headers=headers, body=body)
+    return Came(
+        method="POST",
+        url=url,
+        path="",
+        query=query,
+        headers=headers,
+        body=body,
+        received_at=NOW,
+    )
 
 
 def test_the_published_vector_is_accepted() -> None:
