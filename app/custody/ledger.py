@@ -101,6 +101,7 @@ class Act(StrEnum):
     BATCH_DECIDED = "batch.decided"
     BATCH_UNDONE = "batch.undone"
     REVIEW_NOTED = "review.noted"
+    REVIEW_ASKED = "review.asked"
     SAMPLE_SEED = "sample.seed"
     SAMPLE_CHECKED = "sample.checked"
     AUTO_VERIFY_STOPPED = "auto_verify.stopped"

@@ -374,3 +374,21 @@ def triaged_of_client(session: Session, client_id: UUID) -> Sequence[Recording]:
         .options(selectinload(Recording.parties))
         .with_for_update(of=Recording)
     ).all()
+
+
+def nearest_event(
+    session: Session, client_id: UUID, at: datetime, *, window: timedelta
+) -> Event | None:
+    """Return a client's open event that was told of and lies nearest to a moment, within a time."""
+    apart = func.abs(func.extract("epoch", Event.occurred_at - at))
+    return session.scalar(
+        select(Event)
+        .where(
+            Event.client_id == client_id,
+            Event.closed_at.is_(None),
+            Event.origin == EventOrigin.SENT,
+            Event.occurred_at.between(at - window, at + window),
+        )
+        .order_by(apart, Event.id)
+        .limit(1)
+    )

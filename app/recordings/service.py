@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clients import queries as clients
-from app.clients.models import Client, Contact, ContactPhone, Event
+from app.clients.models import Client, Contact, ContactPhone, Event, EventKind, EventOrigin
 from app.clients.schemas import ClientWrite, ContactWrite
-from app.clients.service import EventNotFound, upsert_client
+from app.clients.service import ClientNotFound, EventNotFound, upsert_client
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
@@ -20,6 +20,7 @@ from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.recordings import demo, queries
 from app.recordings.demo import DemoNotMixed
+from app.recordings.linking import made_subject
 from app.recordings.models import LinkChange, LinkedBy, Recording
 
 REFRESH_FLAG = "consent.refresh_flag"
@@ -31,6 +32,10 @@ class RecordingNotFound(NotFound):
 
 class EventHasNoClient(Conflict):
     """The event waits for its client itself; tie to one whose client is known."""
+
+
+class ClientIsItsOwn(Conflict):
+    """The recording is of this client already."""
 
 
 class NumberMissing(Conflict):
@@ -70,6 +75,54 @@ def relink(
     if wanted.client_id is None:
         raise EventHasNoClient
     tie(session, actor, found, wanted, linked_by=LinkedBy.MANUAL, at=at, reason=reason)
+    return found
+
+
+def relink_to_client(  # noqa: PLR0913 - what is tied to whom, why, and how near an event must be.
+    session: Session,
+    actor: Actor,
+    recording_id: UUID,
+    *,
+    client_id: UUID,
+    reason: str,
+    window: timedelta,
+    at: datetime,
+) -> Recording:
+    """Tie a recording to a client: to its nearest open event, else to one made for the call.
+
+    Raises:
+        RecordingNotFound: there is none that `actor` may see, or it was erased.
+        ClientNotFound: there is no such client that he may see.
+        ClientIsItsOwn: it is of this client already.
+        DemoNotMixed: one of them alone is demo data.
+    """
+    found = find(session, actor, recording_id)
+    client = clients.client(session, actor, client_id)
+    if found.erased_at is not None:
+        raise RecordingNotFound
+    if client is None:
+        raise ClientNotFound
+    if session.get_one(Event, found.event_id).client_id == client.id:
+        raise ClientIsItsOwn
+    event = queries.nearest_event(session, client.id, found.started_at, window=window)
+    if event is None:
+        demo.must_match(session, found.id, client.id)
+        event = Event(
+            id=new_id(),
+            external_id=None,
+            kind=EventKind.CALL,
+            origin=EventOrigin.MADE,
+            occurred_at=found.started_at,
+            subject=made_subject(found.started_at, found.outside_number),
+            client_id=client.id,
+            agents=[],
+            closed_at=None,
+            created_at=at,
+            updated_at=at,
+        )
+        session.add(event)
+        session.flush()
+    tie(session, actor, found, event, linked_by=LinkedBy.MANUAL, at=at, reason=reason)
     return found
 
 

@@ -147,6 +147,8 @@ def of(
         return build.recordings(rows)
     if queue == Queue.DIFFERS:
         return build.differences(rows)
+    if queue == Queue.ASKED:
+        return build.asked(rows)
     if queue == Queue.RELEASES:
         return build.releases(rows, at=at)
     if queue == Queue.POLICY:
@@ -250,6 +252,29 @@ class _Builder:
                 )
             )
         return items
+
+    def asked(self, rows: Sequence[_Row]) -> list[Item]:
+        """Return what people asked to be looked at, in the order of `rows`."""
+        asks = queries.asks(self.session, [row[0] for row in rows])
+        ids = [one.recording_id for one in asks.values()]
+        calls = queries.calls(self.session, ids)
+        heard = queries.parties(self.session, ids)
+        names = queries.names(self.session, {one.asked_by for one in asks.values()})
+        return [
+            self._item(
+                row,
+                why=[Why(code="W_ASKED", subject=asks[row[0]].words)],
+                next_step="N_LISTEN_AND_NOTE",
+                heard=Heard(
+                    recording_id=asks[row[0]].recording_id, span=Span(from_ms=0, to_ms=None)
+                ),
+                call=calls[asks[row[0]].recording_id],
+                parties=heard.get(asks[row[0]].recording_id, []),
+                proposer=names.get(asks[row[0]].asked_by),
+                four_eyes=self._reads_only() or FourEyes(may_decide=True),
+            )
+            for row in rows
+        ]
 
     def changes(self, rows: Sequence[_Row], *, at: datetime) -> list[Item]:
         """Return the releases that flipped and the packs that change, in the order of `rows`."""

@@ -53,6 +53,21 @@ class ReviewNote(Base):
     at: Mapped[datetime]
 
 
+class ReviewAsk(Base):
+    """That somebody asked those who review to look at a recording, and at what.
+
+    It waits until a note says what came of it. The words go when the recording is erased.
+    """
+
+    __tablename__ = "review_asks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id"), index=True)
+    words: Mapped[str | None]
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    asked_at: Mapped[datetime]
+
+
 class ReviewBatch(Base):
     """A frozen list of evidence of one kind. Only the verdict is added, once.
 

@@ -48,7 +48,7 @@ from app.inspection.models import NoticeDifference, NoticeHit
 from app.recordings.models import Capture, Flag, InspectionState, Party, Recording
 from app.recordings.queries import visible_to
 from app.releases.models import EndReason, Release, ReleaseApproval, ReleaseState, ReleaseWish
-from app.review.models import ReviewClaim, ReviewNote, SampleCheck, SamplePeriod
+from app.review.models import ReviewAsk, ReviewClaim, ReviewNote, SampleCheck, SamplePeriod
 from app.review.rules import DRAWN_BYTES, FLIPS_LISTED_FOR, MOBILE_AFTER, Queue
 
 _UNSETTLED = (Flag.UNKNOWN, Flag.PENDING, Flag.EXPIRED, Flag.INVALIDATED)
@@ -201,6 +201,23 @@ def _differing(actor: Actor) -> Waiting:
     )
 
 
+def _asked(actor: Actor) -> Waiting:
+    """Return what people asked to be looked at, and nobody has noted."""
+    noted = exists().where(ReviewNote.queue == Queue.ASKED, ReviewNote.subject_id == ReviewAsk.id)
+    return Waiting(
+        statement=select(
+            ReviewAsk.id, ReviewAsk.asked_at.label("place_at"), ReviewAsk.asked_at.label("since")
+        )
+        .join(Recording, Recording.id == ReviewAsk.recording_id)
+        .where(visible_to(actor), Recording.erased_at.is_(None), ~noted)
+    )
+
+
+def asks(session: Session, ids: Collection[UUID]) -> dict[UUID, ReviewAsk]:
+    """Return what was asked, by id."""
+    return {one.id: one for one in session.scalars(select(ReviewAsk).where(ReviewAsk.id.in_(ids)))}
+
+
 def differences(
     session: Session, ids: Collection[UUID]
 ) -> dict[UUID, tuple[NoticeDifference, NoticeHit | None]]:
@@ -259,6 +276,8 @@ def waiting(  # noqa: PLR0911 - one way out per queue.
             return _flipped(at)
         case Queue.DIFFERS:
             return _differing(actor)
+        case Queue.ASKED:
+            return _asked(actor)
         case Queue.SAMPLE:
             is_checked = exists().where(SampleCheck.assertion_id == Assertion.id)
             return _of_assertions(actor, is_auto_verified(), is_drawn(), ~is_checked)

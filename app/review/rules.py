@@ -37,10 +37,11 @@ class Queue(StrEnum):
     SAMPLE = "sample"
     MOBILE = "mobile"
     DIFFERS = "differs"
+    ASKED = "asked"
 
     @property
     def code(self) -> str:
-        """Return the number of the queue: the consent model's, and Q13, which it does not name."""
+        """Return the queue's number: the consent model's; Q13 and Q14 are not named there."""
         return _CODES[self]
 
     @property
@@ -58,6 +59,7 @@ _CODES = {
     Queue.SAMPLE: "Q7",
     Queue.MOBILE: "Q10",
     Queue.DIFFERS: "Q13",
+    Queue.ASKED: "Q14",
 }
 _ALLOWANCES = {
     Queue.UNKNOWN: timedelta(days=10),
@@ -68,6 +70,7 @@ _ALLOWANCES = {
     Queue.SAMPLE: timedelta(days=14),
     Queue.MOBILE: timedelta(days=30),
     Queue.DIFFERS: timedelta(days=3),
+    Queue.ASKED: timedelta(days=3),
 }
 
 

@@ -294,6 +294,9 @@ def _links(item: Item) -> LinksRead:
     elif item.queue == Queue.POLICY:
         verify = f"/v1/review/policy/{item.id}/note"
         reject = ""
+    elif item.queue == Queue.ASKED:
+        verify = f"/v1/review/asked/{item.id}/note"
+        reject = ""
     elif item.queue == Queue.DIFFERS and item.assertion is not None:
         verify = f"/v1/review/differs/{item.id}/note"
         reject = f"/v1/review/assertions/{item.assertion.id}/undo"

@@ -24,7 +24,11 @@ from app.review.items import Item
 from app.review.models import ReviewClaim, ReviewNote
 from app.review.rules import CLAIM_LIFETIME, Queue
 
-_NOTED = {Queue.POLICY: "release", Queue.DIFFERS: "notice_difference"}
+_NOTED = {
+    Queue.POLICY: "release",
+    Queue.DIFFERS: "notice_difference",
+    Queue.ASKED: "recording",
+}
 """Queues whose items can be noted away, and what their items are."""
 
 
@@ -187,6 +191,8 @@ def take_note(
     pack = queries.packs(session, [item_id]).get(item_id)
     if pack is not None and pack.activated_at is None:
         raise QueueNotNoted
+    asked = queries.asks(session, [item_id]).get(item_id)
+    about = asked.recording_id if asked else item_id
     session.add(
         ReviewNote(
             queue=queue, subject_id=item_id, noted_by=consent.person(actor), note=note, at=at
@@ -197,7 +203,7 @@ def take_note(
         session,
         actor,
         Act.REVIEW_NOTED,
-        ("policy_pack" if pack else _NOTED[queue], item_id),
+        ("policy_pack" if pack else _NOTED[queue], about),
         at=at,
         facts={"queue": str(queue)},
         detail={"note": note},

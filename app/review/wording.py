@@ -19,8 +19,10 @@ TITLES: dict[Queue, Words] = {
     Queue.SAMPLE: Words("Выборка автоматических проверок", "Sample of automatic verdicts"),
     Queue.MOBILE: Words("Старые записи с мобильных", "Old recordings from mobiles"),
     Queue.DIFFERS: Words("Поиск расходится с решением", "A search differs from a verdict"),
+    Queue.ASKED: Words("Попросили проверить", "Asked to be reviewed"),
 }
 WHY: dict[str, Words] = {
+    "W_ASKED": Words("Попросили проверить", "Somebody asked that it be reviewed"),
     "W_MOBILE_OLD": Words(
         "Записано телефоном автоматически, и основания всё ещё нет.",
         "Recorded automatically by a telephone, and still without a ground.",
@@ -70,6 +72,10 @@ STEPS: dict[str, Words] = {
     "N_LISTEN_AND_PROPOSE": Words(
         "Прослушайте начало; если слышно уведомление, предложите подтверждение.",
         "Listen to the beginning; if you hear a notice, propose it as evidence.",
+    ),
+    "N_LISTEN_AND_NOTE": Words(
+        "Прослушайте, запишите найденное в карточке записи и отметьте, что сделано.",
+        "Listen, write down on the recording what you find, and note it as done.",
     ),
     "N_CLEAR_OR_ERASE": Words(
         "Предложите подтверждение или передайте запись на уничтожение.",

@@ -108,6 +108,7 @@ ACTS: Final = {
     Act.BATCH_DECIDED: N_("a batch was decided on"),
     Act.BATCH_UNDONE: N_("the verdict on a batch was undone"),
     Act.REVIEW_NOTED: N_("it was noted as done"),
+    Act.REVIEW_ASKED: N_("somebody asked that it be reviewed"),
     Act.SAMPLE_SEED: N_("the seed of a sample was published"),
     Act.SAMPLE_CHECKED: N_("an automatic verdict was checked by a person"),
     Act.AUTO_VERIFY_STOPPED: N_("automatic verdicts were stopped"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NoReturn
 from uuid import UUID
@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
+from app.clients import queries as clients
+from app.clients.service import ClientNotFound
 from app.core.errors import Conflict, Refusal
 from app.core.ids import DisputeId, RecordingId
 from app.disputes import queries as dispute_queries
@@ -27,10 +29,12 @@ from app.disputes.service import Clip
 from app.identity.actor import Actor
 from app.identity.permissions import Permission
 from app.recordings import service as recordings
+from app.recordings import triage
 from app.recordings.finding import Found
 from app.recordings.service import RecordingNotFound
 from app.retention import holds, subjects
 from app.retention.holds import HoldRecordingUnknown, Wanted
+from app.review import asking
 
 
 class IsThereAlready(Conflict):
@@ -49,12 +53,18 @@ class Bulk(StrEnum):
     """What can be done with many recordings at once."""
 
     LINK = "link"
+    CLIENT = "client"
+    UNDO = "undo"
+    REVIEW = "review"
     EXHIBIT = "exhibit"
     HOLD = "hold"
 
 
 NEEDS: Final = {
     Bulk.LINK: Permission.RECORDING_RELINK,
+    Bulk.CLIENT: Permission.RECORDING_RELINK,
+    Bulk.UNDO: Permission.RECORDING_RELINK,
+    Bulk.REVIEW: Permission.ASSERTION_PROPOSE,
     Bulk.EXHIBIT: Permission.DISPUTE_WRITE,
     Bulk.HOLD: Permission.HOLD_WRITE,
 }
@@ -62,9 +72,10 @@ NEEDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a person says of it: to which event, into which dispute, and why."""
+    """What a person says of it: to which event or client, into which dispute, and why."""
 
     event: str = ""
+    client: str = ""
     dispute_id: UUID | None = None
     note: str = ""
 
@@ -86,6 +97,7 @@ class Work:
     told: Told
     zone: ZoneInfo
     at: datetime
+    window: timedelta
 
 
 class _OnlyTried(Exception):
@@ -110,6 +122,9 @@ def done(session: Session, work: Work, chosen: Sequence[Found]) -> Outcome:
     """Do it with each recording for which it is possible."""
     one_by_one: dict[Bulk, Callable[[Session, Work, Found], None]] = {
         Bulk.LINK: _link,
+        Bulk.CLIENT: _to_client,
+        Bulk.UNDO: _undo,
+        Bulk.REVIEW: _ask_review,
         Bulk.EXHIBIT: _exhibit,
         Bulk.HOLD: _can_be_held,
     }
@@ -146,6 +161,32 @@ def _link(session: Session, work: Work, found: Found) -> None:
         reason=work.told.note,
         at=work.at,
     )
+
+
+def _to_client(session: Session, work: Work, found: Found) -> None:
+    client = clients.client_by_external_id(session, work.told.client)
+    if client is None:
+        raise ClientNotFound
+    recordings.relink_to_client(
+        session,
+        work.actor,
+        found.recording.id,
+        client_id=client.id,
+        reason=work.told.note,
+        window=work.window,
+        at=work.at,
+    )
+
+
+def _undo(session: Session, work: Work, found: Found) -> None:
+    if found.recording.erased_at is not None:
+        raise RecordingNotFound
+    triage.undo(session, work.actor, found.recording.id, at=work.at)
+
+
+def _ask_review(session: Session, work: Work, found: Found) -> None:
+    words = work.told.note or None
+    asking.ask(session, work.actor, found.recording.id, words=words, at=work.at)
 
 
 def _exhibit(session: Session, work: Work, found: Found) -> None:

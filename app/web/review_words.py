@@ -84,6 +84,7 @@ SAY: Final = {
     "offline": N_("The archive does not answer."),
     "undo_reason": N_("Taken back by the reviewer"),
     "note_reason": N_("The recipient was told"),
+    "asked_reason": N_("Listened to, as was asked"),
     "stands_reason": N_("Listened to; the verdict stands"),
     "letters": N_("Use single keys"),
     "link_once": N_("The recipient's link, shown this once: {url}"),
@@ -247,6 +248,10 @@ HELP: Final = {
         "A later search heard something else than was decided. The verdict stands: listen, and "
         "keep it or take it back."
     ),
+    Queue.ASKED: N_(
+        "Somebody asked that you look at these. Listen, write down on the recording what you find, "
+        "and note it as done."
+    ),
 }
 
 EMPTY: Final = {
@@ -266,4 +271,5 @@ EMPTY: Final = {
     ),
     Queue.MOBILE: N_("A recording from a mobile comes here after two weeks without a ground."),
     Queue.DIFFERS: N_("When a later search contradicts a verdict, the case appears here."),
+    Queue.ASKED: N_("What people ask you to look at, from the list of recordings, appears here."),
 }

@@ -351,7 +351,7 @@ def test_the_overview_counts_and_knows_the_oldest(house: House) -> None:
     house.propose(house.recording().id)
     found = house.call("auditor", "GET", "/v1/review").json()["queues"]
     by_code = {row["code"]: row for row in found}
-    assert set(by_code) == {"Q1", "Q2", "Q3", "Q4", "Q5", "Q7", "Q10", "Q13"}
+    assert set(by_code) == {"Q1", "Q2", "Q3", "Q4", "Q5", "Q7", "Q10", "Q13", "Q14"}
     assert (by_code["Q2"]["waiting"], by_code["Q2"]["overdue"]) == (2, 1)
     assert by_code["Q2"]["oldest_seconds"] == 4 * 24 * 3600
     assert by_code["Q1"]["oldest_since"] is None

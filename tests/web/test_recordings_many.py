@@ -9,13 +9,17 @@ from uuid import UUID
 from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
-from app.clients.models import Client
+from app.clients.models import Client, Event
+from app.custody.models import CustodyEntry
 from app.disputes.models import Exhibit
 from app.identity.permissions import Role
-from app.recordings.models import SavedSearch, SearchPin, Selection
+from app.recordings.models import LinkChange, Recording, SavedSearch, SearchPin, Selection
 from app.retention.models import LegalHold, LegalHoldItem
+from app.review import queries as review
+from app.review.models import ReviewAsk
+from app.review.rules import Queue
 from app.web.edge import form_token
-from tests.factories import set_erased, wav
+from tests.factories import DAY, set_erased, wav
 from tests.web.conftest import Site
 from tests.web.looking import LOOKS, Look, violations
 
@@ -290,3 +294,108 @@ def test_what_one_listens_for_is_asked_once_in_a_dispute(site: Site) -> None:
     )
     for one, fields, code in refused:
         assert _send(site, f"/recordings/{one}/purpose", Role.REVIEWER, **fields)[0] == code
+
+
+def test_many_are_tied_to_a_client_each_for_itself_and_taken_back(site: Site) -> None:
+    ids, _ = _calls(site, 2, "Северный склад")
+    with site.house.making() as make:
+        firm = make.client(name="Южный склад")
+        already = str(make.recording(client=firm, body=wav(1)).id)
+        make.event(firm, external_id="visit-south", at=make.clock.now() - DAY)
+        external = firm.external_id
+    where = _chosen(site, [*ids, already])
+    asked = {"act": "client", "client": external, "note": WHY}
+    assert (
+        "Choose a client" in site.get(f"{where}?lang=en&act=client&note={WHY}", Role.MANAGER).text
+    )
+    shown = site.get(f"{where}?lang=en&act=client&client={external}&note={WHY}", Role.MANAGER).text
+    assert "It can be done with 2 recordings." in shown
+    assert "The recording is of this client already" in shown
+    assert _clients_of(site, ids) == {"Северный склад"}
+    assert _send(site, where, **asked)[0] == 303
+    assert _clients_of(site, ids) == {"Южный склад"}
+    page = site.get(f"{where}?lang=en", Role.MANAGER).text
+    assert "2 recordings of 3" in page
+    assert 'name="act" value="undo"' in page
+    with site.house.database.transaction() as session:
+        tied = session.scalars(select(LinkChange).where(LinkChange.recording_id.in_(ids))).all()
+        assert [one.reason for one in tied if one.linked_by == "manual"] == [WHY, WHY]
+        acts = session.scalars(
+            select(CustodyEntry.act).where(
+                CustodyEntry.object_id == UUID(ids[0]), CustodyEntry.act == "link.changed"
+            )
+        ).all()
+    assert len(acts) == 1
+
+    assert _send(site, where, act="undo")[0] == 303
+    assert _clients_of(site, ids) == {"Северный склад"}
+    page = site.get(f"{where}?lang=en", Role.MANAGER).text
+    assert "Only who tied it last takes the tie back" in page
+    assert _send(site, where, act="client", client="nobody", note=WHY)[0] == 303
+    assert "There is no such client" in site.get(f"{where}?lang=en", Role.MANAGER).text
+    assert _clients_of(site, ids) == {"Северный склад"}
+    reviewers = _chosen(site, ids, Role.REVIEWER)
+    assert "Tie to a client" not in site.get(f"{reviewers}?lang=en", Role.REVIEWER).text
+    assert _send(site, reviewers, Role.REVIEWER, **asked)[0] == 403
+
+
+def test_a_review_of_many_is_asked_for_and_noted_once(site: Site) -> None:
+    ids, _ = _calls(site, 2, "Спорный склад")
+    where = _chosen(site, ids)
+    asked = {"act": "review", "note": "Слышно ли предупреждение?"}
+    waiting = {UUID(one) for one in ids}
+    assert (
+        "It can be done with 2 recordings."
+        in site.get(f"{where}?lang=en&act=review", Role.MANAGER).text
+    )
+    assert _asked(site).isdisjoint(waiting)
+    assert _send(site, where, **asked)[0] == 303
+    assert _asked(site) >= waiting
+    again = _chosen(site, ids)
+    assert _send(site, again, **asked)[0] == 303
+    told = site.get(f"{again}?lang=en", Role.MANAGER).text
+    assert "A review of it was asked for already" in told
+    assert "0 recordings of 2" in told
+    items = site.house.call("reviewer", "GET", "/v1/review/asked?limit=100").json()["items"]
+    (mine, *_) = [one for one in items if one["links"]["recording"].endswith(ids[0])]
+    assert mine["why"][0]["subject"] == asked["note"]
+    path = f"/v1/review/asked/{mine['id']}/note"
+    assert site.house.call("manager", "POST", path, json={"note": "x"}).status_code == 403
+    noted = site.house.call("reviewer", "POST", path, json={"note": "Слышно."})
+    assert noted.status_code == 204, noted.text
+    assert site.house.call("reviewer", "POST", path, json={"note": "x"}).status_code == 404
+    assert UUID(ids[0]) not in _asked(site)
+    assert _send(site, again, **asked)[0] == 303
+    assert "1 recording of 2" in site.get(f"{again}?lang=en", Role.MANAGER).text
+    auditor = _chosen(site, ids, Role.AUDITOR)
+    assert _send(site, auditor, Role.AUDITOR, **asked)[0] == 403
+    set_erased(site.house.owner_url, ids[1])
+    assert UUID(ids[1]) not in _asked(site)
+    with site.house.database.transaction() as session:
+        words = session.scalars(
+            select(ReviewAsk.words).where(ReviewAsk.recording_id == UUID(ids[1]))
+        ).all()
+    assert words == [None]
+
+
+def _clients_of(site: Site, ids: list[str]) -> set[str]:
+    with site.house.database.transaction() as session:
+        return set(
+            session.scalars(
+                select(Client.name)
+                .join(Event, Event.client_id == Client.id)
+                .join(Recording, Recording.event_id == Event.id)
+                .where(Recording.id.in_(ids))
+            )
+        )
+
+
+def _asked(site: Site) -> set[UUID]:
+    with site.house.database.transaction() as session:
+        who = site.house.people["reviewer"]
+        found = review.waiting(who, Queue.ASKED, at=site.house.clock.now()).statement.subquery().c
+        return set(
+            session.scalars(
+                select(ReviewAsk.recording_id).where(ReviewAsk.id.in_(select(found.id)))
+            )
+        )

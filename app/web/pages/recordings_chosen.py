@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
+from app.clients import queries as clients
 from app.core.deps import ClockDep, SessionDep
 from app.core.errors import Malformed
 from app.identity.actor import Actor, PermissionMissing
@@ -31,8 +32,12 @@ CanRead = Annotated[Actor, Depends(Requires(Permission.RECORDING_READ))]
 _MOST_SHOWN: Final = 50
 _MOST_NOTE: Final = 1000
 _LEAST_REASON: Final = 3
+_ASKED: Final = ("act", "event", "client", "dispute", "note")
 ACTS: Final = {
     Bulk.LINK: N_("Tie to an event"),
+    Bulk.CLIENT: N_("Tie to a client"),
+    Bulk.UNDO: N_("Take your last tie back"),
+    Bulk.REVIEW: N_("Ask for a review"),
     Bulk.EXHIBIT: N_("Add to a dispute"),
     Bulk.HOLD: N_("Keep under a legal hold"),
 }
@@ -65,6 +70,7 @@ class Done:
     name: str
     at: datetime
     done: int
+    of: int
     refused: tuple[Refused, ...]
 
 
@@ -78,6 +84,8 @@ class ChosenPage:
     rows: tuple[Row, ...]
     more: int
     acts: tuple[str, ...]
+    clients: tuple[tuple[str, str], ...]
+    can_undo: bool
     disputes: tuple[tuple[str, str], ...]
     asked: dict[str, str]
     wrong: str
@@ -107,16 +115,13 @@ def show_chosen(
     """Show a choice; with an act in the address, what would come of it."""
     row = selections.get(session, actor, selection_id)
     words = edge.words_of(call, actor, session)
-    asked = {
-        name: call.query_params.get(name, "").strip()[:_MOST_NOTE]
-        for name in ("act", "event", "dispute", "note")
-    }
+    asked = {name: call.query_params.get(name, "").strip()[:_MOST_NOTE] for name in _ASKED}
     chosen = finding.of_ids(session, actor, row.recording_ids)
     confirm, wrong = None, ""
     if asked["act"]:
         wrong = _wrong(asked, words)
         if not wrong:
-            work = _work(actor, asked, words, at=clock.now())
+            work = _work(call, actor, asked, words, at=clock.now())
             confirm = _confirm(session, work, asked, chosen, words)
     page = ChosenPage(
         title=words.gettext("Chosen recordings"),
@@ -125,6 +130,12 @@ def show_chosen(
         rows=tuple(row_of(one, words) for one in chosen[:_MOST_SHOWN]),
         more=max(0, len(chosen) - _MOST_SHOWN),
         acts=tuple(str(act) for act, needs in bulk.NEEDS.items() if needs in actor.permissions),
+        clients=tuple(
+            clients.names(session, actor)
+            if Permission.RECORDING_RELINK in actor.permissions
+            else ()
+        ),
+        can_undo=bool(row.done) and row.done[-1]["act"] in {Bulk.LINK, Bulk.CLIENT},
         disputes=_disputes(session, actor, chosen, words),
         asked=asked,
         wrong=wrong,
@@ -146,11 +157,11 @@ def do_with_chosen(
     """Do what was confirmed, with each recording for which it is possible now."""
     row = selections.get(session, actor, selection_id)
     words = edge.words_of(call, actor, session)
-    asked = {name: form.get(name)[:_MOST_NOTE] for name in ("act", "event", "dispute", "note")}
+    asked = {name: form.get(name)[:_MOST_NOTE] for name in _ASKED}
     if _wrong(asked, words):
         raise Malformed("note")
     at = clock.now()
-    work = _work(actor, asked, words, at=at)
+    work = _work(call, actor, asked, words, at=at)
     outcome = bulk.done(session, work, finding.of_ids(session, actor, row.recording_ids))
     selections.note(session, row, str(work.act), done=outcome.done, refused=outcome.refused, at=at)
     return edge.see(f"/recordings/chosen/{selection_id}")
@@ -178,14 +189,18 @@ def _wrong(asked: dict[str, str], words: Words) -> str:
     act = asked["act"]
     if act == Bulk.LINK and not asked["event"]:
         return words.gettext("Name the event.")
+    if act == Bulk.CLIENT and not asked["client"]:
+        return words.gettext("Choose a client.")
     if act in {Bulk.EXHIBIT, Bulk.HOLD} and not asked["dispute"]:
         return words.gettext("Choose a dispute.")
-    if act in {Bulk.LINK, Bulk.HOLD} and len(asked["note"]) < _LEAST_REASON:
+    if act in {Bulk.LINK, Bulk.CLIENT, Bulk.HOLD} and len(asked["note"]) < _LEAST_REASON:
         return words.gettext("Say why, in a few words.")
     return ""
 
 
-def _work(actor: Actor, asked: dict[str, str], words: Words, *, at: datetime) -> Work:
+def _work(
+    call: Request, actor: Actor, asked: dict[str, str], words: Words, *, at: datetime
+) -> Work:
     """Return what is asked for.
 
     Raises:
@@ -199,10 +214,12 @@ def _work(actor: Actor, asked: dict[str, str], words: Words, *, at: datetime) ->
         raise PermissionMissing(permission=str(bulk.NEEDS[act]))
     told = Told(
         event=asked["event"],
+        client=asked["client"],
         dispute_id=_id(asked["dispute"]) if asked["dispute"] else None,
         note=asked["note"],
     )
-    return Work(actor=actor, act=act, told=told, zone=words.zone, at=at)
+    window = timedelta(hours=call.app.state.settings.event_window_hours)
+    return Work(actor=actor, act=act, told=told, zone=words.zone, at=at, window=window)
 
 
 def _confirm(
@@ -210,6 +227,8 @@ def _confirm(
 ) -> Confirm:
     outcome = bulk.tried(session, work, chosen)
     about = asked["event"]
+    if work.act is Bulk.CLIENT:
+        about = dict(clients.names(session, work.actor)).get(asked["client"], asked["client"])
     if work.told.dispute_id is not None:
         about = dict(_disputes(session, work.actor, chosen, words)).get(asked["dispute"], "")
     return Confirm(
@@ -234,6 +253,7 @@ def _was_done(told: dict[str, Any], words: Words) -> Done:
         name=words.gettext(ACTS[Bulk(told["act"])]),
         at=datetime.fromisoformat(told["at"]),
         done=outcome.done,
+        of=outcome.done + sum(outcome.refused.values()),
         refused=_refused(outcome, words),
     )
 
@@ -244,9 +264,9 @@ def _disputes(
     """Return the open disputes of the clients of what was chosen."""
     if Permission.DISPUTE_READ not in actor.permissions:
         return ()
-    clients = dict.fromkeys(one.client for one in chosen if one.client is not None)
+    firms = dict.fromkeys(one.client for one in chosen if one.client is not None)
     return tuple(
         (str(one.id), f"{client.name}: {one.subject} · {words.day(one.opened_at)}")
-        for client in list(clients)[:20]
+        for client in list(firms)[:20]
         for one in lookups.open_disputes(session, client.id)
     )

@@ -34,6 +34,7 @@ _VERBS = {
     Queue.RELEASES: ("approve", "deny"),
     Queue.POLICY: ("noted", "reject"),
     Queue.DIFFERS: ("stands", "undo_it"),
+    Queue.ASKED: ("noted", "reject"),
 }
 
 CanRead = Annotated[Actor, Depends(Requires(Permission.REVIEW_READ))]

@@ -403,6 +403,9 @@ const start = (desk) => {
     if (queue === "policy" && !isPack(item)) {
       return { note: say.note_reason };
     }
+    if (queue === "asked") {
+      return { note: say.asked_reason };
+    }
     if (queue === "differs") {
       return isYes ? { note: say.stands_reason } : { reason };
     }
