@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil, floor
 from typing import Final
 
 import numpy as np
@@ -98,6 +99,13 @@ class Peaks:
             samples_per_point=self.samples_per_point * factor,
             values=np.stack((low, high), axis=2),
         )
+
+    def part(self, from_ms: int, to_ms: int | None) -> Peaks:
+        """Return the picture from a moment on until before another; no point covers more."""
+        per_ms = self.sample_rate_hz / self.samples_per_point / 1000
+        first = ceil(from_ms * per_ms)
+        last = self.length if to_ms is None else floor(to_ms * per_ms)
+        return replace(self, values=self.values[first : max(first, last)])
 
     def to_waveform(self) -> dict[str, int | list[int]]:
         """Return the JSON form of audiowaveform, version 2, that players of waveforms read."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, cast
 from uuid import UUID
+
+from fastapi import Query
 
 from app.consent.purposes import Purpose, RecipientClass
 from app.consent.rules import ConsentRefused
@@ -14,6 +16,9 @@ from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.identity.permissions import Role
 from app.recordings.service import RecordingNotFound
+
+Place = Annotated[int, Query(ge=0, le=1_000_000_000)]
+"""A moment of a recording, in milliseconds."""
 
 _COMPLIANCE = frozenset({Role.REVIEWER, Role.APPROVER, Role.LEGAL})
 

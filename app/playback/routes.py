@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from app.consent import service as consent
 from app.consent.casefile import Question
 from app.consent.purposes import Purpose
-from app.consent.rules import ConsentRefused
+from app.consent.rules import ConsentRefused, Segment
+from app.consent.spans import SegmentInvalid
 from app.core.deps import ClockDep, DatabaseDep
 from app.core.errors import Unavailable
 from app.core.problems import problems
@@ -27,6 +28,7 @@ from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.inspection.peaks import Peaks, side_by_side
 from app.playback import asking, door, sounds
+from app.playback.asking import Place
 from app.playback.door import (
     ConsentChanged,
     CutOff,
@@ -182,7 +184,13 @@ def _until_cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
 @router.get(
     "/waveform",
     responses=problems(
-        RecordingNotFound, ConsentRefused, LegNotFound, NotPlayableYet, SoundErased, SoundAway
+        RecordingNotFound,
+        ConsentRefused,
+        LegNotFound,
+        NotPlayableYet,
+        SegmentInvalid,
+        SoundErased,
+        SoundAway,
     ),
 )
 def get_waveform(
@@ -194,17 +202,25 @@ def get_waveform(
     purpose: AskedPurpose = None,
     leg: HeardLeg | None = None,
     points: Annotated[int, Query(ge=10, le=20_000)] = 2_000,
+    from_ms: Place = 0,
+    to_ms: Place | None = None,
 ) -> WaveformRead:
     """Return the picture of the sound, under the same decision as the sound itself.
 
-    Of both directions it has a channel for each: the sent one, then the received one.
+    Of both directions it has a channel for each: the sent one, then the received one. Of a part
+    it is decided like hearing that part alone, and nothing before or after it is in the picture.
     """
     asked, recipient, asker = asking.question_of(actor, purpose)
+    segment = Segment(from_ms, to_ms)
     try:
         with database.transaction() as session:
             recordings.find(session, actor, recording_id)
             question: Question = consent.question(
-                session, purpose=asked, recipient_class=recipient, requested_by=asker
+                session,
+                purpose=asked,
+                recipient_class=recipient,
+                segment=segment,
+                requested_by=asker,
             )
             consent.permit_for(session, actor, recording_id, question, at=clock.now())
             refs = [_peaks_of(session, one) for one in door.legs_heard(session, recording_id, leg)]
@@ -216,7 +232,8 @@ def get_waveform(
     except StoreError as exc:
         raise SoundAway from exc
     peaks = parts[0] if len(parts) == 1 else side_by_side(parts)
-    picture: dict[str, Any] = dict(peaks.resampled(points).to_waveform())
+    part = peaks.part(segment.from_ms, segment.to_ms)
+    picture: dict[str, Any] = dict(part.resampled(points).to_waveform())
     return WaveformRead.model_validate(picture)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -21,6 +21,7 @@ from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.playback import asking, door
+from app.playback.asking import Place
 from app.recordings import service as recordings
 from app.recordings.service import RecordingNotFound
 from app.releases import giving
@@ -40,8 +41,6 @@ CanListen = Annotated[Actor, Depends(Requires(Permission.RECORDING_LISTEN))]
 AskedPurpose = Annotated[
     Purpose | None, Query(description="What it is heard for; by role if not said.")
 ]
-_MOST_MS: Final = 1_000_000_000
-Place = Annotated[int, Query(ge=0, le=_MOST_MS)]
 
 
 @router.get(

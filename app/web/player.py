@@ -11,7 +11,7 @@ from uuid import UUID
 from app.consent.spans import Segment
 from app.playback.door import HeardLeg
 from app.playback.models import Mark, MarkKind
-from app.recordings.models import Recording
+from app.recordings.models import Leg, Recording
 from app.recordings.schemas import NoticesRead
 from app.web.heard import Heard
 from app.web.words import N_, Words
@@ -58,15 +58,27 @@ class Asked:
         """Return it as the address of the sound has it."""
         return f"purpose={self.purpose}" + (f"&leg={self.leg}" if self.leg else "")
 
+    def picture(self, recording_id: UUID, legs: Sequence[Leg]) -> str:
+        """Return the address of the picture of the sound; of a part, of all that sounds in it."""
+        here = f"/v1/recordings/{recording_id}/waveform"
+        if self.part is None:
+            return f"{here}?{self.query}"
+        both = "&leg=both" if len(legs) > 1 else ""
+        return f"{here}?purpose={self.purpose}&{_bounds(self.part)}{both}"
+
     def source(self, recording_id: UUID) -> str:
         """Return the address of the sound; of a part with the place where it begins to play."""
         here = f"/v1/recordings/{recording_id}"
         if self.part is None:
             return f"{here}/audio?{self.query}"
-        to_ms = "" if self.part.to_ms is None else f"&to_ms={self.part.to_ms}"
         at = (self.start_ms - self.part.from_ms) / 1000
-        part = f"from_ms={self.part.from_ms}{to_ms}"
-        return f"{here}/part?purpose={self.purpose}&{part}" + (f"#t={at:.3f}" if at > 0 else "")
+        part = f"{here}/part?purpose={self.purpose}&{_bounds(self.part)}"
+        return part + (f"#t={at:.3f}" if at > 0 else "")
+
+
+def _bounds(part: Segment) -> str:
+    to_ms = "" if part.to_ms is None else f"&to_ms={part.to_ms}"
+    return f"from_ms={part.from_ms}{to_ms}"
 
 
 def settings(
@@ -81,8 +93,8 @@ def settings(
     here = f"/v1/recordings/{found.id}"
     return json.dumps(
         {
-            # Picture and figures are of the whole, and are not given where only a part is.
-            "waveform": None if asked.part else f"{here}/waveform?{asked.query}",
+            "waveform": asked.picture(found.id, found.legs),
+            # The figures are of the whole, and are not given where only a part is.
             "sound": None if asked.part else f"{here}/sound?purpose={asked.purpose}",
             "part_from_ms": asked.part.from_ms if asked.part else 0,
             "part_to_ms": asked.part.to_ms if asked.part else None,

@@ -86,3 +86,14 @@ def test_an_empty_recording_has_an_empty_picture() -> None:
     peaks = built(b"", 1)
     assert peaks.length == 0
     assert peaks.resampled(10).to_waveform()["data"] == []
+
+
+@given(frames=st.integers(1, 4000), bounds=st.tuples(st.integers(0, 600), st.integers(0, 600)))
+def test_a_part_shows_no_sample_outside_of_it(frames: int, bounds: tuple[int, int]) -> None:
+    from_ms, to_ms = sorted(bounds)
+    samples = np.frombuffer(noise(frames, 1), dtype=">i2").copy()
+    before, whole = samples.copy(), built(samples.tobytes(), 1)
+    before[: from_ms * 8], before[to_ms * 8 :] = 0, 0
+    part = whole.part(from_ms, to_ms)
+    assert np.array_equal(part.values, built(before.tobytes(), 1).part(from_ms, to_ms).values)
+    assert part.length <= whole.length

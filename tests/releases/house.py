@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,7 @@ from app.identity.authenticator import Authenticator
 from app.identity.models import User
 from app.identity.permissions import Role
 from app.inspection.sandbox import Sandbox
+from app.playback.routes import router as listening
 from app.recordings.models import Recording
 from app.releases.bundle_door import BundleDoor
 from app.releases.bundle_routes import router as bundle_routes
@@ -324,6 +326,7 @@ def opened(house: House) -> Iterator[House]:
     app.include_router(disputes)
     app.include_router(dispute_work)
     app.include_router(dispute_reports)
+    app.include_router(listening)
     app.include_router(parts)
     app.include_router(previews)
     app.include_router(releases)
@@ -334,6 +337,7 @@ def opened(house: House) -> Iterator[House]:
     app.state.settings = Settings(data=house.spool, _env_file=None)
     app.state.authenticator = Authenticator(house.database, house.clock)
     app.state.log = house.log
+    app.state.tools = SimpleNamespace(archive=house.archive)
     app.state.bundles = BundleDoor(database=house.database, store=house.release, clock=house.clock)
     app.state.public_url = "https://links.example/"
     app.state.copier = Copier(

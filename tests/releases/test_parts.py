@@ -12,7 +12,8 @@ from sqlalchemy import select
 from app.core.ids import new_id
 from app.custody.models import CustodyEntry
 from app.identity.permissions import Role
-from app.recordings.models import Recording
+from app.inspection.peaks import PeakBuilder
+from app.recordings.models import Leg, Recording
 from tests.factories import wav
 from tests.releases.house import House
 
@@ -27,6 +28,16 @@ def _part(
     house: House, recording_id: object, asked: str, *, who: str = "manager", **more: str
 ) -> httpx.Response:
     return house.call(who, "GET", f"/v1/recordings/{recording_id}/part?{asked}", headers=more)
+
+
+def _draw(house: House, recording: Recording) -> None:
+    """Keep the picture of the call as an inspection does."""
+    builder = PeakBuilder(1)
+    samples = np.frombuffer(CALL[44:], dtype="<i2")[::2]  # Pictures are made at 8 kHz.
+    builder.feed(samples.astype(">i2").tobytes())
+    with house.making() as make:
+        leg = make.session.scalars(select(Leg).where(Leg.recording_id == recording.id)).one()
+        leg.peaks_object_id = make.sealed(builder.finish().to_bytes())
 
 
 def test_the_part_begins_and_ends_at_its_samples(house: House) -> None:
@@ -89,3 +100,18 @@ def test_a_part_that_there_is_not_is_refused(house: House) -> None:
     assert _part(house, recording.id, "from_ms=-1").status_code == 422
     beyond = _part(house, recording.id, "from_ms=4000")
     assert (beyond.status_code, beyond.json()["type"]) == (400, "/problems/segment-invalid")
+
+
+def test_the_picture_of_a_part_shows_that_part_and_is_refused_with_it(house: House) -> None:
+    recording = _recording(house)
+    _draw(house, recording)
+    path = f"/v1/recordings/{recording.id}/waveform"
+    assert house.call("manager", "GET", path).status_code == 403
+    assert house.call("manager", "GET", f"{path}?from_ms=1999").status_code == 403
+    whole = house.call("reviewer", "GET", path).json()
+    part = house.call("manager", "GET", f"{path}?from_ms=2000&to_ms=3000").json()
+    per_ms = whole["sample_rate"] / whole["samples_per_pixel"] / 1000
+    first, last = 2 * int(2000 * per_ms), 2 * int(3000 * per_ms)
+    assert part["data"] == whole["data"][first:last]
+    backwards = house.call("manager", "GET", f"{path}?from_ms=3000&to_ms=3000")
+    assert (backwards.status_code, backwards.json()["type"]) == (400, "/problems/segment-invalid")

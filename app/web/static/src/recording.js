@@ -59,8 +59,8 @@ const showClip = () => {
   if (regions && clip.from !== null && clip.to !== null && clip.to > clip.from) {
     clipRegion = regions.addRegion({
       id: "clip",
-      start: clip.from / 1000,
-      end: clip.to / 1000,
+      start: inPicture(clip.from),
+      end: inPicture(clip.to),
       drag: true,
       resize: true,
       color: "rgb(29 78 216 / 18%)",
@@ -222,15 +222,22 @@ const peaksOf = (wave) => {
   return peaks;
 };
 
+// The picture is of what may be heard, and stands where that lies in the call, in line with the lanes.
+const inPicture = (ms) => Math.max(0, ms - firstMs) / 1000;
+const ofPicture = (seconds) => Math.round(firstMs + seconds * 1000);
+const isInPicture = (one) => (one.to_ms ?? one.from_ms) > firstMs && one.from_ms < lastMs();
+
 const drawWave = async () => {
   const wave = await ask(`${settings.waveform}&points=${POINTS}`);
+  at("wave").style.marginInlineStart = `${(firstMs / lengthMs()) * 100}%`;
+  at("wave").style.marginInlineEnd = `${(1 - lastMs() / lengthMs()) * 100}%`;
   const lane = { waveColor: colour("--wave"), progressColor: colour("--accent") };
   regions = Regions.create();
   const drawn = WaveSurfer.create({
     container: at("wave"),
     media: audio,
     peaks: peaksOf(wave),
-    duration: lengthMs() / 1000,
+    duration: (lastMs() - firstMs) / 1000,
     height: 72,
     splitChannels: Array.from({ length: wave.channels }, () => lane),
     cursorColor: colour("--head"),
@@ -242,20 +249,20 @@ const drawWave = async () => {
   await new Promise((done) => {
     drawn.on("ready", done);
   });
-  for (const one of settings.notices) {
+  for (const one of settings.notices.filter(isInPicture)) {
     regions.addRegion({
-      start: one.from_ms / 1000,
-      end: one.to_ms / 1000,
+      start: inPicture(one.from_ms),
+      end: inPicture(one.to_ms),
       drag: false,
       resize: false,
       color: "rgb(242 201 76 / 35%)",
       content: `${say.notice} ${Math.round(one.share * 100)} %`,
     });
   }
-  for (const one of settings.marks) {
+  for (const one of settings.marks.filter(isInPicture)) {
     regions.addRegion({
-      start: one.from_ms / 1000,
-      end: one.to_ms === null ? undefined : one.to_ms / 1000,
+      start: inPicture(one.from_ms),
+      end: one.to_ms === null ? undefined : inPicture(one.to_ms),
       drag: false,
       resize: false,
       color: "rgb(20 83 45 / 25%)",
@@ -264,7 +271,7 @@ const drawWave = async () => {
   }
   regions.on("region-updated", (region) => {
     if (region === clipRegion) {
-      clip = { from: Math.round(region.start * 1000), to: Math.round(region.end * 1000) };
+      clip = { from: ofPicture(region.start), to: ofPicture(region.end) };
       at("in").value = write(clip.from);
       at("out").value = write(clip.to);
     }
@@ -299,17 +306,14 @@ const begin = async () => {
     }
   }
   onTime();
-  if (!settings.sound) {
-    drawTold(at("lanes"), settings.told, lengthMs());
-    root.dataset.ready = "yes";
-    return;
-  }
-  try {
-    const sound = await ask(settings.sound);
-    gaps = gapsOf(sound, SHORTEST_GAP_MS);
-    drawTalk(at("lanes"), sound, settings.leg, lengthMs(), say);
-  } catch {
-    gaps = []; // Not measured: nothing is skipped.
+  if (settings.sound) {
+    try {
+      const sound = await ask(settings.sound);
+      gaps = gapsOf(sound, SHORTEST_GAP_MS);
+      drawTalk(at("lanes"), sound, settings.leg, lengthMs(), say);
+    } catch {
+      gaps = []; // Not measured: nothing is skipped.
+    }
   }
   drawTold(at("lanes"), settings.told, lengthMs());
   try {
