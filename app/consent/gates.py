@@ -138,9 +138,8 @@ class Findings:
 
     @property
     def outcome(self) -> Outcome:
-        ladder = list(Outcome)
-        worst = [_SEVERITY.get(reason.code, Outcome.DENY) for reason in self.hindering]
-        return max(worst, key=ladder.index, default=Outcome.ALLOW)
+        found = [_SEVERITY.get(reason.code, Outcome.DENY) for reason in self.hindering]
+        return max(found, key=lambda one: one.rank, default=Outcome.ALLOW)
 
     @property
     def is_hopeless(self) -> bool:

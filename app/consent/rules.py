@@ -155,14 +155,20 @@ def fail_closed(recording_id: UUID, question: Question) -> Decision:
     )
 
 
+_WORDS = {
+    words: frozenset(words)
+    for words in (Purpose, RecipientClass, Side, ScreeningResult, Kind, Status)
+}
+
+
 def _is_sound(case: CaseFile, question: Question, at: datetime) -> bool:
     """Say whether the inputs can be judged: known words, packs at hand, a clock that agrees."""
     known = (
-        question.purpose in set(Purpose)
-        and question.recipient.recipient_class in set(RecipientClass)
-        and all(party.side in set(Side) for party in case.parties)
-        and all(s.result in set(ScreeningResult) for s in case.screenings)
-        and all(a.kind in set(Kind) and a.status in set(Status) for a in case.assertions)
+        question.purpose in _WORDS[Purpose]
+        and question.recipient.recipient_class in _WORDS[RecipientClass]
+        and all(party.side in _WORDS[Side] for party in case.parties)
+        and all(s.result in _WORDS[ScreeningResult] for s in case.screenings)
+        and all(a.kind in _WORDS[Kind] and a.status in _WORDS[Status] for a in case.assertions)
         and case.object_kind in {"recording", "screenshot"}
     )
     told = [case.started_at, *(a.proposed_at for a in case.assertions)]

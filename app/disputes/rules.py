@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -295,15 +296,13 @@ def rounded(exact: Fraction) -> int:
 
 def month_share(monthly_minor: int, since: date, until: date) -> int:
     """Return what a monthly price brings from a day until before another, by days of each month."""
-    share = Fraction(0)
-    day = since
-    while day < until:
-        first = date(day.year, day.month, 1)
-        following = date(day.year + day.month // 12, day.month % 12 + 1, 1)
-        ends = min(following, until)
-        share += Fraction(monthly_minor * (ends - day).days, (following - first).days)
-        day = ends
-    return rounded(share)
+    return rounded(monthly_minor * max(Fraction(0), _months(until) - _months(since)))
+
+
+def _months(day: date) -> Fraction:
+    """Return how many months have passed until a day, the last of them by its days."""
+    days_in_month = monthrange(day.year, day.month)[1]
+    return day.year * 12 + day.month + Fraction(day.day - 1, days_in_month)
 
 
 def is_same_set(wanted: Sequence[UUID], known: Iterable[UUID]) -> bool:
