@@ -218,9 +218,16 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
 
 
 def _page(request: Request, refusal: Refusal) -> Response | None:
-    """Answer a refusal of a page with a page."""
-    is_page = isinstance(request.scope.get("route"), PageRoute)
-    return pages.refused(request, refusal) if is_page else None
+    """Answer a refusal of a page with a page, as an address that a browser finds nothing at."""
+    route = request.scope.get("route")
+    if route is None and _is_looked_for(request):
+        return pages.refused(request, pages.PageMissing())
+    return pages.refused(request, refusal) if isinstance(route, PageRoute) else None
+
+
+def _is_looked_for(request: Request) -> bool:
+    is_of_program = request.url.path.startswith("/v1/")
+    return not is_of_program and "text/html" in request.headers.get("accept", "")
 
 
 def _web(settings: Settings) -> Web:

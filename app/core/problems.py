@@ -150,8 +150,10 @@ def install(
         return otherwise(request, refusal) or response_to(refusal, instance=request.url.path)
 
     @app.exception_handler(HTTPException)
-    def plain(request: Request, exc: HTTPException) -> JSONResponse:
-        return _plain(
+    def plain(request: Request, exc: HTTPException) -> Response:
+        is_unknown = exc.status_code == status_of(errors.NotFound)
+        page = otherwise(request, errors.NotFound()) if is_unknown else None
+        return page or _plain(
             exc.status_code, str(exc.detail), instance=request.url.path, headers=exc.headers
         )
 

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from app.core import problems
 from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
+from app.core.paging import CursorInvalid
 from app.core.problems import status_of
 from app.demo import queries as demo
 from app.identity import account
@@ -46,6 +47,7 @@ HOME: Final = "/"
 MOST_FORM_BYTES: Final = 64 * 1024
 _MOST_FIELDS: Final = 300
 _MOST_ONWARD: Final = 2000
+_MOST_SHOWN: Final = 60
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -92,6 +94,7 @@ class RefusalPage:
     lead: str
     what: str
     next_step: str
+    without: str
     request_id: str
     back: str
 
@@ -290,15 +293,31 @@ def refused(call: Request, exc: Refusal) -> Response:
         step = N_("Go back, load the page again and send the form once more.")
     if isinstance(exc, PermissionMissing):
         step = N_("An administrator can give you another role.")
+    wrong = _wrong_conditions(call, exc)
+    if wrong:
+        step = N_("Correct in the address: %(names)s. Or open the page without these conditions.")
     page = RefusalPage(
         title=words.gettext(lead),
         lead=words.gettext(exc.title()),
         what=exc.detail if words.language == "en" else "",
-        next_step=words.gettext(step),
+        next_step=words.gettext(step) % {"names": wrong} if wrong else words.gettext(step),
+        without=call.url.path if wrong else "",
         request_id=str(getattr(call.state, "request_id", "")),
         back=HOME,
     )
     return guarded(render(call, None, None, "parts/refusal.html", page, status=status, words=words))
+
+
+def _wrong_conditions(call: Request, exc: Refusal) -> str:
+    """Return what in the address does not fit and can be left out, as `from=2026-02-30`."""
+    if isinstance(exc, CursorInvalid):
+        names = {"cursor"}
+    else:
+        found = cast("list[dict[str, str]]", exc.facts.get("errors", []))
+        places = [one["where"].partition("/") for one in found if isinstance(exc, Malformed)]
+        names = {name for kind, _, name in places if kind == "query"}
+    told = [(name, call.query_params.get(name, "")) for name in sorted(names)]
+    return ", ".join(f"{name}={value[:_MOST_SHOWN]}" for name, value in told)
 
 
 def _came_from(call: Request) -> str:

@@ -66,6 +66,35 @@ def test_a_refusal_is_a_page_with_a_number_and_a_next_step(site: Site) -> None:
     assert site.get("/static/nothing.css", None).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "says"),
+    [
+        ("/events?from=2026-02-30", 422, "Исправьте в адресе: from=2026-02-30."),
+        ("/figures?quarters=99999999999", 422, "Исправьте в адресе: quarters=99999999999."),
+        ("/clients?cursor=zzz", 400, "Такой страницы списка нет"),
+    ],
+)
+def test_a_condition_that_does_not_fit_is_named_and_can_be_left_out(
+    site: Site, asked: str, status: int, says: str
+) -> None:
+    answer = site.get(f"{asked}&lang=ru", Role.MANAGER)
+    assert answer.status_code == status
+    assert says in answer.text
+    path = asked.partition("?")[0]
+    assert f'<a href="{path}">Открыть без этих условий</a>' in answer.text
+
+
+def test_an_address_of_nothing_is_a_page_for_a_browser_and_a_problem_for_a_program(
+    site: Site,
+) -> None:
+    page = site.get("/nowhere?lang=ru", Role.MANAGER, Accept="text/html")
+    assert page.status_code == 404
+    assert "Такой страницы нет" in page.text
+    for path, accepts in (("/nowhere", "*/*"), ("/v1/nowhere", "text/html")):
+        answer = site.get(path, Role.MANAGER, Accept=accepts)
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+
+
 def test_a_refusal_of_a_page_is_told_to_the_ledger(site: Site) -> None:
     before = site.house.acts(site.house.people["manager"].id)
     site.get("/review", Role.MANAGER)
