@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from app.providers import mango, telnyx, twilio, zadarma
+from app.providers import mango, mapping, standard, telnyx, template, twilio, zadarma
 from app.providers.models import Kind
 from app.providers.told import Asking, Came, Secrets, Told
 
@@ -94,5 +94,25 @@ SERVICES: Final[Mapping[Kind, Service]] = {
         read=zadarma.read,
         ask=zadarma.ask,
         check=zadarma.check,
+    ),
+    Kind.STANDARD: Service(
+        secrets=standard.SECRETS,
+        optional=standard.OPTIONAL,
+        hosts=(),
+        kept_headers=standard.HEADERS,
+        verify=standard.verify,
+        read=mapping.read,
+        ask=mapping.ask,
+        check=mapping.check,
+    ),
+    Kind.TEMPLATE: Service(
+        secrets=template.SECRETS,
+        optional=template.OPTIONAL,
+        hosts=(),
+        kept_headers=template.HEADERS,
+        verify=template.verify,
+        read=mapping.read,
+        ask=mapping.ask,
+        check=mapping.check,
     ),
 }

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     MANGO = "mango"
     ZADARMA = "zadarma"  # Novofon too.
     STANDARD = "standard"  # Standard Webhooks, with a mapping.
+    TEMPLATE = "template"  # UIS, and whatever lets a person write its messages; with a mapping.
     BITRIX = "bitrix"
 
 
