@@ -37,6 +37,7 @@ class ArchiveAt:
     receipt_keys: tuple[Key, ...]
     ca_file: Path | None
     timeout_seconds: float
+    tells_calls: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +282,7 @@ def _archive(table: _Table) -> ArchiveAt:
         receipt_keys=receipt_keys,
         ca_file=table.path("ca_file"),
         timeout_seconds=table.number("timeout_seconds", 60),
+        tells_calls=table.flag("tell_calls", default=False),
     )
     table.done()
     return found

@@ -30,7 +30,7 @@ def withhold(config: Config, spool: Spool, at: float) -> str:
     if being_written:
         return _withhold_paths(spool, being_written, at, "what is being recorded now")
     ended = spool.calls("ended_at IS NOT NULL")
-    call = max(ended, key=lambda one: one.ended_at or 0.0, default=None)
+    call = max(reversed(ended), key=lambda one: one.ended_at or 0.0, default=None)
     last = next(reversed(spool.items("kind = 'recording'")), None)
     if call is not None and (last is None or last.call_id == call.id or last.call_id is None):
         return _withhold_call(spool, call, "the last call")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from app.uploader import clock, receipts
+from app.uploader import clock, receipts, reporting
 from app.uploader.config import Config
 from app.uploader.receipts import ReceiptWrong
 from app.uploader.spool import Item, Spool, State, digest_of, identity_of
@@ -74,6 +74,7 @@ class Sender:
                 break
             if clock.seconds() >= self._due.get(item.id, 0.0):
                 done += self._deliver(item)
+        self._tell_calls()
         self._clean_up()
         return done
 
@@ -225,6 +226,41 @@ class Sender:
     def _trouble(self, what: str) -> None:
         _log.error("%s", what)
         self.spool.note("last_error", {"at": clock.now().isoformat(), "what": what})
+
+    # Which calls there were
+
+    def _tell_calls(self) -> None:
+        """Tell each call by itself: one that is refused keeps no other back."""
+        for call in reporting.due(self.config, self.spool, clock.now().timestamp()):
+            if self.is_ending() or clock.seconds() < self._all_due:
+                return
+            told = reporting.told(call, self.config, self._offset())
+            try:
+                answer = self.archive.ask(
+                    "POST",
+                    "/v1/calls",
+                    {"Content-Type": "application/json"},
+                    _json({"calls": [told]}),
+                )
+            except ArchiveAway as exc:
+                self._away(str(exc), None)
+                return
+            match answer.means:
+                case Means.LATER:
+                    self._away(answer.problem, answer.wait_seconds)
+                case Means.STUCK:
+                    self._trouble(f"the archive takes no calls: {answer.problem}")
+                    self._all_due = clock.seconds() + _STUCK_PAUSE
+                case Means.NEVER:
+                    self._trouble(f"call {call.id} was not taken: {answer.problem}")
+                    self.spool.call_was_told(call)
+                case Means.KEPT:
+                    self.spool.call_was_told(call)
+
+    def _offset(self) -> float:
+        noted = self.spool.noted("clock")
+        offset = noted.get("offset") if isinstance(noted, dict) else None
+        return float(offset) if isinstance(offset, int | float) else 0.0
 
     # The clock
 

@@ -29,6 +29,7 @@ CREATE TABLE calls (
   direction TEXT, local TEXT, peer TEXT, peer_name TEXT,
   first_at REAL NOT NULL, answered_at REAL, ended_at REAL,
   is_private INTEGER NOT NULL DEFAULT 0,
+  told_private INTEGER,  -- As what it was told to the archive, NULL before.
   PRIMARY KEY (source, id)
 ) STRICT;
 CREATE TABLE hooked (
@@ -97,6 +98,7 @@ class Call:
     answered_at: float | None
     ended_at: float | None
     is_private: bool
+    told_private: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,8 +376,8 @@ class Spool:
 
     def calls(self, where: str = "1", *values: object) -> list[Call]:
         """Return calls in the order of their beginning."""
-        rows = self.db.execute(f"SELECT * FROM calls WHERE {where} ORDER BY first_at", values)  # noqa: S608 - as above.
-        return [_call(row) for row in rows]
+        sql = f"SELECT * FROM calls WHERE {where} ORDER BY first_at, rowid"  # noqa: S608 - as above.
+        return [_call(row) for row in self.db.execute(sql, values)]
 
     def running(self, at: float) -> Call | None:
         """Return the call that is on now, the one that began last."""
@@ -387,6 +389,13 @@ class Spool:
             db.execute(
                 "UPDATE calls SET ended_at = ? WHERE source = ? AND id = ? AND ended_at IS NULL",
                 (at, call.source, call.id),
+            )
+
+    def call_was_told(self, call: Call) -> None:
+        with self.changing() as db:
+            db.execute(
+                "UPDATE calls SET told_private = ? WHERE source = ? AND id = ?",
+                (int(call.is_private), call.source, call.id),
             )
 
     # What is private
@@ -537,4 +546,6 @@ def _item(row: sqlite3.Row) -> Item:
 def _call(row: sqlite3.Row) -> Call:
     told = dict(row)
     told["is_private"] = bool(told["is_private"])
+    if told["told_private"] is not None:
+        told["told_private"] = bool(told["told_private"])
     return Call(**told)

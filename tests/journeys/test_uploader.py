@@ -23,6 +23,7 @@ from sqlalchemy import select
 
 from app.custody.models import CustodyEntry
 from app.embedded.postgres import Cluster
+from app.inspection.models import JoinedSound
 from app.settings import Settings
 from app.uploader.spool import State
 from app.wiring import configured_urls, open_tools
@@ -244,6 +245,15 @@ def _phone(name: str, folder: Path) -> Iterator[Phone]:
         phone.end()
 
 
+def _joined(live: Live, recording_id: str) -> bool:
+    """Tell whether the archive has made one file of both directions, each on its side."""
+    with live.tools.database.transaction() as session:
+        found = session.scalar(
+            select(JoinedSound).where(JoinedSound.recording_id == UUID(recording_id))
+        )
+    return found is not None
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
@@ -282,5 +292,6 @@ def test_each_call_arrives_once_linked_and_with_its_notice(desk: Desk, killed: s
         told = session.scalars(
             select(CustodyEntry.act).where(CustodyEntry.object_id == UUID(found["id"]))
         ).all()
+    desk.wait(lambda: _joined(desk.live, found["id"]), "no file of both directions")
     assert "recording.ingested" in told
     assert "recording.conflict" not in told

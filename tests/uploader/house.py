@@ -37,6 +37,7 @@ class House:
     agent: str = "106"
     spool_lines: Sequence[str] = ("scan_seconds = 0.2",)
     folder_lines: Sequence[str] = ()
+    archive_lines: Sequence[str] = ()
     more: str = ""
     grace_seconds: float = 0
     program: Sequence[str] = field(default_factory=lambda: (sys.executable, "-m", "app.uploader"))
@@ -64,12 +65,14 @@ class House:
         key_file.chmod(0o600)
         pinned = f'receipt_key = "{self.receipt_key}"' if self.receipt_key else ""
         spool_lines, folder_lines = "\n".join(self.spool_lines), "\n".join(self.folder_lines)
+        archive_lines = "\n".join(self.archive_lines)
         self.config.write_text(f"""
 [archive]
 url = "{self.url}"
 key_file = "{key_file}"
 timeout_seconds = 20
 {pinned}
+{archive_lines}
 [spool]
 folder = "{self.spool}"
 after = "{self.after}"

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from app.custody.notes import Signer
+from app.feeds.models import KnownCall
 from app.uploader.spool import Spool, State
 from tests.factories import wav
 from tests.live import Live
@@ -565,3 +567,30 @@ def test_a_copy_that_was_changed_is_not_sent(live: Live, tmp_path: Path) -> None
     (item,) = at.status()["items"]
     assert (item["state"], kept(live)) == ("held", [])
     assert "was changed" in item["reason"]
+
+
+def test_calls_are_told_and_private_ones_as_private(live: Live, tmp_path: Path) -> None:
+    at = house(live, tmp_path / "desk", archive_lines=["tell_calls = true"])
+    for name in ("c1", "c2", "c3"):
+        call = {
+            "CALL_ID": name,
+            "CALL_DIRECTION": "in",
+            "CALL_PEER": "+74950008414",
+            "CALL_STARTED_AT": "2026-11-30T10:15:00+03:00",
+            "CALL_ENDED_AT": "2026-11-30T10:15:07+03:00",
+        }
+        assert at.run("hook", environment=call).returncode == 0
+        if name == "c2":
+            assert at.run("private").returncode == 0
+    assert at.once().returncode == 0
+    assert at.once().returncode == 0
+
+    def told() -> dict[str, tuple[str | None, int]]:
+        with live.tools.database.transaction() as session:
+            rows = session.scalars(select(KnownCall)).all()
+            return {row.call_id: (row.not_recorded, row.talk_ms) for row in rows}
+
+    assert told() == {"c1": (None, 7000), "c2": ("private", 7000), "c3": (None, 7000)}
+    assert at.run("private", "--undo").returncode == 0
+    assert at.once().returncode == 0
+    assert told()["c2"] == (None, 7000)
