@@ -11,7 +11,7 @@ from uuid import UUID
 from app.consent.spans import Segment
 from app.playback.door import HeardLeg
 from app.playback.models import Mark, MarkKind
-from app.recordings.models import Leg, Recording
+from app.recordings.models import Recording
 from app.recordings.schemas import NoticesRead
 from app.web.heard import Heard
 from app.web.words import N_, Words
@@ -52,18 +52,20 @@ class Asked:
     start_ms: int = 0
     part: Segment | None = None
     """What may be heard where the whole may not."""
+    has_both: bool = False
+    """Whether there is a file of each direction; a part sounds of both."""
 
     @property
     def query(self) -> str:
         """Return it as the address of the sound has it."""
         return f"purpose={self.purpose}" + (f"&leg={self.leg}" if self.leg else "")
 
-    def picture(self, recording_id: UUID, legs: Sequence[Leg]) -> str:
+    def picture(self, recording_id: UUID) -> str:
         """Return the address of the picture of the sound; of a part, of all that sounds in it."""
         here = f"/v1/recordings/{recording_id}/waveform"
         if self.part is None:
             return f"{here}?{self.query}"
-        both = "&leg=both" if len(legs) > 1 else ""
+        both = "&leg=both" if self.has_both else ""
         return f"{here}?purpose={self.purpose}&{_bounds(self.part)}{both}"
 
     def source(self, recording_id: UUID) -> str:
@@ -93,7 +95,7 @@ def settings(
     here = f"/v1/recordings/{found.id}"
     return json.dumps(
         {
-            "waveform": asked.picture(found.id, found.legs),
+            "waveform": asked.picture(found.id),
             # The figures are of the whole, and are not given where only a part is.
             "sound": None if asked.part else f"{here}/sound?purpose={asked.purpose}",
             "part_from_ms": asked.part.from_ms if asked.part else 0,

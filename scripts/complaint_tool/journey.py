@@ -16,6 +16,7 @@ _PLAYING = """() => {
   return !sound.paused && sound.currentTime > 0 && sound.readyState >= 2;
 }"""
 _READY = """() => document.getElementById("player")?.dataset.ready === "yes"
+  && document.getElementById("player").dataset.drawn === "yes"
   && document.getElementById("audio").readyState >= 2
   && !document.getElementById("audio").seeking"""
 _PLACE = """() => {

@@ -258,6 +258,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         leg=_leg(session, recording_id, legs),
         start_ms=_within(part, _start(call)),
         part=part,
+        has_both=len(legs) > 1,
     )
     notices: NoticesRead = call.app.state.notices_of(session, recording_id)
     entries = (
