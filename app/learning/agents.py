@@ -120,7 +120,12 @@ def _people(session: Session, actor: Actor, condition: ColumnElement[bool]) -> l
         for ref, count, percent in session.execute(
             select(Appraisal.agent, func.count(), func.round(func.avg(Appraisal.percent)))
             .join(Recording, Recording.id == Appraisal.recording_id)
-            .where(Appraisal.agent.in_(refs), Appraisal.calibration_id.is_(None), seen)
+            .where(
+                Appraisal.agent.in_(refs),
+                Appraisal.calibration_id.is_(None),
+                Appraisal.replaced_at.is_(None),
+                seen,
+            )
             .group_by(Appraisal.agent)
         )
     }

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
+from app.clients.queries import lock_name
 from app.core.ids import new_id
 from app.custody import ledger
 from app.custody.ledger import Act
@@ -24,6 +25,8 @@ from app.learning.refusals import (
     AlreadyReplied,
     AnswersDiffer,
     AppraisalNotFound,
+    AppraisalOfAnother,
+    AppraisalReplaced,
     CalibrationClosed,
     CalibrationFilled,
     CalibrationNotFound,
@@ -48,17 +51,19 @@ class Filled:
     notes: Mapping[str, str] = field(default_factory=dict)
     note: str | None = None
     calibration_id: UUID | None = None
+    replaces: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An appraisal with its form, who wrote it, and what was replied."""
+    """An appraisal with its form, who wrote it, what was replied, and which has replaced it."""
 
     appraisal: Appraisal
     form: CallForm
     by: str
     called_at: datetime
     reply: AppraisalReply | None
+    replaced_by: UUID | None
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -83,7 +88,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 def fill(
     session: Session, actor: Actor, recording_id: UUID, filled: Filled, *, at: datetime
 ) -> Appraisal:
-    """Appraise a call.
+    """Appraise a call, or put another appraisal in the place of one's own.
 
     Raises:
         RecordingNotFound: there is none that `actor` may see, or it was erased.
@@ -92,11 +97,13 @@ def fill(
         OwnCall: he is heard in it.
         CallUnheard: he has not listened to it.
         CalibrationNotFound, CalibrationClosed, CalibrationFilled: it is not open to him.
+        AppraisalNotFound, AppraisalOfAnother, AppraisalReplaced: it cannot take the place of it.
     """
     found = seen.find(session, actor, recording_id)
     if found.erased_at is not None or actor.id is None:
         raise RecordingNotFound
-    form = _form_of(session, recording_id, filled)
+    before = _replaced(session, actor, recording_id, filled)
+    form = _form_of(session, recording_id, filled, before)
     questions = forms.questions_of(form)
     known = {one.key for one in questions}
     if known != filled.answers.keys() or filled.notes.keys() - known:
@@ -122,6 +129,7 @@ def fill(
         is_passed=counted.is_passed,
         made_by=actor.id,
         made_at=at,
+        replaces=filled.replaces,
     )
     try:
         with session.begin_nested():
@@ -139,6 +147,7 @@ def fill(
             "form_id": str(form.id),
             "form_version": form.version,
             "calibration_id": str(filled.calibration_id) if filled.calibration_id else None,
+            "replaces": str(filled.replaces) if filled.replaces else None,
         },
         detail={"percent": row.percent, "answers": row.answers, "note": row.note},
     )
@@ -153,8 +162,37 @@ def _answers(filled: Filled) -> dict[str, Any]:
     }
 
 
-def _form_of(session: Session, recording_id: UUID, filled: Filled) -> CallForm:
-    """Return the version that is filled: that of the calibration, else the one that is offered."""
+def _replaced(
+    session: Session, actor: Actor, recording_id: UUID, filled: Filled
+) -> Appraisal | None:
+    """Return the appraisal in whose place another is put, by one at a time."""
+    if filled.replaces is None:
+        return None
+    lock_name(session, "appraisal", str(filled.replaces))
+    told = find(session, actor, filled.replaces)
+    row = told.appraisal
+    if (row.recording_id, row.form_id, row.calibration_id) != (
+        recording_id,
+        filled.form_id,
+        filled.calibration_id,
+    ):
+        raise AppraisalNotFound
+    if row.made_by != actor.id:
+        raise AppraisalOfAnother
+    if row.replaced_at is not None:
+        raise AppraisalReplaced(by=str(told.replaced_by) if told.replaced_by else None)
+    return row
+
+
+def _form_of(
+    session: Session, recording_id: UUID, filled: Filled, before: Appraisal | None
+) -> CallForm:
+    """Return the version that is filled.
+
+    That of what is replaced, or of the calibration, else the one that is offered.
+    """
+    if filled.calibration_id is None and before is not None:
+        return forms.version_of(session, before.form_id, before.form_version)
     if filled.calibration_id is None:
         return forms.offered(session, filled.form_id)
     found = session.scalar(
@@ -198,16 +236,24 @@ def of_recording(session: Session, actor: Actor, recording_id: UUID) -> Sequence
 
 
 def of_agent(session: Session, actor: Actor, agent: str, *, limit: int) -> Sequence[Told]:
-    """Return what was said of an agent's calls, the newest first; no calibrations."""
-    about = and_(Appraisal.agent == agent, Appraisal.calibration_id.is_(None))
+    """Return what was said of an agent's calls, the newest first.
+
+    No calibrations, and nothing that was replaced.
+    """
+    about = and_(
+        Appraisal.agent == agent,
+        Appraisal.calibration_id.is_(None),
+        Appraisal.replaced_at.is_(None),
+    )
     return _told(session, actor, about, limit=limit)
 
 
 def _told(
     session: Session, actor: Actor, condition: ColumnElement[bool], *, limit: int
 ) -> list[Told]:
+    later = aliased(Appraisal)
     rows = session.execute(
-        select(Appraisal, CallForm, User.full_name, Recording.started_at, AppraisalReply)
+        select(Appraisal, CallForm, User.full_name, Recording.started_at, AppraisalReply, later.id)
         .join(
             CallForm,
             and_(CallForm.id == Appraisal.form_id, CallForm.version == Appraisal.form_version),
@@ -215,13 +261,16 @@ def _told(
         .join(User, User.id == Appraisal.made_by)
         .join(Recording, Recording.id == Appraisal.recording_id)
         .outerjoin(AppraisalReply, AppraisalReply.appraisal_id == Appraisal.id)
+        .outerjoin(later, later.replaces == Appraisal.id)
         .where(visible_to(actor), condition)
         .order_by(Appraisal.made_at.desc(), Appraisal.id.desc())
         .limit(limit)
     )
     return [
-        Told(appraisal=row, form=form, by=by, called_at=called_at, reply=reply)
-        for row, form, by, called_at, reply in rows
+        Told(
+            appraisal=row, form=form, by=by, called_at=called_at, reply=reply, replaced_by=replaced
+        )
+        for row, form, by, called_at, reply, replaced in rows
     ]
 
 
@@ -234,12 +283,15 @@ def reply(
         AppraisalNotFound: there is none that `actor` may read.
         ReplyOfAnother: it is about somebody else.
         AlreadyReplied: he has said so already.
+        AppraisalReplaced: another has taken its place.
     """
     found = find(session, actor, appraisal_id)
     if actor.agent_ref is None or found.appraisal.agent != actor.agent_ref or actor.id is None:
         raise ReplyOfAnother
     if found.reply is not None:
         raise AlreadyReplied
+    if found.replaced_by is not None:
+        raise AppraisalReplaced(by=str(found.replaced_by))
     row = AppraisalReply(appraisal_id=appraisal_id, by=actor.id, at=at, words=words)
     try:
         with session.begin_nested():

@@ -105,7 +105,11 @@ def close(session: Session, actor: Actor, calibration_id: UUID, *, at: datetime)
     ).one()
     if row.closed_at is not None:
         raise CalibrationClosed
-    count = session.scalar(select(func.count()).where(Appraisal.calibration_id == calibration_id))
+    count = session.scalar(
+        select(func.count()).where(
+            Appraisal.calibration_id == calibration_id, Appraisal.replaced_at.is_(None)
+        )
+    )
     if (count or 0) < _FEWEST:
         raise CalibrationAlone
     row.closed_at, row.closed_by = at, actor.id
@@ -142,7 +146,7 @@ def listed(
     """Return calibrations of calls that `actor` may see, the newest first."""
     filled = (
         select(func.count())
-        .where(Appraisal.calibration_id == Calibration.id)
+        .where(Appraisal.calibration_id == Calibration.id, Appraisal.replaced_at.is_(None))
         .correlate(Calibration)
         .scalar_subquery()
     )
@@ -188,7 +192,7 @@ def compared(session: Session, actor: Actor, summary: Summary) -> Comparison | N
     rows = session.execute(
         select(Appraisal, User.full_name)
         .join(User, User.id == Appraisal.made_by)
-        .where(Appraisal.calibration_id == calibration.id)
+        .where(Appraisal.calibration_id == calibration.id, Appraisal.replaced_at.is_(None))
         .order_by(User.full_name, Appraisal.id)
     ).all()
     questions = forms.questions_of(summary.form)
@@ -221,6 +225,7 @@ def _answers(session: Session, actor: Actor, form: CallForm) -> Sequence[dict[st
             Calibration.form_id == form.id,
             Calibration.form_version == form.version,
             Calibration.closed_at.is_not(None),
+            Appraisal.replaced_at.is_(None),
             recordings.visible_to(actor),
         )
         .order_by(Appraisal.made_at, Appraisal.id)

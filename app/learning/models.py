@@ -92,7 +92,8 @@ class Appraisal(Base):
     """A form filled for a call. `agent` is whom it is about, as the call named him then.
 
     `answers` has by key of a question an `answer` and a `note`. The notes go when the recording is
-    erased.
+    erased. It is never changed: another of its author `replaces` it, and then the database says
+    since when.
     """
 
     __tablename__ = "appraisals"
@@ -106,7 +107,7 @@ class Appraisal(Base):
             "calibration_id",
             "made_by",
             unique=True,
-            postgresql_where=text("calibration_id IS NOT NULL"),
+            postgresql_where=text("calibration_id IS NOT NULL AND replaced_at IS NULL"),
         ),
     )
 
@@ -123,6 +124,8 @@ class Appraisal(Base):
     is_passed: Mapped[bool]
     made_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     made_at: Mapped[datetime]
+    replaces: Mapped[UUID | None] = mapped_column(ForeignKey("appraisals.id"), unique=True)
+    replaced_at: Mapped[datetime | None]
 
 
 class AppraisalReply(Base):

@@ -51,6 +51,17 @@ class AppraisalNotFound(NotFound):
     """There is no such appraisal."""
 
 
+class AppraisalOfAnother(Forbidden):
+    """Only who wrote an appraisal replaces it."""
+
+
+class AppraisalReplaced(Conflict):
+    """The appraisal was replaced by another.
+
+    `by` is its id.
+    """
+
+
 class ReplyOfAnother(Forbidden):
     """Only the agent whom it is about answers an appraisal."""
 

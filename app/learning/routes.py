@@ -29,6 +29,8 @@ from app.learning.refusals import (
     AlreadyReplied,
     AnswersDiffer,
     AppraisalNotFound,
+    AppraisalOfAnother,
+    AppraisalReplaced,
     CalibrationAlone,
     CalibrationClosed,
     CalibrationFilled,
@@ -240,18 +242,25 @@ def list_appraisals(recording_id: UUID, actor: CanRead, session: SessionDep) -> 
         CalibrationNotFound,
         CalibrationClosed,
         CalibrationFilled,
+        AppraisalNotFound,
+        AppraisalOfAnother,
+        AppraisalReplaced,
     ),
 )
 def appraise(
     recording_id: UUID, body: AppraisalWrite, actor: CanWrite, session: SessionDep, clock: ClockDep
 ) -> AppraisalRead:
-    """Appraise a call that was heard; with a `calibration_id` blind, as one of several."""
+    """Appraise a call that was heard; with a `calibration_id` blind, as one of several.
+
+    With `replaces` it takes the place of an own appraisal, which stays to be read.
+    """
     filled = Filled(
         form_id=body.form_id,
         answers=body.answers,
         notes=body.notes,
         note=body.note,
         calibration_id=body.calibration_id,
+        replaces=body.replaces,
     )
     row = appraising.fill(session, actor, recording_id, filled, at=clock.now())
     return AppraisalRead.of(appraising.find(session, actor, row.id))
@@ -265,7 +274,9 @@ def get_appraisal(appraisal_id: UUID, actor: CanRead, session: SessionDep) -> Ap
 
 @router.post(
     "/appraisals/{appraisal_id}/reply",
-    responses=problems(*GUARDED, AppraisalNotFound, ReplyOfAnother, AlreadyReplied),
+    responses=problems(
+        *GUARDED, AppraisalNotFound, ReplyOfAnother, AppraisalReplaced, AlreadyReplied
+    ),
 )
 def reply_to_appraisal(
     appraisal_id: UUID, body: ReplyWrite, actor: CanRead, session: SessionDep, clock: ClockDep

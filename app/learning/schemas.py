@@ -90,7 +90,10 @@ class AnswerRead(BaseModel):
 
 
 class AppraisalRead(BaseModel):
-    """An appraisal; `failed` are the critical questions answered with no."""
+    """An appraisal; `failed` are the critical questions answered with no.
+
+    It `replaces` an earlier one of its author; `replaced_by` is the one that has taken its place.
+    """
 
     id: UUID
     recording_id: UUID
@@ -106,6 +109,9 @@ class AppraisalRead(BaseModel):
     is_passed: bool
     by: str
     made_at: AwareDatetime
+    replaces: UUID | None
+    replaced_by: UUID | None
+    replaced_at: AwareDatetime | None
     reply: ReplyRead | None
 
     @classmethod
@@ -126,6 +132,9 @@ class AppraisalRead(BaseModel):
             is_passed=row.is_passed,
             by=found.by,
             made_at=row.made_at,
+            replaces=row.replaces,
+            replaced_by=found.replaced_by,
+            replaced_at=row.replaced_at,
             reply=ReplyRead(at=found.reply.at, words=found.reply.words) if found.reply else None,
         )
 
@@ -135,13 +144,17 @@ class AppraisalList(BaseModel):
 
 
 class AppraisalWrite(BaseModel):
-    """A form filled for a call; each of its questions is answered."""
+    """A form filled for a call; each of its questions is answered.
+
+    Of one's own appraisal that it `replaces` it has the call, the form and the calibration.
+    """
 
     form_id: UUID
     answers: dict[Key, Answer] = Field(max_length=MOST_QUESTIONS)
     notes: dict[Key, LongText] = Field(default={}, max_length=MOST_QUESTIONS)
     note: LongText | None = None
     calibration_id: UUID | None = None
+    replaces: UUID | None = None
 
 
 class AgentRead(BaseModel):

@@ -114,6 +114,59 @@ def test_a_form_changes_by_versions_and_what_was_filled_keeps_its_own(
         session.execute(text("UPDATE call_forms SET name = 'x'"))
 
 
+def test_an_appraisal_is_corrected_by_another_and_the_first_stays(house: House, form: str) -> None:
+    recording = told(house)
+    _hear(house, recording, "reviewer", "manager")
+    first = _appraise(house, recording, form, answers=GOOD | {"solved": "no"}, note="Спешил.")
+    old = first.json()
+    assert house.call("agent", "POST", f"/v1/appraisals/{old['id']}/reply", json={}).is_success
+    one = {"key": "polite", "text": "Вежлив", "weight": 1}
+    later = FORM | {"id": form, "questions": [one], "is_offered": False}
+    assert house.call("approver", "POST", "/v1/call-forms", json=later).status_code == 201
+    other = _appraise(house, recording, form, who="manager", replaces=old["id"])
+    assert (other.status_code, other.json()["type"]) == (403, "/problems/appraisal-of-another")
+    elsewhere = told(house)
+    _hear(house, elsewhere, "reviewer")
+    assert _appraise(house, elsewhere, form, replaces=old["id"]).status_code == 404
+    assert _appraise(house, recording, form, replaces=str(new_id())).status_code == 404
+    made = _appraise(house, recording, form, replaces=old["id"])
+    assert made.status_code == 201, made.text
+    new = made.json()
+    assert (new["replaces"], new["form_version"], new["percent"]) == (old["id"], 1, 100)
+    again = _appraise(house, recording, form, replaces=old["id"])
+    assert (again.status_code, again.json()["by"]) == (409, new["id"])
+
+    kept = house.call("agent", "GET", f"/v1/appraisals/{old['id']}").json()
+    assert (kept["answers"], kept["note"], kept["percent"]) == (
+        old["answers"],
+        "Спешил.",
+        old["percent"],
+    )
+    assert (kept["replaced_by"], kept["replaced_at"]) == (new["id"], new["made_at"])
+    assert kept["reply"] is not None
+    assert new["reply"] is None
+    listed = house.call("manager", "GET", f"/v1/recordings/{recording}/appraisals").json()["items"]
+    assert {one["id"] for one in listed} == {old["id"], new["id"]}
+    (agent,) = house.call("manager", "GET", "/v1/agents").json()["items"][:1]
+    assert (agent["appraisals"], agent["percent"]) == (1, 100)
+    page = house.call("manager", "GET", f"/v1/agents/{agent['id']}/learning").json()
+    assert [one["id"] for one in page["appraisals"]] == [new["id"]]
+    assert house.call("agent", "POST", f"/v1/appraisals/{new['id']}/reply", json={}).is_success
+    third = _appraise(house, recording, form, replaces=new["id"]).json()
+    late = house.call("agent", "POST", f"/v1/appraisals/{new['id']}/reply", json={})
+    assert late.status_code == 409
+    fourth = _appraise(house, recording, form, replaces=third["id"]).json()
+    unread = house.call("agent", "POST", f"/v1/appraisals/{third['id']}/reply", json={})
+    assert (unread.status_code, unread.json()["by"]) == (409, fourth["id"])
+    acts = house.acts(recording)
+    assert acts.count("call.appraised") == 4
+    with (
+        house.database.transaction() as session,
+        pytest.raises(Exception, match="permission denied"),
+    ):
+        session.execute(text("UPDATE appraisals SET replaced_at = now()"))
+
+
 def _begin(house: House, recording: UUID, form: str, who: str = "manager") -> httpx.Response:
     body = {"recording_id": str(recording), "form_id": form}
     return house.call(who, "POST", "/v1/calibrations", json=body)
@@ -127,7 +180,11 @@ def test_calibration_is_blind_until_it_is_closed(house: House, form: str) -> Non
     made = _begin(house, recording, form).json()["id"]
     here = f"/v1/calibrations/{made}"
     _hear(house, recording, "reviewer", "approver", "manager")
-    first = _appraise(house, recording, form, calibration_id=made).json()["id"]
+    slip = _appraise(house, recording, form, calibration_id=made, answers=GOOD | {"solved": "no"})
+    hasty = slip.json()["id"]
+    assert _appraise(house, recording, form, replaces=hasty).status_code == 404
+    better = _appraise(house, recording, form, calibration_id=made, replaces=hasty)
+    first = better.json()["id"]
     assert _appraise(house, recording, form, calibration_id=made).status_code == 409
     assert _appraise(house, recording, form, calibration_id=str(new_id())).status_code == 404
     assert house.call("manager", "POST", f"{here}/close").status_code == 409
@@ -159,6 +216,8 @@ def test_calibration_is_blind_until_it_is_closed(house: House, form: str) -> Non
     assert closed["percents"] == {"approver": 40, "reviewer": 100}
     assert house.call("manager", "POST", f"{here}/close").status_code == 409
     assert _appraise(house, recording, form, "manager", calibration_id=made).status_code == 409
+    late = _appraise(house, recording, form, calibration_id=made, replaces=first)
+    assert late.json()["type"] == "/problems/calibration-closed"
     assert house.call("manager", "GET", f"/v1/appraisals/{first}").status_code == 200
     assert house.call("agent", "GET", f"/v1/appraisals/{first}").status_code == 404
     assert house.call("agent", "GET", here).status_code == 403

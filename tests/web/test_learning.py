@@ -106,3 +106,30 @@ def test_a_calibration_shows_nothing_before_it_is_closed(site: Site) -> None:
     assert "Comparison" not in site.get(f"{here}?lang=en", Role.REVIEWER).text
     status, said = _send(site, f"{here}/close")
     assert (status, "when two people" in said) == (422, True)
+
+
+def test_an_appraisal_is_corrected_by_its_author_on_its_page(site: Site) -> None:
+    first = site.get(f"/learning/appraisals/{site.parameters['appraisal_id']}", Role.MANAGER).text
+    recording = first.split('href="/recordings/')[1].split('"')[0]
+    fill = f"/recordings/{recording}/appraise"
+    status, old = _send(site, fill, **_filled(site, note="Спешил"))
+    assert status == 303
+    name = old.rpartition("/")[2]
+    correct = f"{fill}?replaces={name}"
+    assert correct in site.get(f"{old}?lang=en", Role.MANAGER).text
+    assert correct not in site.get(f"{old}?lang=en", Role.REVIEWER).text
+    shown = site.get(f"{correct}&lang=en", Role.MANAGER).text
+    assert "Спешил" in shown
+    assert shown.count(" checked") == len(ANSWERS)
+    other = _filled(site, replaces=name, **{"answer-solved": "yes"})
+    assert _send(site, fill, Role.REVIEWER, **other)[0] == 403
+    status, new = _send(site, fill, **other)
+    assert (status, new != old) == (303, True)
+    kept = site.get(f"{old}?lang=en", Role.MANAGER).text
+    assert f'href="{new}"' in kept
+    assert "Спешил" in kept
+    assert correct not in kept
+    assert f'href="{old}"' in site.get(f"{new}?lang=en", Role.MANAGER).text
+    assert ">replaced<" in site.get(f"/recordings/{recording}?lang=en", Role.MANAGER).text
+    status, said = _send(site, fill, **other)
+    assert (status, "The appraisal was replaced by another" in said) == (422, True)

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.core.deps import ClockDep, SessionDep
@@ -19,9 +20,10 @@ from app.learning import appraising, calibrating, forms
 from app.learning.appraising import Filled
 from app.learning.calibrating import Comparison, Summary
 from app.learning.forms import FormWords
-from app.learning.models import CallForm
+from app.learning.models import Appraisal, CallForm
 from app.learning.refusals import (
     AnswersDiffer,
+    AppraisalReplaced,
     CalibrationAlone,
     CalibrationClosed,
     CalibrationFilled,
@@ -91,6 +93,14 @@ class FormPage:
     drafted: Drafted
 
 
+class FillAsked(BaseModel):
+    """By which form a call is to be appraised, for which calibration, in the place of what."""
+
+    form: UUID | None = None
+    calibration: UUID | None = None
+    replaces: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillPage:
     """A form to be filled for a call."""
@@ -104,6 +114,7 @@ class FillPage:
     answers: tuple[tuple[str, str], ...]
     entered: dict[str, str]
     calibration_id: UUID | None
+    replaces: UUID | None
     offered: tuple[tuple[str, str], ...]
     wrong: str
 
@@ -295,11 +306,22 @@ def show_filling(
     recording_id: UUID,
     actor: CanWrite,
     session: SessionDep,
-    form: UUID | None = None,
-    calibration: UUID | None = None,
+    asked: Annotated[FillAsked, Query()],
 ) -> Response:
-    """Show the form for a call; without one the choice of a form."""
-    return _filling(call, actor, session, recording_id, (form, calibration))
+    """Show the form for a call, empty or as it was filled before; without one the choice of one."""
+    by, entered = (asked.form, asked.calibration, asked.replaces), None
+    if asked.replaces is not None:
+        before = appraising.find(session, actor, asked.replaces).appraisal
+        by = (before.form_id, before.calibration_id, before.id)
+        entered = _filled_before(before)
+    return _filling(call, actor, session, recording_id, by, entered=entered)
+
+
+def _filled_before(row: Appraisal) -> dict[str, str]:
+    """Return what was filled, by the fields of the form."""
+    answers = {f"answer-{key}": str(told["answer"]) for key, told in row.answers.items()}
+    notes = {f"note-{key}": str(told.get("note", "")) for key, told in row.answers.items()}
+    return answers | notes | {"note": row.note or ""}
 
 
 def _filling(  # noqa: PLR0913 - as `show_filling`, and what was wrong with it.
@@ -307,24 +329,28 @@ def _filling(  # noqa: PLR0913 - as `show_filling`, and what was wrong with it.
     actor: Actor,
     session: Session,
     recording_id: UUID,
-    by: tuple[UUID | None, UUID | None],
+    by: tuple[UUID | None, UUID | None, UUID | None],
     *,
     entered: dict[str, str] | None = None,
     wrong: str = "",
 ) -> Response:
     words = edge.words_of(call, actor, session)
     recording = recordings.find(session, actor, recording_id)
-    form_id, calibration_id = by
+    form_id, calibration_id, replaces = by
     form: CallForm | None = None
     offered: list[CallForm] = []
     if calibration_id is not None:
         form = calibrating.find(session, actor, calibration_id).form
+    elif replaces is not None:
+        form = appraising.find(session, actor, replaces).form
     elif form_id is not None:
         form = forms.offered(session, form_id)
     else:
         offered = list(forms.listed(session, only_offered=True))
     page = FillPage(
-        title=words.gettext("Appraise the call"),
+        title=words.gettext("Correct the appraisal")
+        if replaces
+        else words.gettext("Appraise the call"),
         recording_id=recording_id,
         started_at=recording.started_at,
         agent=recording.agent or "",
@@ -333,6 +359,7 @@ def _filling(  # noqa: PLR0913 - as `show_filling`, and what was wrong with it.
         answers=tuple((str(one), words.gettext(said)) for one, said in ANSWERS.items()),
         entered=entered or {},
         calibration_id=calibration_id,
+        replaces=replaces,
         offered=tuple((str(one.id), one.name) for one in offered),
         wrong=wrong,
     )
@@ -351,6 +378,7 @@ def fill_form(
 ) -> Response:
     """Appraise a call."""
     calibration_id = form.id("calibration") if form.get("calibration") else None
+    replaces = form.id("replaces") if form.get("replaces") else None
     form_id = form.id("form")
     words = edge.words_of(call, actor, session)
     answers = {
@@ -371,8 +399,16 @@ def fill_form(
         notes=notes,
         note=form.get("note")[:_MOST_NOTE] or None,
         calibration_id=calibration_id,
+        replaces=replaces,
     )
-    refused = (CallUnheard, OwnCall, CalibrationClosed, CalibrationFilled, AnswersDiffer)
+    refused = (
+        CallUnheard,
+        OwnCall,
+        CalibrationClosed,
+        CalibrationFilled,
+        AnswersDiffer,
+        AppraisalReplaced,
+    )
     try:
         row = appraising.fill(session, actor, recording_id, filled, at=clock.now())
     except refused as exc:
@@ -381,7 +417,7 @@ def fill_form(
             actor,
             session,
             recording_id,
-            (form_id, calibration_id),
+            (form_id, calibration_id, replaces),
             entered=form.first(),
             wrong=_said(exc, words),
         )

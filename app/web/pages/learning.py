@@ -127,6 +127,7 @@ class AppraisalPage:
     told: Told
     lines: tuple[Line, ...]
     may_reply: bool
+    may_correct: bool
 
 
 class LibraryAsked(Listed):
@@ -282,7 +283,11 @@ def show_appraisal(
             )
             for one in forms.questions_of(told.form)
         ),
+        may_correct=row.made_by == actor.id
+        and row.replaced_at is None
+        and Permission.LEARNING_WRITE in actor.permissions,
         may_reply=told.reply is None
+        and row.replaced_at is None
         and row.calibration_id is None
         and actor.agent_ref is not None
         and row.agent == actor.agent_ref,
