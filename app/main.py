@@ -76,6 +76,7 @@ from app.tools import Tools
 from app.uploads.jobs import upload_tools
 from app.uploads.routes import ResumingTools
 from app.uploads.routes import router as uploads
+from app.vcon.routes import router as vcons
 from app.web import edge as pages
 from app.web import frame, front, words
 from app.web.edge import PageRoute, Web
@@ -114,6 +115,7 @@ ROUTERS = (
     learning,
     mail,
     webhooks,
+    vcons,
     disputes,
     dispute_work,
     dispute_reports,

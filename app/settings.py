@@ -194,6 +194,13 @@ class Settings(BaseSettings):
         default=None,
         description="Networks that are not public and may be called, parted by a space.",
     )
+    vcon_roots_file: Path | None = Field(
+        default=None, description="Root certificates of those who sign vCons, as PEM."
+    )
+    vcon_hosts: str | None = Field(
+        default=None,
+        description="Hosts of contents of vCons that may be fetched, parted by a space.",
+    )
     workers: Annotated[int, Field(ge=0, le=32)] = Field(
         default=1, description="Worker processes that `serve` starts."
     )

@@ -57,6 +57,7 @@ class Act(StrEnum):
     CALIBRATION_CHANGED = "calibration.changed"
     ACCESS_DENIED = "access.denied"
     UPLOAD_REFUSED = "upload.refused"
+    VCON_RECEIVED = "vcon.received"
     UPLOAD_RECEIVED = "upload.received"
     CLIENT_CHANGED = "client.changed"
     CONTRACT_CHANGED = "contract.changed"

@@ -71,6 +71,7 @@ ACTS: Final = {
     Act.ERASURE_VERIFIED: N_("nothing of it is left"),
     Act.ERASURE_FAILED: N_("its erasure did not succeed"),
     Act.SEARCH_DIFFERED: N_("a later search heard something else"),
+    Act.VCON_RECEIVED: N_("a vCon was taken in"),
     Act.SCREENSHOT_INGESTED: N_("a screenshot was received and sealed"),
     Act.LOCK_DIFFERED: N_("the lock in the store differs from what was said"),
     Act.CALLS_RECEIVED: N_("call records were received"),
