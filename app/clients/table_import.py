@@ -57,6 +57,7 @@ class Ways:
     at: datetime
     region: str
     zone: ZoneInfo
+    max_rows: int = tables.MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,11 @@ class _TakenBack(Exception):
     """What was done in a savepoint is not to stay."""
 
 
+def digest(raw: bytes) -> str:
+    """Return by what a file that was tried is known again."""
+    return hashlib.sha256(raw).hexdigest()
+
+
 def _take_back(is_wanted: bool) -> None:  # noqa: FBT001 - it is all there is to say.
     if is_wanted:
         raise _TakenBack
@@ -89,7 +95,7 @@ def carry_out(session: Session, ways: Ways, kind: Kind, raw: bytes, *, is_try: b
     """Carry a file out, whole or not at all; `is_try` takes it back in any case."""
     if ways.actor.kind != "system":
         ways.actor.must(NEEDED[kind])
-    table = tables.read(raw, kind, zone=ways.zone)
+    table = tables.read(raw, kind, zone=ways.zone, max_rows=ways.max_rows)
     wrong = list(table.wrong)
     things = new = 0
     try:
@@ -109,7 +115,7 @@ def carry_out(session: Session, ways: Ways, kind: Kind, raw: bytes, *, is_try: b
         new=new,
         wrong=tuple(sorted(wrong, key=lambda one: one.line)[:_MOST_WRONG]),
         unknown=table.unknown,
-        sha256=hashlib.sha256(raw).hexdigest(),
+        sha256=digest(raw),
         is_kept=not is_try and not wrong,
     )
 

@@ -281,7 +281,7 @@ COLUMNS: Final[Mapping[Kind, Mapping[str, Column]]] = {
 }
 
 
-def read(raw: bytes, kind: Kind, *, zone: ZoneInfo) -> Table:
+def read(raw: bytes, kind: Kind, *, zone: ZoneInfo, max_rows: int = MAX_ROWS) -> Table:
     """Read a table; what is wrong with it is told in it, all of it."""
     table = Table(kind)
     text = _decoded(raw)
@@ -300,8 +300,8 @@ def read(raw: bytes, kind: Kind, *, zone: ZoneInfo) -> Table:
         return table
     for line, cells in lines:
         table.lines += 1
-        if table.lines > MAX_ROWS:
-            table.wrong.append(Wrong(line=line, fault=Fault.TOO_MANY, what=str(MAX_ROWS)))
+        if table.lines > max_rows:
+            table.wrong.append(Wrong(line=line, fault=Fault.TOO_MANY, what=str(max_rows)))
             break
         row = _row(line, cells, columns, table, zone)
         if row is not None:

@@ -86,7 +86,10 @@ class ImportRun(Base):
 
 
 class ImportFile(Base):
-    """A file that a run has found. `path` is as the folder has it, in bytes; files are no text."""
+    """A file that a run has found. `path` is as the folder has it, in bytes; files are no text.
+
+    When its recording is erased the database empties path, detail and call.
+    """
 
     __tablename__ = "import_files"
     __table_args__ = (
@@ -102,6 +105,7 @@ class ImportFile(Base):
         ),
         Index("ix_import_files_state", "run_id", "state", "reason"),
         Index("ix_import_files_sha256", "run_id", "sha256"),
+        Index("ix_import_files_recording", "recording_id"),
         Index("ix_import_files_call", "run_id", "source_call_id"),
     )
 

@@ -68,6 +68,12 @@ def runs(session: Session, *, limit: int) -> Sequence[ImportRun]:
     return session.scalars(ordered.limit(limit)).all()
 
 
+def run(session: Session, run_id: UUID) -> ImportRun | None:
+    """Return a run that keeps what it takes."""
+    found = session.get(ImportRun, run_id)
+    return None if found is None or found.is_dry else found
+
+
 def waiting(session: Session, run_id: UUID, *, after: bytes, limit: int) -> Sequence[ImportFile]:
     """Return files that are to be looked at, in an order that a run keeps."""
     return session.scalars(

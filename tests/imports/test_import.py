@@ -174,6 +174,24 @@ def test_what_was_erased_does_not_come_back_by_a_copy(old: Old) -> None:
     assert old.became(old.take().run_id) == {name_of(1): ("refused", "recording-erased")}
 
 
+def test_what_a_file_was_called_goes_with_its_recording(old: Old) -> None:
+    old.put(name_of(1), tiny(1))
+    old.put("copy/" + name_of(1), tiny(1))
+    old.put(name_of(2), tiny(2))
+    run_id = old.take().run_id
+    first, _ = old.recordings()
+    set_erased(old.urls.owner, first.id)
+    with old.live.tools.database.transaction() as session:
+        rows = list(queries.every_file(session, run_id))
+        counts = queries.counts(session, run_id)
+    assert {(row.path, row.source_call_id) for row in rows} == {
+        (b"", None),
+        (name_of(2).encode(), "1772300002.2"),
+    }
+    assert (counts.found, counts.taken, counts.skipped) == (3, 2, 1)
+    assert old.became(old.take().run_id)[name_of(1)] == ("refused", "recording-erased")
+
+
 def test_a_dry_run_says_what_a_run_would_and_keeps_nothing(old: Old) -> None:
     old.put(name_of(1), tiny(1))
     old.put("b/" + name_of(1), tiny(1))

@@ -87,6 +87,7 @@ class ListPage:
     is_first: bool
     sees_disputes: bool
     has_offices: bool
+    may_bring: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +303,7 @@ def list_clients(
         is_first=after is None,
         sees_disputes=Permission.DISPUTE_READ in actor.permissions,
         has_offices=len(places) > 1,
+        may_bring=Permission.CLIENT_WRITE in actor.permissions,
     )
     return edge.render(call, actor, session, "clients/list.html", page, words=words)
 
