@@ -63,6 +63,7 @@ REASONS: Final = {
     "empty-file": N_("empty"),
 }
 """What people are told of a reason; others have the code alone."""
+_OTHERWISE: Final = N_("refused on the way in, as of any upload")
 KINDS: Final = {
     Kind.CLIENTS: N_("Clients"),
     Kind.CONTACTS: N_("Contacts of clients"),
@@ -305,7 +306,7 @@ def _row(session: Session, run: ImportRun, words: Words) -> RunRow:
 
 def _says(code: str, words: Words) -> str:
     known = {str(reason): says for reason, says in REASONS.items()}
-    return words.gettext(known[code]) if code in known else code
+    return words.gettext(known.get(code, _OTHERWISE))
 
 
 def _tables(
