@@ -424,7 +424,7 @@ class Collector:
         if call is None:
             return now - item.taken_at < self.config.grace_seconds
         if call.ended_at is None:
-            return True
+            return now - call.first_at < _DAY_SECONDS / 2  # Longer than anybody talks.
         return not self._sent_of(call) and now - call.ended_at < _SHOT_WAIT_SECONDS
 
     def _sent_of(self, call: Call) -> list[Item]:

@@ -92,12 +92,22 @@ class Listener:
                 ) as line:
                     _log.info("hears the phone at %s:%s", self._control.host, self._control.port)
                     self._listen(line)
+            except ConnectionRefusedError:
+                self._end_calls()
             except FrameWrong as exc:
                 _log.error("%s: %s", self._control.source, exc)
             except OSError as exc:
                 _log.debug("%s: %s", self._control.source, exc)
             self._ending.wait(_PAUSE_SECONDS)
         self._spool.close()
+
+    def _end_calls(self) -> None:
+        """Note that nothing goes on at a phone that is not there any more."""
+        try:
+            for call in self._spool.calls("source = ? AND ended_at IS NULL", self._control.source):
+                self._spool.end_call(call, clock.now().timestamp())
+        except sqlite3.OperationalError as exc:
+            _log.error("%s: %s", self._control.source, exc)
 
     def _listen(self, line: socket.socket) -> None:
         line.settimeout(_PAUSE_SECONDS)

@@ -110,7 +110,7 @@ class Phone:
             PhoneBroken: baresip is missing or does not start.
         """
         program, modules = _installed()
-        (self.folder / "recordings").mkdir()
+        (self.folder / "recordings").mkdir(exist_ok=True)
         facts = {"host": HOST, "ports": self.ports, "rate": RATE_HZ, "modules": modules}
         facts |= {"name": self.name, "user": self.user, "answers": self.answers}
         (self.folder / "config").write_text(_CONFIG.format(**facts))

@@ -295,3 +295,27 @@ def test_each_call_arrives_once_linked_and_with_its_notice(desk: Desk, killed: s
     desk.wait(lambda: _joined(desk.live, found["id"]), "no file of both directions")
     assert "recording.ingested" in told
     assert "recording.conflict" not in told
+
+
+def test_a_call_whose_phone_was_killed_arrives_too(desk: Desk) -> None:
+    desk.wait(lambda: "hears the phone" in (desk.house.folder / "log").read_text(), "deaf")
+    desk.dial()
+    time.sleep(CALL_SECONDS)
+    process = desk.agent._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    desk.agent.end()
+    call = str([e for e in desk.client.events if e.type == "CALL_ESTABLISHED"][-1].told["id"])
+    desk.client.ask("hangup")
+    desk.wait(lambda: [i.key for i in desk.house.items()].count(call) == 2, "not taken in")
+    desk.agent.start()
+
+    found = desk.delivered(call)
+
+    assert {leg["leg"] for leg in found["legs"]} == {"sent", "received"}
+    assert found["outside_number"] == CLIENT
+    assert any(one["complete"] for one in found["inspection"]["notices"])
+    of_call = [item for item in desk.house.items() if item.key == call]
+    assert all("header lost" in item.notes[0] for item in of_call)
+    assert desk.house.status()["call"] is None
