@@ -44,10 +44,17 @@ class Fields:
     kind: str
     words: str
     name: str
+    is_heard: bool = False
+    """He says that he has heard it, whatever else he has begun to write."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Say whether something of an answer is written already."""
+        return bool(self.words or self.name or self.kind in KINDS)
 
     def told(self) -> Mapping[str, str]:
         """Return what is written down; that something was heard says nothing else."""
-        if self.kind == HEARD:
+        if self.is_heard:
             return {"kind": HEARD}
         return {"kind": self.kind, "words": self.words, "name": self.name}
 
@@ -90,12 +97,13 @@ async def read(call: Request) -> Fields:
         kind=_one(sent, "kind"),
         words=_one(sent, "words"),
         name=_one(sent, "name"),
+        is_heard=HEARD in {_one(sent, "kind"), _one(sent, "also")},
     )
 
 
 def fault_of(fields: Fields) -> str | None:
     """Return the name of what is missing or too much."""
-    if fields.kind == HEARD:
+    if fields.is_heard:
         return None
     if fields.kind not in KINDS:
         return "kind"

@@ -224,7 +224,11 @@ class _Site:
                 partial(self.page, call, token, lang, is_heard=True, fault=fault, said=fields)
             )
         is_new = await asyncio.to_thread(self.links.answer, parsed, view, fields.told())
-        _log.info("link.answered", kind=fields.kind, is_new=is_new)
+        _log.info("link.answered", kind=fields.told()["kind"], is_new=is_new)
+        if fields.is_heard and fields.is_begun:  # What was begun stays in the form.
+            return await asyncio.to_thread(
+                partial(self.page, call, token, lang, is_heard=True, fault=None, said=fields)
+            )
         return _see(f"/s/{parsed.secret}/listen", _language(call, lang), "#answer")
 
     def copy(self, call: Request, token: str, item_id: str, *, kind: str) -> Response:

@@ -385,6 +385,11 @@ class Fields:
         """Return everything that was chosen under one name."""
         return self._fields.get(name, [])
 
+    def entered(self, name: str, place: int = 0) -> str:
+        """Return what was entered, of several fields of a name that at a place; else nothing."""
+        values = self.all(name)
+        return values[place] if place < len(values) else ""
+
     def first(self) -> dict[str, str]:
         """Return what was entered by field, of several the first."""
         return {name: values[0] for name, values in self._fields.items() if values}

@@ -127,6 +127,20 @@ def test_what_is_missing_is_said_and_what_was_written_stays(
     assert said(own_db) == []
 
 
+def test_who_says_that_he_has_heard_it_keeps_what_he_had_begun_to_write(
+    browser: httpx.Client, opened: Opened, own_db: Database
+) -> None:
+    world = opened()
+    form = listen(browser, world)
+    answer = say(browser, world, form=form, also="heard", **(ANSWER | {"name": ""}))
+    assert answer.status_code == 200
+    assert "Вы подтвердили прослушивание" in answer.text
+    assert f">{ANSWER['words']}</textarea>" in answer.text
+    assert f'value="{ANSWER["kind"]}" required checked' in answer.text
+    assert [one.kind for one in said(own_db)] == ["heard"]
+    assert say(browser, world, form=form, also="heard").status_code == 303
+
+
 def test_of_an_ended_link_nothing_is_taken_and_nothing_told(
     browser: httpx.Client, opened: Opened, own_db: Database, own_database: Urls
 ) -> None:

@@ -166,6 +166,9 @@ def test_a_part_goes_to_a_dispute_without_what_must_not_be_heard(site: Site) -> 
     status, page = _send(site, f"{here}/exhibits", **(fields | {"silence_to": "0:07"}))
     assert status == 422
     assert "A redaction begins before or ends after" in page
+    for typed in ("0:01", "0:06", "Клиент говорит о кабеле", "0:02", "0:07"):
+        assert f'value="{typed}"' in page, typed
+    assert '<option value="personal_data" selected>' in page
 
 
 def test_the_api_of_marks_refuses_as_the_page_does(site: Site) -> None:

@@ -174,6 +174,8 @@ class RecordingPage:
     marks: tuple[Marked, ...]
     kinds: tuple[tuple[str, str], ...]
     wrong: str
+    marking: edge.Fields
+    showing: edge.Fields
     disputes: tuple[tuple[str, str], ...]
     whys: tuple[tuple[str, str], ...]
     may_dispute: bool
@@ -238,6 +240,8 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
     purpose: Purpose | None,
     dispute: Dispute | None = None,
     wrong: str = "",
+    marking: edge.Fields | None = None,
+    showing: edge.Fields | None = None,
 ) -> Response:
     words = edge.words_of(call, actor, session)
     found = recordings.find(session, actor, recording_id)
@@ -321,6 +325,8 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         ),
         kinds=tuple((str(one), words.gettext(said)) for one, said in KINDS.items()),
         wrong=wrong,
+        marking=marking or edge.Fields({}),
+        showing=showing or edge.Fields({}),
         disputes=tuple(
             (str(one.id), f"{one.subject} · {words.day(one.opened_at)}")
             for one in lookups.open_disputes(session, client.id)
@@ -538,7 +544,14 @@ def add_mark(
     except (places.PlaceInvalid, marks.MarkBeyondEnd, marks.MarkWordless) as exc:
         wrong = edge.words_of(call, actor, session).gettext(type(exc).title())
         return _shown(
-            call, recording_id, actor, session, at=at, purpose=_purpose(form), wrong=wrong
+            call,
+            recording_id,
+            actor,
+            session,
+            at=at,
+            purpose=_purpose(form),
+            wrong=wrong,
+            marking=form,
         )
     return _back(recording_id, form)
 
@@ -588,7 +601,14 @@ def add_exhibit(
     ) as exc:
         wrong = edge.words_of(call, actor, session).gettext(type(exc).title())
         return _shown(
-            call, recording_id, actor, session, at=at, purpose=_purpose(form), wrong=wrong
+            call,
+            recording_id,
+            actor,
+            session,
+            at=at,
+            purpose=_purpose(form),
+            wrong=wrong,
+            showing=form,
         )
     return _back(recording_id, form)
 
