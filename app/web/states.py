@@ -80,7 +80,7 @@ STATES: Final[dict[str, dict[str, State]]] = {
     "delivery": {
         "waiting": State(N_("delivery waits"), "…", "half"),
         "delivered": State(N_("delivered"), "✓", "good"),
-        "dead": State(N_("given up after three days"), "✕", "bad"),
+        "dead": State(N_("tried to the end in vain"), "✕", "bad"),
         "dropped": State(N_("dropped with its endpoint"), "–", "still"),
     },
     "level": {

@@ -122,6 +122,7 @@ class EndpointPage:
     is_removed: bool
     is_off: bool
     kinds: tuple[str, ...]
+    has_all_kinds: bool
     two_secrets_until: datetime | None
     counts: Counts
     shown: str
@@ -180,6 +181,7 @@ def show_webhook(
         is_removed=row.state == EndpointState.REMOVED,
         is_off=row.state == EndpointState.OFF,
         kinds=tuple(words.gettext(KINDS[Kind(kind)]) for kind in row.kinds),
+        has_all_kinds=set(row.kinds) == set(Kind),
         two_secrets_until=row.previous_until,
         counts=queries.counts_of(session, row.id),
         shown=state or "",
