@@ -22,7 +22,7 @@ from app.releases import service as disclosing
 from app.releases.models import Release, ReleaseState, ReleaseWish
 from app.releases.queries import exhibits as exhibits_of
 from app.review import queries
-from app.review.models import ReviewClaim
+from app.review.models import ReviewAsk, ReviewClaim
 from app.review.queries import Call
 from app.review.rules import Queue, Span, block_due, score_of, span_of
 from app.review.saying import Paper, Said
@@ -130,6 +130,11 @@ def _to_hear(said: Sequence[tuple[ReleaseWish, set[str]]]) -> tuple[bool, Heard 
     ]
     parts.sort(key=lambda one: not one[1])
     return (parts[0][1], parts[0][0]) if parts else (False, None)
+
+
+def _said_by(ask: ReviewAsk, names: Mapping[UUID, str]) -> str:
+    """Return who asked for a review, and his words if he said any."""
+    return ": ".join(part for part in (names.get(ask.asked_by), ask.words) if part)
 
 
 _Row = tuple[UUID, datetime, datetime]
@@ -263,7 +268,7 @@ class _Builder:
         return [
             self._item(
                 row,
-                why=[Why(code="W_ASKED", subject=asks[row[0]].words)],
+                why=[Why(code="W_ASKED", subject=_said_by(asks[row[0]], names))],
                 next_step="N_LISTEN_AND_NOTE",
                 heard=Heard(
                     recording_id=asks[row[0]].recording_id, span=Span(from_ms=0, to_ms=None)

@@ -135,7 +135,7 @@ def show_chosen(
             if Permission.RECORDING_RELINK in actor.permissions
             else ()
         ),
-        can_undo=bool(row.done) and row.done[-1]["act"] in {Bulk.LINK, Bulk.CLIENT},
+        can_undo=_can_undo(row.done),
         disputes=_disputes(session, actor, chosen, words),
         asked=asked,
         wrong=wrong,
@@ -175,6 +175,12 @@ def export_chosen(
     row = selections.get(session, actor, selection_id)
     words = edge.words_of(call, actor, session)
     return as_table(finding.of_ids(session, actor, row.recording_ids), words)
+
+
+def _can_undo(done: Sequence[dict[str, Any]]) -> bool:
+    """Say whether the last change of what the recordings are tied to was a tie."""
+    ties = [one["act"] for one in done if one["act"] in {Bulk.LINK, Bulk.CLIENT, Bulk.UNDO}]
+    return bool(ties) and ties[-1] != Bulk.UNDO
 
 
 def _id(text: str) -> UUID:
