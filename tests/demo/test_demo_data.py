@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.clients import queries as clients
 from app.clients.queries import WantedEvents
 from app.core.clock import SetClock
-from app.core.ids import DisputeId, RecordingId
+from app.core.ids import DisputeId, RecordingId, new_id
 from app.demo import loading, queries, service
 from app.demo.queries import Hindrance
 from app.demo.refusals import (
@@ -283,3 +283,8 @@ def test_it_is_handed_to_nobody(empty: House) -> None:
     answer = empty.call("manager", "POST", "/v1/releases", json=body)
     assert answer.status_code == 409, answer.text
     assert answer.json()["type"].endswith("demo-not-released")
+    insert = "INSERT INTO release_items (id, release_id, recording_id) VALUES (:id, :id, :of)"
+    with empty.database.transaction() as session:
+        with pytest.raises(DBAPIError, match="demo data is handed to nobody"):
+            session.execute(text(insert), {"id": new_id(), "of": recording})
+        session.rollback()
