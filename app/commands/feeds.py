@@ -16,11 +16,15 @@ import click
 
 from app.commands.shared import open_archive
 from app.core.errors import Conflict
-from app.feeds import importing, jobs
+from app.feeds import importing, jobs, siprec
 from app.feeds.calls import House
 from app.feeds.importing import Form
 from app.feeds.models import Statement
 from app.feeds.reconciling import office_of
+from app.feeds.siprec import Siprec, SiprecInvalid
+from app.identity.actor import Actor
+from app.recordings import call_events
+from app.recordings.call_schemas import CallEventTold
 from app.tools import Tools
 
 _TOLD_LINES = 100
@@ -114,6 +118,88 @@ def import_calls(
         line = f"{done.new} calls could be taken, {done.bad} bad lines; nothing was kept."
     click.echo(json.dumps(facts) if as_json else line)
     sys.exit(1 if done.bad else 0)
+
+
+@calls.command("siprec")
+@click.argument(
+    "paths",
+    metavar="FILE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--device", "name", required=True, help="The exchange in whose name it is kept.")
+@click.option("--call-id", help="The call that its recording has; the session's id if not said.")
+@click.option("--zone", help="Time zone of moments without one; the office's if not said.")
+@click.option("--dry-run", is_flag=True, help="Read everything, keep nothing.")
+@click.option("--json", "as_json", is_flag=True)
+def take_siprec(
+    paths: tuple[Path, ...],
+    name: str,
+    call_id: str | None,
+    zone: str | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take in who was on the line, from SIPREC metadata (RFC 7865 and the drafts before it).
+
+    Each file is a text of one session; more texts of a session tell more of it. Exit code 1 if one
+    could not be read; the others are kept all the same.
+    """
+    if zone is not None and zone not in available_timezones():
+        raise click.BadParameter(f"{zone} is no time zone, as Europe/Moscow is one.")
+    bad = 0
+    with open_archive() as tools:
+        source = importing.device(tools.database, name)
+        where = ZoneInfo(zone) if zone else tools.settings.zone
+        for path in paths:
+            try:
+                told = siprec.read(path.read_bytes(), zone=where)
+            except SiprecInvalid as exc:
+                bad += 1
+                click.echo(f"{path.name}: {exc}", err=True)
+                continue
+            kept = 0 if dry_run else _keep_siprec(tools, source, told, call_id)
+            _say_siprec(told, kept, as_json=as_json)
+    sys.exit(1 if bad else 0)
+
+
+def _keep_siprec(tools: Tools, source: Actor, told: Siprec, call_id: str | None) -> int:
+    events = [CallEventTold.model_validate(one) for one in siprec.events(told)]
+    if not events:
+        return 0
+    with tools.database.transaction() as session:
+        return call_events.receive(
+            session,
+            source,
+            events,
+            call_id=call_id or told.session_id,
+            sent_at=None,
+            region=tools.settings.region,
+            at=tools.clock.now(),
+        ).kept
+
+
+def _say_siprec(told: Siprec, kept: int, *, as_json: bool) -> None:
+    if as_json:
+        facts = {
+            "session": told.session_id,
+            "sip_session": told.sip_session_id,
+            "partial": told.is_partial,
+            "participants": [
+                {"id": one.id, "number": one.number, "name": one.name} for one in told.participants
+            ],
+            "events": len(told.happened),
+            "kept": kept,
+            "unknown": dict(told.unknown),
+            "sha256": told.sha256,
+        }
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    people = ", ".join(one.name or one.number or one.id for one in told.participants)
+    line = f"{told.session_id}: {people}; {len(told.happened)} events, {kept} of them new"
+    click.echo(f"{line}; {len(told.unknown)} elements unknown here.")
 
 
 @contextmanager

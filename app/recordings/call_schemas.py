@@ -18,12 +18,13 @@ from pydantic import (
 
 from app.clients.schemas import Place, Sha256Hex
 from app.core.moments import Milliseconds, Moment, Version
-from app.core.text import ExternalId, LongText
+from app.core.text import ExternalId, LongText, Note
 from app.identity.agents import normalised
 from app.recordings.models import CallEventKind, ChangeState
 from app.recordings.schemas import CallId, Line, PartyRead
 
 MAX_EVENTS = 200
+MAX_MORE = 50
 LegName = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
@@ -65,7 +66,10 @@ _NEEDS: dict[CallEventKind, tuple[str, ...]] = {
 
 
 class CallEventTold(_Told):
-    """Something that happened on the call. `event_id` is told again with the same event."""
+    """Something that happened on the call. `event_id` is told again with the same event.
+
+    `more` is what the sender knows beside it: kept as it stands, and read by nobody here.
+    """
 
     event_id: CallId
     kind: CallEventKind
@@ -85,6 +89,7 @@ class CallEventTold(_Told):
     digit: Annotated[str, StringConstraints(pattern=r"^[0-9*#A-D]$")] | None = None
     answer: Literal["agreed", "refused"] | None = None
     row_sha256: Sha256Hex | None = None
+    more: Annotated[dict[Line, Note], Field(max_length=MAX_MORE)] = {}
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -23,6 +23,7 @@ from app.imports.service import ImportBusy, ImportRunNotFound, ImportRunOver
 from app.recordings.models import Flag
 from tests.factories import set_erased, wav
 from tests.feeds.test_asterisk import AMI
+from tests.feeds.test_siprec import RFC
 from tests.imports.archive import MOSCOW, PATIENCE_SECONDS, ROOT, Old, name_of, tiny
 from tests.live import metadata
 
@@ -359,3 +360,24 @@ def test_what_freeswitch_s_hook_writes_is_read(old: Old) -> None:
     assert row.claimed_duration_ms is None
     refused = subprocess.run([sys.executable, str(hook), "uuid=x"], check=False)  # noqa: S603
     assert refused.returncode == 1
+
+
+def test_who_was_on_the_line_by_siprec_is_who_is_heard(old: Old) -> None:
+    sent = metadata("s1", started_at="2026-03-05T12:00:00+03:00", **{"from": "+79161234567"})
+    recording = old.live.send(sent | {"to": "101", "agent": "101"}, tiny(1), who="old").json()["id"]
+    text = old.put("session.xml", RFC)
+    broken = old.put("broken.xml", "<recording/>")
+    words = ("calls", "siprec", str(text), str(broken), "--device", "old")
+    dry = old.ran(*words, "--dry-run", "--json")
+    assert (dry[0], json.loads(dry[1])["kept"], json.loads(dry[1])["events"]) == (1, 0, 6)
+    code, out, err = old.ran(*words, "--json")
+    told = json.loads(out)
+    assert (code, told["kept"], told["session"]) == (1, 7, "s1")
+    assert "broken.xml: " in err
+    assert json.loads(old.ran(*words, "--json")[1])["kept"] == 0
+    path = f"/v1/recordings/{recording}"
+    kept = old.live.call("GET", f"{path}/call-events", who="manager").json()["items"]
+    assert any("conv-77" in str(one["told"]) for one in kept)
+    heard = old.live.call("GET", path, who="manager").json()["consent"]["parties"]
+    third = [one for one in heard if one["number"] == "102" or one["label"].startswith("own-")]
+    assert [one["present_from_ms"] for one in third] == [60_000]
