@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import problems
 from app.core.errors import Refusal, TooLarge, Unavailable
 from app.identity.authenticator import Authenticator
+from app.providers import door
 
 UPLOADS: Final = frozenset(
     {"/v1/recordings", "/v1/screenshots", "/v1/notice-texts", "/v1/documents", "/v1/uploads"}
@@ -29,6 +30,7 @@ RESUMED: Final = "/v1/uploads/"
 
 MOST_BODY_BYTES: Final = 1024 * 1024
 MOST_LOGIN_BYTES: Final = 64 * 1024
+MOST_HELD_BYTES: Final = 64 * 1024 * 1024
 BODY_SECONDS: Final = 60
 _API = "/v1/"
 _LOGIN = "/v1/session"
@@ -96,7 +98,19 @@ async def _let_in(call: Request) -> Receive:
         await _known(call, is_looked_up=has_body)
     if not has_body:
         return call.receive
+    if call.scope["path"].startswith(door.HOOKS):
+        return await _taken_in(call, await _most_of_notice(call))
     return await _taken_in(call, MOST_LOGIN_BYTES if is_open else MOST_BODY_BYTES)
+
+
+async def _most_of_notice(call: Request) -> int:
+    """Return how long a provider's message may be: one of a known caller may hold a recording."""
+    declared = call.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) <= MOST_BODY_BYTES:
+        return MOST_BODY_BYTES
+    tools, path = call.app.state.tools, call.scope["path"]
+    is_long = await run_in_threadpool(door.may_be_long, tools, path)
+    return MOST_HELD_BYTES if is_long else MOST_BODY_BYTES
 
 
 async def _known(call: Request, *, is_looked_up: bool) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -20,13 +21,14 @@ from app.core.db import Database
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
-from app.providers import service
+from app.providers import bitrix, service
 from app.providers.kinds import SERVICES
 from app.providers.models import Kind, ProviderAccount
 from app.providers.service import ProviderNotFound
 from app.providers.told import Came, SignatureWrong
 
 TAKE = "providers.take"
+HOOKS = "/hooks/"
 _LABEL = "notice"
 _NOTICES = Counter(
     "audiatur_provider_notices_total",
@@ -38,7 +40,7 @@ _KEEP = text(
     INSERT INTO provider_notices AS n (id, account_id, received_at, sha256, sealed, state)
     VALUES (:id, :account_id, :at, :sha256, :sealed, 'waiting')
     ON CONFLICT (account_id, sha256) DO UPDATE SET repeats = n.repeats + 1
-    RETURNING (xmax = 0)
+    RETURNING id, (xmax = 0)
     """
 )
 
@@ -65,8 +67,8 @@ class Knock:
     body: bytes
 
 
-def take(tools: DoorTools, knock: Knock) -> None:
-    """Keep a message; when this returns it is durable, and a job reads it.
+def take(tools: DoorTools, knock: Knock) -> Mapping[str, Any] | None:
+    """Keep a message and return what is answered; it is durable then, and a job reads it.
 
     The same message again changes nothing: whether the provider repeats it because our answer was
     lost or somebody else sends a copy, nothing is told that was not told before.
@@ -84,11 +86,33 @@ def take(tools: DoorTools, knock: Knock) -> None:
             kind = account.kind
             came = _came(account, knock, at=at)
             _verify(session, account, came, at=at)
-            is_new = _keep(session, account, came, at=at)
+            notice_id, is_new = _keep(session, account, came, at=at)
+            answer = SERVICES[Kind(kind)].answer(came, notice_id)
     except Refusal as refusal:
         _NOTICES.labels(kind, refusal.slug).inc()
         raise
     _NOTICES.labels(kind, "kept" if is_new else "repeated").inc()
+    return answer
+
+
+def may_be_long(tools: DoorTools, path: str) -> bool:
+    """Say whether a message at this address may hold a recording, before it is read.
+
+    So it is where the address itself proves who calls.
+    """
+    account_id, _, rest = path.removeprefix(HOOKS).partition("/")
+    shown = bitrix.shown(rest)
+    if not shown:
+        return False
+    try:
+        with tools.database.transaction() as session:
+            account = _account(session, account_id)
+            known = service.secrets_of(session, account, at=tools.clock.now())
+    except ProviderNotFound:
+        return False
+    tokens = [one.get("token", "").encode() for one in known]
+    is_shown = any(hmac.compare_digest(one, shown.encode()) for one in tokens)
+    return account.kind == Kind.BITRIX and is_shown
 
 
 def must_be_echoed(session: Session, account_id: str) -> None:
@@ -120,6 +144,7 @@ def _came(account: ProviderAccount, knock: Knock, *, at: datetime) -> Came:
         headers=knock.headers,
         body=knock.body,
         received_at=at,
+        notice_id=new_id(),
     )
 
 
@@ -134,9 +159,13 @@ def _verify(session: Session, account: ProviderAccount, came: Came, *, at: datet
     raise SignatureWrong
 
 
-def _keep(session: Session, account: ProviderAccount, came: Came, *, at: datetime) -> bool:
-    notice_id = new_id()
-    kept = SERVICES[Kind(account.kind)].kept_headers
+def _keep(
+    session: Session, account: ProviderAccount, came: Came, *, at: datetime
+) -> tuple[UUID, bool]:
+    """Keep a message under its digest; return its id, and whether it is new."""
+    notice_id = came.notice_id
+    kind = SERVICES[Kind(account.kind)]
+    kept = kind.kept_headers
     whole = {
         "method": came.method,
         "url": came.url,
@@ -147,8 +176,9 @@ def _keep(session: Session, account: ProviderAccount, came: Came, *, at: datetim
         "received_at": at.isoformat(),
     }
     # Not of the query: where that is not signed, a copy could be made to look like another.
-    digest = hashlib.sha256(came.path.encode() + b"\0" + came.body).digest()
-    is_new: bool = session.execute(
+    only = b"" if kind.is_repeatable(came) else notice_id.bytes
+    digest = hashlib.sha256(came.path.encode() + b"\0" + came.body + only).digest()
+    found, is_new = session.execute(
         _KEEP,
         {
             "id": notice_id,
@@ -157,10 +187,10 @@ def _keep(session: Session, account: ProviderAccount, came: Came, *, at: datetim
             "sha256": digest,
             "sealed": service.cipher(session).seal(notice_id, _LABEL, json.dumps(whole).encode()),
         },
-    ).scalar_one()
+    ).one()
     if is_new:
         enqueue(session, Job(task=TAKE, args={"notice_id": str(notice_id)}))
-    return is_new
+    return found, is_new
 
 
 def opened(session: Session, notice_id: UUID, sealed: bytes) -> Came:
@@ -172,6 +202,7 @@ def opened(session: Session, notice_id: UUID, sealed: bytes) -> Came:
             | {
                 "body": base64.b64decode(whole["body"]),
                 "received_at": datetime.fromisoformat(whole["received_at"]),
+                "notice_id": notice_id,
             }
         )
     )

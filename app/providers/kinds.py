@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
+from uuid import UUID
 
-from app.providers import mango, mapping, standard, telnyx, template, twilio, zadarma
+from app.providers import bitrix, mango, mapping, standard, telnyx, template, twilio, zadarma
 from app.providers.models import Kind
 from app.providers.told import Asking, Came, Secrets, Told
 
@@ -45,7 +46,9 @@ class Service:
     """One kind of service. `hosts` are those of its media where an account names none.
 
     `kept_headers` are those without which a message could not be checked again. `check` says what
-    is wrong with the mapping of an account, and with having one or none.
+    is wrong with the mapping of an account, and with having one or none. `answer` is the
+    body of our answer, if it has any; `is_repeatable` says whether the same message again means the
+    same; `content` takes the recording out of a message that holds one.
     """
 
     secrets: frozenset[str]
@@ -56,6 +59,9 @@ class Service:
     read: Callable[[Came, Mapped], Told]
     ask: Ask
     check: Callable[[Mapped | None], Sequence[str]]
+    answer: Callable[[Came, UUID], Mapped | None] = lambda _came, _notice_id: None
+    is_repeatable: Callable[[Came], bool] = lambda _came: True
+    content: Callable[[Came], bytes] = lambda came: came.body
 
 
 def _unmapped(
@@ -114,5 +120,18 @@ SERVICES: Final[Mapping[Kind, Service]] = {
         read=mapping.read,
         ask=mapping.ask,
         check=mapping.check,
+    ),
+    Kind.BITRIX: Service(
+        secrets=bitrix.SECRETS,
+        optional=bitrix.OPTIONAL,
+        hosts=(),
+        kept_headers=bitrix.HEADERS,
+        verify=bitrix.verify,
+        read=bitrix.read,
+        ask=bitrix.ask,
+        check=bitrix.check,
+        answer=bitrix.answer,
+        is_repeatable=bitrix.is_repeatable,
+        content=bitrix.content,
     ),
 }

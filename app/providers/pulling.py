@@ -7,7 +7,7 @@ that: either the recording is in the archive, or it is lost and told so.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,9 +28,9 @@ from app.core.outbound import AddressRefused, AnswerTooSlow, HostUnknown, Lookup
 from app.core.problems import status_of
 from app.feeds.models import RefusedUpload
 from app.identity.actor import Actor
-from app.providers import service, taking
+from app.providers import door, service, taking
 from app.providers.kinds import SERVICES
-from app.providers.models import Kind, ProviderAccount, ProviderCall, ProviderMedia
+from app.providers.models import Kind, ProviderAccount, ProviderCall, ProviderMedia, ProviderNotice
 from app.providers.told import Asking, CallFacts, MediaState, Secrets, facts_of
 from app.recordings.ingest import Arrived, IngestParts, RecordingIngest, ingest_tools
 from app.recordings.media import AudioRecogniser
@@ -50,10 +50,15 @@ PAUSES: Final = tuple(
 """After which pauses it is tried once more; then it is lost."""
 
 SECONDS: Final = 900.0
+LEASE: Final = timedelta(seconds=SECONDS + 60)
+"""How long a worker that has begun is taken to be at it; then it has died."""
+
+_HELD_UP: Final = timedelta(minutes=1)
 _MOST_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OK: Final = 200
 _MOST_JSON_BYTES: Final = 64 * 1024
+_PIECE_BYTES: Final = 256 * 1024
 _FETCHED = Counter(
     "audiatur_provider_media_total",
     "Recordings asked of providers, and what came of it.",
@@ -64,6 +69,10 @@ _log = structlog.get_logger()
 
 class MediaNotReady(Unavailable):
     """The provider's host does not give the recording, or not now."""
+
+
+class NotAsked(Unavailable):
+    """A part of the archive is away, and the link was not used yet."""
 
 
 class MediaForbidden(Forbidden):
@@ -122,8 +131,8 @@ def handle_pull(tools: IngestParts, media_id: str, *, lookup: Lookup | None = No
         recording_id = _fetch(tools, plan, fetching)
     except MediaNotReady as refusal:
         _again(tools, plan, refusal)
-    except Unavailable:
-        raise  # The archive's own parts are away: the job is tried again.
+    except Unavailable as refusal:
+        _held_up(tools, plan, is_asked=not isinstance(refusal, NotAsked))
     except Refusal as refusal:
         _over(tools, plan, MediaState.REFUSED, reason=refusal.slug, refusal=refusal)
     else:
@@ -146,18 +155,28 @@ def _begin(tools: IngestParts, media_id: UUID) -> _Plan | None:
         if (here := _here(session, account, media)) is not None:
             _settle(tools, session, media, MediaState.KEPT, at=at, recording_id=here)
             return None
+        facts = facts_of(call.call, call.facts)
+        if (later := _later(media, facts, at=at)) is not None:
+            taking.ask_for(session, media, at=later)
+            return None
         if media.is_once and media.state == MediaState.ASKED:
             _settle(tools, session, media, MediaState.LOST, at=at, reason="link_used")
             return None
         if _pauses(media, at=at):
             return None
-        facts = facts_of(call.call, call.facts)
-        if facts.direction is None and at < media.told_at + JOIN_WAITS:
-            taking.ask_for(session, media, at=media.told_at + JOIN_WAITS)
-            return None
         plan = _plan(session, account, media, facts, at=at)
         media.state, media.asked_at, media.attempts = MediaState.ASKED, at, media.attempts + 1
     return plan
+
+
+def _later(media: ProviderMedia, facts: CallFacts, *, at: datetime) -> datetime | None:
+    """Return when to look again where another may be at it, or the call is not told of yet."""
+    until = None
+    if media.state == MediaState.ASKED and media.asked_at is not None:
+        until = media.asked_at + LEASE
+    elif media.state == MediaState.WAITING and facts.direction is None:
+        until = media.told_at + JOIN_WAITS
+    return until if until is not None and at < until else None
 
 
 def _pauses(media: ProviderMedia, *, at: datetime) -> bool:
@@ -223,7 +242,10 @@ def _plan(
 
 def _fetch(tools: IngestParts, plan: _Plan, fetching: Fetching) -> UUID:
     actor = Actor.device(plan.device_id, plan.account)
-    ingest = RecordingIngest(ingest_tools(tools, Measured()), actor, plan.told)
+    try:
+        ingest = RecordingIngest(ingest_tools(tools, Measured()), actor, plan.told)
+    except Unavailable as exc:
+        raise NotAsked from exc
     recogniser = AudioRecogniser(plan.media_type, plan.name)
 
     def taken(chunk: bytes) -> None:
@@ -231,13 +253,33 @@ def _fetch(tools: IngestParts, plan: _Plan, fetching: Fetching) -> UUID:
         ingest.write(chunk)
 
     try:
-        fetch(plan.asking, fetching, taken)
+        if plan.asking.notice is not None:
+            for chunk in _held(tools, plan.kind, UUID(plan.asking.notice)):
+                taken(chunk)
+        else:
+            fetch(plan.asking, fetching, taken)
         part = FilePart(name=plan.name, declared_type=plan.media_type)
         arrived = Arrived(part=part, facts=recogniser.finish(), compared=None)
         answer, _ = ingest.keep(arrived)
     finally:
         ingest.discard()
     return answer.id
+
+
+def _held(tools: IngestParts, kind: Kind, notice_id: UUID) -> Iterator[bytes]:
+    """Yield the recording that a message holds.
+
+    Raises:
+        NoticeUnreadable: it holds none that can be read.
+    """
+    with tools.database.transaction() as session:
+        notice = session.get_one(ProviderNotice, notice_id)
+        if notice.sealed is None:
+            raise MediaNotReady("The message that held it was forgotten.")
+        came = door.opened(session, notice.id, notice.sealed)
+    body = SERVICES[kind].content(came)
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]
 
 
 def fetch(asking: Asking, fetching: Fetching, taken: Callable[[bytes], None]) -> None:
@@ -300,6 +342,25 @@ def _link(body: bytes, member: str) -> str:
     return found
 
 
+def _held_up(tools: IngestParts, plan: _Plan, *, is_asked: bool) -> None:
+    """Try once more soon: it was a part of the archive that was away, so it counts for nothing.
+
+    Raises:
+        DatabaseAway: not even that can be written; it is found when the lease is over.
+    """
+    if plan.is_once and is_asked:
+        _over(tools, plan, MediaState.LOST, reason="link_used")
+        return
+    at = tools.clock.now()
+    with tools.database.transaction() as session:
+        media = session.get_one(ProviderMedia, plan.media_id, with_for_update=True)
+        if media.link is None:
+            return  # Another worker was quicker.
+        media.state, media.asked_at, media.attempts = MediaState.WAITING, None, plan.attempts - 1
+        taking.ask_for(session, media, at=at + _HELD_UP)
+    _FETCHED.labels(plan.kind, "held_up").inc()
+
+
 def _again(tools: IngestParts, plan: _Plan, refusal: Refusal) -> None:
     """Try once more later, or say that it is lost."""
     if plan.is_once:
@@ -311,6 +372,8 @@ def _again(tools: IngestParts, plan: _Plan, refusal: Refusal) -> None:
     at = tools.clock.now()
     with tools.database.transaction() as session:
         media = session.get_one(ProviderMedia, plan.media_id, with_for_update=True)
+        if media.link is None:
+            return  # Another worker was quicker.
         media.state, media.reason = MediaState.WAITING, refusal.detail
         taking.ask_for(session, media, at=at + PAUSES[plan.attempts - 1])
     _FETCHED.labels(plan.kind, "later").inc()
@@ -332,6 +395,8 @@ def _over(
         ).one()
         session.get_one(ProviderCall, call_id, with_for_update=True)
         media = session.get_one(ProviderMedia, plan.media_id, with_for_update=True)
+        if media.link is None:
+            return  # Another worker was quicker.
         if refusal is not None:
             session.execute(
                 insert(RefusedUpload)
@@ -351,6 +416,14 @@ def _over(
         _log.warning("provider.media", state=str(state), media_id=str(plan.media_id), reason=reason)
 
 
+def _forget_held(session: Session, media: ProviderMedia) -> None:
+    """Forget the message that held a recording: what is erased must not stand there still."""
+    held = taking.link_of(session, media)["ask"]
+    if isinstance(held, dict) and (notice_id := held.get("notice")):
+        notice = session.get_one(ProviderNotice, UUID(str(notice_id)), with_for_update=True)
+        notice.sealed = None
+
+
 def _settle(  # noqa: PLR0913 - what is settled, how, and why.
     tools: IngestParts,
     session: Session,
@@ -361,6 +434,7 @@ def _settle(  # noqa: PLR0913 - what is settled, how, and why.
     reason: str | None = None,
     recording_id: UUID | None = None,
 ) -> None:
+    _forget_held(session, media)
     media.state, media.reason, media.recording_id = state, reason, recording_id
     media.link, media.settled_at = None, at
     session.flush()

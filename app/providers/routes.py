@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
 
 from app.core.deps import ClockDep, SessionDep
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -61,8 +62,8 @@ async def post_notice(account: str, request: Request, rest: str = "") -> Respons
         headers={name: value for name, value in request.headers.items()},  # noqa: C416 - names are in small letters here, and stay so in a plain mapping.
         body=await request.body(),
     )
-    await run_in_threadpool(door.take, request.app.state.tools, knock)
-    return Response(status_code=200, media_type="text/plain")
+    answer = await run_in_threadpool(door.take, request.app.state.tools, knock)
+    return JSONResponse(answer) if answer is not None else Response(media_type="text/plain")
 
 
 @hooks.get("/{account}", responses=problems(ProviderNotFound))

@@ -178,9 +178,11 @@ def _media(
 
 
 def ask_for(session: Session, media: ProviderMedia, *, at: datetime | None) -> None:
-    """Let a recording be fetched, now or later; two never fetch the same one at once."""
-    args = {"media_id": str(media.id)}
-    enqueue(session, Job(task=PULL, args=args, lock=f"{PULL} {media.id}", at=at))
+    """Let a recording be fetched, now or later.
+
+    There is no lock in the queue: a job for later would hold up all that come after it.
+    """
+    enqueue(session, Job(task=PULL, args={"media_id": str(media.id)}, at=at))
 
 
 def link_of(session: Session, media: ProviderMedia) -> dict[str, object]:

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from app.core.errors import Forbidden, Malformed
 
@@ -50,6 +51,7 @@ class Came:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     received_at: datetime
+    notice_id: UUID
 
     @property
     def is_json(self) -> bool:
@@ -164,7 +166,8 @@ FACTS = tuple(one.name for one in fields(CallFacts) if one.name not in {"call", 
 class Asking:
     """How a recording is asked for: one request.
 
-    With `link_in` the answer is JSON, and that member of it is where the recording is.
+    With `link_in` the answer is JSON, and that member of it is where the recording is. `notice` is
+    the message that holds the recording itself; nobody is asked then.
     """
 
     method: str
@@ -172,6 +175,7 @@ class Asking:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     link_in: str | None = None
+    notice: str | None = None
 
 
 def merged(before: Mapping[str, Any], told: CallFacts) -> dict[str, Any]:

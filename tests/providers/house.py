@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import httpx
 from prometheus_client import REGISTRY
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from app.feeds.models import KnownCall
 from app.providers.models import ProviderMedia, ProviderNotice
@@ -139,6 +139,19 @@ class ProviderHouse:
     def pulls(self) -> list[ProviderMedia]:
         with self.live.tools.database.transaction() as session:
             return list(session.scalars(select(ProviderMedia).order_by(ProviderMedia.id)))
+
+    def work(self) -> None:
+        """Do what is due, and what follows from it."""
+        due = text(
+            "SELECT count(*) FROM procrastinate_jobs "
+            "WHERE status = 'todo' AND coalesce(scheduled_at, now()) <= now()"
+        )
+        self.live.work()
+        while True:
+            with self.live.tools.database.transaction() as session:
+                if not session.scalar(due):
+                    return
+            self.live.work()
 
     def pull(self) -> None:
         """Fetch what waits now, as if its pause were over."""

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from app.core.ids import new_id
 from app.providers import mango
 from app.providers.told import CallFacts, Came, MediaState, facts_of, merged
 from tests.factories import wav
@@ -78,6 +79,7 @@ def came(path: str, told: dict[str, Any], received_at: datetime = BEGAN) -> Came
         headers=FORM,
         body=signed(told),
         received_at=received_at,
+        notice_id=new_id(),
     )
 
 
@@ -146,10 +148,10 @@ def test_a_recording_is_asked_for_and_its_link_is_used_once(mango_house: Provide
     assert post(house, "recording", recording("Started")).status_code == 200
     assert post(house, "recording", recording()).status_code == 200
     tell(house)
-    house.live.work()
+    house.work()
     for _ in range(2):
         assert post(house, "recording", recording()).status_code == 200
-    house.live.work()
+    house.work()
     house.pull()
     assert [one.path for one in house.media.asked] == [asked, "/once/1"]
     question = {k: v[0] for k, v in parse_qs(house.media.asked[0].body.decode()).items()}
@@ -176,7 +178,7 @@ def test_a_link_that_broke_off_is_not_used_again_but_asked_for_anew(
     house.media.lay("/once/2", Laid(wav(0.3)))
     tell(house)
     assert post(house, "recording", recording()).status_code == 200
-    house.live.work()
+    house.work()
     house.pull()
     paths = [one.path for one in house.media.asked if one.path.startswith("/once")]
     assert paths == ["/once/1", "/once/2"]
@@ -188,7 +190,7 @@ def test_what_was_not_stored_is_a_fact(mango_house: ProviderHouse, code: int, re
     house = mango_house
     assert post(house, "recording", recording(code=code)).status_code == 200
     tell(house)
-    house.live.work()
+    house.work()
     assert [one.state for one in house.pulls()] == [MediaState.ABSENT]
     assert house.calls()[ENTRY].not_recorded == reason
     assert house.media.asked == []
@@ -198,7 +200,7 @@ def test_a_call_that_nobody_answered_is_told_as_such(mango_house: ProviderHouse)
     house = mango_house
     for told in (ENDED, IVR, APPEARED):
         assert post(house, "call", told).status_code == 200
-    house.live.work()
+    house.work()
     assert house.calls()[ENTRY].disposition == "no_answer"
 
 
@@ -208,7 +210,7 @@ def test_a_redirect_to_another_host_is_not_followed(mango_house: ProviderHouse) 
     house.media.lay("/vpbx/queries/recording/post", Laid(status=302, headers=away))
     tell(house)
     assert post(house, "recording", recording()).status_code == 200
-    house.live.work()
+    house.work()
     assert [(one.state, one.reason) for one in house.pulls()] == [
         (MediaState.REFUSED, "media-forbidden")
     ]
@@ -235,6 +237,6 @@ def test_an_event_of_another_address_is_kept_and_not_believed(
     mango_house: ProviderHouse, path: str
 ) -> None:
     assert post(mango_house, path, ENDED).status_code == 200
-    mango_house.live.work()
+    mango_house.work()
     assert [one.state for one in mango_house.notices()] == ["unreadable"]
     assert mango_house.calls() == {}

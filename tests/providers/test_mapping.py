@@ -15,6 +15,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from app.core.ids import new_id
 from app.providers import mapping, standard
 from app.providers.told import Came, MediaState, NoticeStale, NoticeUnreadable, SignatureWrong
 from tests.factories import wav
@@ -37,6 +38,7 @@ def came(body: object, **headers: str) -> Came:
         headers={"content-type": "application/json"} | headers,
         body=raw,
         received_at=datetime(2026, 11, 20, tzinfo=UTC),
+        notice_id=new_id(),
     )
 
 
@@ -229,9 +231,9 @@ def test_a_signed_recording_comes_in_by_its_mapping(standard_house: ProviderHous
     house.media.lay("/once?sig=x", Laid(wav(0.3)), Laid(status=410))
     for told in (ready(house), ENDED):
         assert post(house, told).status_code == 200
-    house.live.work()
+    house.work()
     assert post(house, ready(house)).status_code == 200
-    house.live.work()
+    house.work()
     house.pull()
     assert [one.state for one in house.pulls()] == [MediaState.KEPT]
     (asked,) = house.media.asked
@@ -244,7 +246,7 @@ def test_a_link_that_works_once_and_gave_nothing_is_lost(standard_house: Provide
     house.media.lay("/once?sig=x", Laid(wav(0.3), cut_at=10), Laid(wav(0.3)))
     for told in (ENDED, ready(house)):
         assert post(house, told).status_code == 200
-    house.live.work()
+    house.work()
     house.pull()
     assert [(one.state, one.reason) for one in house.pulls()] == [(MediaState.LOST, "link_used")]
     assert house.calls()["c-1"].not_recorded == "lost"
@@ -255,7 +257,7 @@ def test_a_recording_that_was_too_short_is_a_fact(standard_house: ProviderHouse)
     house = standard_house
     for told in (ready(house, "short"), ENDED):
         assert post(house, told).status_code == 200
-    house.live.work()
+    house.work()
     assert house.calls()["c-1"].not_recorded == "too_short"
 
 
@@ -326,7 +328,7 @@ def test_messages_of_uis_come_in_by_a_mapping(house: ProviderHouse, *, is_json: 
     for told in (record, UIS_END):
         body = json.dumps(told).encode() if is_json else form(told)
         assert house.send("template", body, headers=kind).status_code == 200
-    house.live.work()
+    house.work()
     (found,) = house.recordings()
     assert (found.source_call_id, found.outside_number) == ("777", "+74950008414")
     assert found.started_at == datetime(2026, 11, 20, 7, 0, tzinfo=UTC)

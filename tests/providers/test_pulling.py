@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
@@ -22,6 +23,10 @@ from app.providers.models import ProviderCall, ProviderMedia, ProviderNotice
 from app.providers.pulling import Fetching, MediaForbidden, MediaNotReady, fetch
 from app.providers.told import Asking, MediaState
 from app.worker import loop
+from storage.errors import StoreUnavailable
+from storage.folder import FolderStore
+from storage.keys import MasterKeys
+from storage.sealed import SealedDraft, SealedStore
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.live import live_archive
@@ -197,7 +202,7 @@ def test_media_that_is_ready_later_comes_later(twilio_house: ProviderHouse) -> N
     house = twilio_house
     url = house.media.lay("/rec.wav", Laid(status=404), Laid(wav(0.3), cut_at=9), Laid(wav(0.3)))
     tell(house, url)
-    house.live.work()
+    house.work()
     assert state(house)[0] == MediaState.WAITING
     house.pull()
     assert state(house)[0] == MediaState.WAITING
@@ -211,7 +216,7 @@ def test_media_that_is_ready_later_comes_later(twilio_house: ProviderHouse) -> N
 def test_what_never_comes_is_lost_and_said_so(twilio_house: ProviderHouse) -> None:
     house = twilio_house
     tell(house, house.media.lay("/rec.wav", Laid(status=404)))
-    house.live.work()
+    house.work()
     for _ in range(len(pulling.PAUSES)):
         assert house.calls()[CALL].not_recorded is None
         house.pull()
@@ -233,7 +238,7 @@ def test_what_is_not_taken_is_refused_and_said_so(
 ) -> None:
     house = twilio_house
     tell(house, house.media.lay(url, laid) if laid else url)
-    house.live.work()
+    house.work()
     assert state(house) == (MediaState.REFUSED, reason)
     with house.live.tools.database.transaction() as session:
         (refused,) = session.scalars(select(RefusedUpload))
@@ -247,7 +252,7 @@ def test_a_call_of_which_only_the_recording_is_told_comes_in_after_a_while(
     house = twilio_house
     url = house.media.lay("/rec.wav", Laid(wav(0.3)))
     assert post(house, recorded(url)).status_code == 200
-    house.live.work()
+    house.work()
     assert house.media.asked == []
     with house.live.tools.database.transaction() as session:
         long_ago = house.live.tools.clock.now() - pulling.JOIN_WAITS
@@ -263,7 +268,7 @@ def test_two_recordings_of_a_call_are_both_kept(twilio_house: ProviderHouse) -> 
     second = "RE" + "3" * 32
     other = house.media.lay("/two.wav", Laid(wav(0.4)))
     assert post(house, recorded(other, RecordingSid=second)).status_code == 200
-    house.live.work()
+    house.work()
     assert {one.source_call_id for one in house.recordings()} == {CALL, f"{CALL}/{second}"}
     calls = house.calls()
     assert calls[f"{CALL}/{second}"].linked_id == CALL
@@ -316,6 +321,48 @@ def test_a_worker_killed_after_the_bytes_were_kept_does_not_ask_again(
     assert len(house.media.asked) == len(house.recordings()) == 1
 
 
+def test_a_worker_that_is_at_it_is_left_alone(twilio_house: ProviderHouse) -> None:
+    """Another message of the call, or a second job, does not ask a second time meanwhile."""
+    house = twilio_house
+
+    def meanwhile() -> None:
+        (one,) = house.pulls()
+        pulling.handle_pull(house.live.tools, str(one.id))
+
+    tell(house, house.media.lay("/rec.wav", Laid(wav(0.3), before=meanwhile)))
+    take_all(house)
+    house.pull()
+    assert state(house)[0] == MediaState.KEPT
+    assert len(house.media.asked) == len(house.recordings()) == 1
+
+
+class StoreFull(SealedStore):
+    """A store that has no place."""
+
+    def begin(self, object_id: UUID) -> SealedDraft:
+        raise StoreUnavailable(f"no place for {object_id}")
+
+
+@pytest.mark.parametrize("is_once", [False, True])
+def test_a_store_that_has_no_place_costs_no_try_and_no_link(
+    twilio_house: ProviderHouse, tmp_path: Path, *, is_once: bool
+) -> None:
+    house = twilio_house
+    tell(house, house.media.lay("/rec.wav", Laid(wav(0.3))))
+    take_all(house)
+    with house.live.tools.database.transaction() as session:
+        session.execute(update(ProviderMedia).values(is_once=is_once))
+    (one,) = house.pulls()
+    keys = MasterKeys.create(tmp_path / "full.key")
+    full = replace(house.live.tools, archive=StoreFull(FolderStore(tmp_path / "full"), keys))
+    pulling.handle_pull(full, str(one.id))
+    assert state(house) == (MediaState.WAITING, None)
+    assert house.media.asked == []
+    house.pull()
+    assert state(house)[0] == MediaState.KEPT
+    assert house.pulls()[0].attempts == 1
+
+
 def take_all(house: ProviderHouse) -> None:
     """Read the messages without fetching anything."""
     for one in house.notices():
@@ -356,7 +403,7 @@ def test_a_worker_killed_on_the_way_of_a_link_that_works_once_says_that_it_is_lo
 def test_what_was_read_long_ago_is_forgotten_but_known_again(twilio_house: ProviderHouse) -> None:
     house = twilio_house
     tell(house, house.media.lay("/rec.wav", Laid(wav(0.3))))
-    house.live.work()
+    house.work()
     assert jobs.handle_forget(house.live.tools) == 0
     with house.live.tools.database.transaction() as session:
         long_ago = house.live.tools.clock.now() - jobs.KEPT_FOR - timedelta(seconds=1)
@@ -367,6 +414,6 @@ def test_what_was_read_long_ago_is_forgotten_but_known_again(twilio_house: Provi
     with house.live.tools.database.transaction() as session:
         assert [row.facts for row in session.scalars(select(ProviderCall))] == [{}]
     tell(house, house.media.url + "/rec.wav")
-    house.live.work()
+    house.work()
     assert len(house.notices()) == 2
     assert len(house.recordings()) == 1

@@ -39,7 +39,7 @@ def test_a_signed_recording_comes_in(house: ProviderHouse) -> None:
     }
     for values in (told, COMPLETED):
         assert send(house, form(values)).status_code == 200
-    house.live.work()
+    house.work()
     assert [one.state for one in house.pulls()] == [MediaState.KEPT]
     assert house.recordings()[0].from_party == "+74950008414"
 

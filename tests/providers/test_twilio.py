@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.core.ids import new_id
 from app.providers import twilio
 from app.providers.models import NoticeState
 from app.providers.told import CallFacts, Came, MediaState, SignatureWrong, facts_of, merged
@@ -52,6 +53,7 @@ def came(url: str, body: bytes, signature: str, kind: str = FORM["Content-Type"]
         headers=headers,
         body=body,
         received_at=NOW,
+        notice_id=new_id(),
     )
 
 
@@ -188,7 +190,7 @@ def test_a_recording_comes_in_with_the_numbers_of_its_call(
     for values in reversed(messages) if is_reversed else messages:
         assert post(house, values).status_code == 200
     assert house.recordings() == []
-    house.live.work()
+    house.work()
     (found,) = house.recordings()
     assert (found.source_call_id, found.from_party, found.to_party) == (
         CALL,
@@ -218,10 +220,10 @@ def test_messages_sent_again_change_nothing(twilio_house: ProviderHouse) -> None
     for _ in range(3):
         for values in (COMPLETED, recorded(url)):
             assert post(house, values).status_code == 200
-    house.live.work()
+    house.work()
     for values in (COMPLETED, recorded(url)):
         assert post(house, values).status_code == 200
-    house.live.work()
+    house.work()
     assert len(house.recordings()) == len(house.media.asked) == 1
     assert [one.repeats for one in house.notices()] == [3, 3]
     assert counted("twilio", "repeated") - before == 6
@@ -264,7 +266,7 @@ def test_what_was_not_recorded_is_a_fact_of_the_reconciliation(
     house = twilio_house
     for values in (recorded("", state, ErrorCode=error), COMPLETED):
         assert post(house, values).status_code == 200
-    house.live.work()
+    house.work()
     assert [one.state for one in house.pulls()] == [MediaState.ABSENT]
     assert house.calls()[CALL].not_recorded == reason
     assert house.media.asked == []
@@ -273,7 +275,7 @@ def test_what_was_not_recorded_is_a_fact_of_the_reconciliation(
 def test_what_cannot_be_read_is_kept_and_told(twilio_house: ProviderHouse) -> None:
     house = twilio_house
     assert post(house, {"Hello": "there"}).status_code == 200
-    house.live.work()
+    house.work()
     (notice,) = house.notices()
     assert notice.state == NoticeState.UNREADABLE
     assert notice.sealed is not None

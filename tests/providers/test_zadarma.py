@@ -92,7 +92,7 @@ def test_a_file_that_is_ready_later_comes_in_with_its_call(zadarma_house: Provid
     house.media.lay("/file.mp3", Laid(wav(0.3)))
     for values in (RECORD, END, START):
         assert post(house, values).status_code == 200
-    house.live.work()
+    house.work()
     assert [one.state for one in house.pulls()] == [MediaState.WAITING]
     house.pull()
     assert [one.state for one in house.pulls()] == [MediaState.WAITING]
@@ -116,7 +116,7 @@ def test_a_file_that_is_ready_later_comes_in_with_its_call(zadarma_house: Provid
 def test_an_outbound_call_has_our_side_first(zadarma_house: ProviderHouse) -> None:
     house = zadarma_house
     assert post(house, OUT_END).status_code == 200
-    house.live.work()
+    house.work()
     call = house.calls()["out_1"]
     assert (call.direction, call.from_party, call.to_party, call.disposition) == (
         "outbound",
@@ -130,7 +130,7 @@ def test_an_outbound_call_has_our_side_first(zadarma_house: ProviderHouse) -> No
 def test_the_house_says_in_which_zone_its_account_writes(house: ProviderHouse) -> None:
     house.add("zadarma", {"key": KEY, "secret": SECRET}, mapping={"zone": "Asia/Yekaterinburg"})
     assert post(house, END).status_code == 200
-    house.live.work()
+    house.work()
     assert house.calls()[CALL].started_at == datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
 
 
@@ -170,10 +170,10 @@ def test_what_is_not_signed_cannot_be_changed_by_a_copy(zadarma_house: ProviderH
     """Duration and outcome are not signed: a copy of an event with others of them says nothing."""
     house = zadarma_house
     assert post(house, END).status_code == 200
-    house.live.work()
+    house.work()
     assert post(house, END | {"disposition": "busy", "duration": "0"}).status_code == 200
     assert post(house, END | {"is_recorded": "0"}).status_code == 200
-    house.live.work()
+    house.work()
     call = house.calls()[CALL]
     assert (call.disposition, call.talk_ms, call.not_recorded) == ("answered", 60_000, None)
 
