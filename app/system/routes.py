@@ -17,6 +17,7 @@ from app.core.errors import Refusal
 from app.fixity import queries as fixity
 from app.system.call_figures import CallCollector
 from app.system.log_figures import LogCollector
+from app.system.provider_figures import ProviderCollector
 from app.system.webhook_figures import WebhookCollector
 from storage.errors import StoreError
 
@@ -88,6 +89,7 @@ def metrics(request: Request) -> Response:
     queue.register(LogCollector(request.app.state.database))
     queue.register(CallCollector(request.app.state.database, request.app.state.clock))
     queue.register(WebhookCollector(request.app.state.database, request.app.state.clock))
+    queue.register(ProviderCollector(request.app.state.database))
     body = generate_latest(REGISTRY)
     try:
         body += generate_latest(queue)

@@ -270,6 +270,9 @@ def test_what_was_not_recorded_is_a_fact_of_the_reconciliation(
     assert [one.state for one in house.pulls()] == [MediaState.ABSENT]
     assert house.calls()[CALL].not_recorded == reason
     assert house.media.asked == []
+    figures = house.live.call("GET", "/metrics", who=None).text
+    assert 'audiatur_provider_media{provider="twilio",state="absent"} 1.0' in figures
+    assert 'audiatur_provider_notices{provider="twilio",state="taken"} 2.0' in figures
 
 
 def test_what_cannot_be_read_is_kept_and_told(twilio_house: ProviderHouse) -> None:
