@@ -425,7 +425,16 @@ class Collector:
             return now - item.taken_at < self.config.grace_seconds
         if call.ended_at is None:
             return now - call.first_at < _DAY_SECONDS / 2  # Longer than anybody talks.
-        return not self._sent_of(call) and now - call.ended_at < _SHOT_WAIT_SECONDS
+        if self._sent_of(call):
+            return False
+        # However long the archive is away, the recording goes first: its event is the picture's.
+        is_coming = self.spool.items(
+            "kind = 'recording' AND (state = 'waiting' AND call_id IS NULL"
+            " OR state IN ('waiting', 'ready', 'sending') AND call_source = ? AND call_id = ?)",
+            call.source,
+            call.id,
+        )
+        return bool(is_coming) or now - max(call.ended_at, item.taken_at) < _SHOT_WAIT_SECONDS
 
     def _sent_of(self, call: Call) -> list[Item]:
         return self.spool.items(
