@@ -228,10 +228,14 @@ class Spool:
             self.stored(sha256).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove drafts, and copies without a row: their files are taken in again."""
+        """Remove drafts, and copies that no row needs: the files of those without are taken again.
+
+        A copy whose row is done with is left where the end came between the row and the removal.
+        """
         # Who takes a screenshot meanwhile writes its bytes and its row in one change.
         with self.changing() as db:
-            known = {row["sha256"] for row in db.execute("SELECT sha256 FROM items")}
+            needed = db.execute("SELECT sha256 FROM items WHERE is_gone = 0")
+            known = {row["sha256"] for row in needed}
             for path in self.files.iterdir():
                 if path.name not in known:
                     path.unlink()

@@ -54,3 +54,12 @@ def test_killed_at_any_step_each_call_arrives_once(live: Live, tmp_path: Path) -
     found = kept(live)
     assert len({one["source_call_id"] for one in found}) == len(found) == TRIALS + 1
     assert all(len(one["legs"]) == 2 for one in found)
+
+
+def test_a_copy_goes_whose_row_was_done_with_before_the_kill(live: Live, tmp_path: Path) -> None:
+    at = _call(live, tmp_path / "late", 58)
+    assert at.once().returncode == 0
+    left = at.spool / "files" / at.items()[0].sha256
+    left.write_bytes(b"as it lay when the uploader died between its row and its removal")
+    assert at.once().returncode == 0
+    assert not left.exists()
