@@ -13,7 +13,9 @@ from uuid import UUID
 import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector, RetryStrategy
-from procrastinate.jobs import DeleteJobCondition
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import DeleteJobCondition, Status
+from procrastinate.manager import JobManager
 
 from app.core.db import APP_ROLE
 from app.core.errors import Refusal
@@ -89,16 +91,24 @@ def _add_rescue(app: procrastinate.App) -> None:
     async def rescue(context: JobContext, timestamp: int) -> None:
         """Give the jobs of workers whose heart stopped to others, and forget old finished ones."""
         del context, timestamp
-        manager = app.job_manager
-        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
-            _log.warning("job.rescued", task=job.task_name, job_id=job.id)
-            await manager.retry_job(job)
+        await rescue_stalled(app.job_manager)
 
     @app.periodic(cron="41 * * * *")
     @app.task(name="worker.forget", queue=QUEUE, queueing_lock="worker.forget")
     async def forget(timestamp: int) -> None:
         del timestamp
         await app.job_manager.delete_old_jobs(nb_hours=_KEEP_DONE_HOURS)
+
+
+async def rescue_stalled(manager: JobManager) -> None:
+    """Give the jobs of workers whose heart stopped to others."""
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
+        try:
+            await manager.retry_job(job)
+        except UniqueViolation:
+            # The next of a kind that is started by the clock waits already: it does the same.
+            await manager.finish_job(job, Status.ABORTED, delete_job=False)
+        _log.warning("job.rescued", task=job.task_name, job_id=job.id)
 
 
 def run(tools: Tools, url: str) -> None:

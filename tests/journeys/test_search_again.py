@@ -487,7 +487,7 @@ def _rescue(urls: Urls) -> None:
     with psycopg.connect(urls.owner) as owner:
         owner.execute(
             "SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) "
-            "FROM procrastinate_jobs WHERE status = 'doing'"
+            "FROM procrastinate_jobs WHERE status = 'doing' AND queueing_lock IS NULL"
         )
 
 

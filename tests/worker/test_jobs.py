@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
 from app.uploads.jobs import sweep
 from app.worker import handlers
-from app.worker.loop import MAX_ATTEMPTS
+from app.worker.loop import MAX_ATTEMPTS, queue_app, rescue_stalled
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.live import Live, metadata
@@ -171,6 +172,26 @@ def test_jobs_of_a_killed_worker_are_done_by_another(tmp_path: Path) -> None:
         assert keeper.wait(PATIENCE_SECONDS) == 0
         if keeper.stdout is not None:
             keeper.stdout.close()
+
+
+def test_a_dead_workers_job_whose_like_waits_holds_no_other_up(
+    live: Live, own_database: Urls
+) -> None:
+    put = "INSERT INTO procrastinate_jobs (queue_name, task_name, status, queueing_lock)"
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute("DELETE FROM procrastinate_jobs")
+        for status, lock in (("doing", "sweep"), ("todo", "sweep"), ("doing", None)):
+            owner.execute(f"{put} VALUES ('audiatur', 'some', %s, %s)", (status, lock))
+
+    async def rescued() -> None:
+        app = queue_app(live.tools, own_database.web, has_clock=False)
+        async with app.open_async():
+            await rescue_stalled(app.job_manager)
+
+    asyncio.run(rescued())
+    with psycopg.connect(own_database.owner) as owner:
+        rows = owner.execute("SELECT status, queueing_lock FROM procrastinate_jobs ORDER BY id")
+        assert rows.fetchall() == [("aborted", "sweep"), ("todo", "sweep"), ("todo", None)]
 
 
 def _worker(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
