@@ -44,7 +44,9 @@ COMMANDS: Final = {
         "clients", "clients", "Take in clients, contacts, contracts and events from tables."
     ),
     "demo": Place(
-        "demo", "demo", "Demo data: load it into an archive that has nothing real yet, unload it."
+        "demo",
+        "demo",
+        "Demo data: made-up clients, calls and a dispute, to look at the archive by.",
     ),
     "derive": Place(
         "derive",
@@ -109,7 +111,9 @@ COMMANDS: Final = {
         "Remove what was broken off and lies in the stores: objects that no row names.",
     ),
     "uploader": Place(
-        "uploader", "uploader", "Bring a softphone's recordings to an archive, from its machine."
+        "uploader",
+        "uploader",
+        "Bring a softphone's recordings to an archive, from the machine of the softphone.",
     ),
     "user": Place("people", "user", "People."),
     "verify": Place(

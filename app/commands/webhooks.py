@@ -16,7 +16,7 @@ from app.webhooks.service import Asked
 
 @click.group()
 def webhook() -> None:
-    """Endpoints that are told what happens."""
+    """Endpoints of other systems that are told what happens."""
 
 
 @webhook.command("add")
