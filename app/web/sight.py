@@ -92,6 +92,7 @@ OF_THE_HOUSE: Final = frozenset(
     {
         "backup",
         "checkpoint",
+        "demo",
         "device",
         "local_act",
         "notice_text",
