@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core.db import JOBS_WAITING
@@ -36,6 +37,10 @@ class JobNotFound(NotFound):
 
 class JobNotGivenUp(Conflict):
     """Only a job that was given up is tried once more; `state` says how far this one is."""
+
+
+class JobLikeWaits(Conflict):
+    """Another job of this kind waits already and does the same; there is nothing to try again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,7 @@ def retry(session: Session, actor: Actor, job_id: int) -> None:
     Raises:
         JobNotFound: there is none.
         JobNotGivenUp: it waits, runs or is done.
+        JobLikeWaits: the next of its kind waits; only one of them may.
     """
     state = session.scalar(
         text("SELECT status::text FROM procrastinate_jobs WHERE id = :id FOR UPDATE"),
@@ -104,6 +110,9 @@ def retry(session: Session, actor: Actor, job_id: int) -> None:
         raise JobNotFound
     if state != JobState.FAILED:
         raise JobNotGivenUp(state=state)
-    session.execute(_RETRY, {"id": job_id})
+    try:
+        session.execute(_RETRY, {"id": job_id})
+    except IntegrityError as exc:
+        raise JobLikeWaits from exc
     session.info[JOBS_WAITING] = True
     _log.info("job.retried", job_id=job_id, by=str(actor.id))

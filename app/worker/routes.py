@@ -15,7 +15,7 @@ from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.worker import queue
-from app.worker.queue import JobNotFound, JobNotGivenUp, JobSeen, JobState
+from app.worker.queue import JobLikeWaits, JobNotFound, JobNotGivenUp, JobSeen, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -69,7 +69,9 @@ def list_jobs(
 
 
 @router.post(
-    "/{job_id}/retry", status_code=204, responses=problems(*GUARDED, JobNotFound, JobNotGivenUp)
+    "/{job_id}/retry",
+    status_code=204,
+    responses=problems(*GUARDED, JobNotFound, JobNotGivenUp, JobLikeWaits),
 )
 def retry_job(job_id: JobId, actor: CanRetry, session: SessionDep) -> Response:
     """Try a job once more that was given up after all its attempts."""

@@ -46,3 +46,14 @@ def test_a_job_given_up_is_tried_once_more_by_an_administrator_alone(live: Live)
     again = live.call("POST", path, who="admin")
     assert (again.status_code, again.json()["state"]) == (409, "todo")
     assert live.call("POST", f"/v1/jobs/{job + 1}/retry", who="admin").status_code == 404
+
+
+def test_a_job_whose_like_waits_is_not_tried_again_but_told_of(live: Live) -> None:
+    older, newer = sorted(_given_up(live, 2))
+    with live.tools.database.transaction() as session:
+        session.execute(text("UPDATE procrastinate_jobs SET queueing_lock = 'alike'"))
+    assert live.call("POST", f"/v1/jobs/{newer}/retry", who="admin").status_code == 204
+    refused = live.call("POST", f"/v1/jobs/{older}/retry", who="admin")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/job-like-waits")
+    listed = live.call("GET", "/v1/jobs?state=failed", who="admin").json()
+    assert [one["id"] for one in listed["items"]] == [older]
