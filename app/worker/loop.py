@@ -19,6 +19,7 @@ from procrastinate.manager import JobManager
 
 from app.core.db import APP_ROLE
 from app.core.errors import Refusal
+from app.core.garbage import spare_what_lasts
 from app.core.jobs import QUEUE
 from app.custody.checkpoints import LogTools
 from app.tools import Tools
@@ -129,6 +130,7 @@ def run(tools: Tools, url: str) -> None:
 
     for first in AT_START:
         first(tools)
+    spare_what_lasts()
     _log.info("worker.started")
     with sequencing(tools.log), telling(tools):
         asyncio.run(work())

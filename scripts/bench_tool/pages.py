@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from app.core.clock import SetClock
+from app.core.garbage import spare_what_lasts
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.roles import grant_roles
 from app.identity.authenticator import SESSION_COOKIE
@@ -64,6 +65,7 @@ def run(options: Options) -> Section:
         with _site(options.directory, cluster.web_url, cluster.owner_url) as site:
             say(f"pages: making {RECORDINGS} recordings")
             _multiply(superuser, site)
+            spare_what_lasts()  # As the server does; here is what the tests load as well.
             family = Family(root=os.getpid(), directory=cluster.directory)
             for path, roles in sorted(_pages().items()):
                 say(f"pages: {path}")
