@@ -20,7 +20,7 @@ import click
 from app.commands.shared import open_archive
 from app.core.db import Database
 from app.feeds import asterisk, file_names, importing
-from app.feeds.file_names import PRESETS, Pattern, PatternInvalid
+from app.feeds.file_names import PRESETS, PatternInvalid
 from app.imports import queries, service
 from app.imports.facts import Assumed
 from app.imports.models import ImportFile
@@ -31,6 +31,7 @@ from app.recordings.ingest import ingest_tools
 from app.recordings.models import Capture, Direction
 from app.recordings.stages import Measured
 from app.tools import Tools
+from app.uploader.names import Pattern
 
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS = (

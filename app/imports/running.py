@@ -25,7 +25,6 @@ from sqlalchemy import text
 
 from app.core.errors import Refusal, Unavailable
 from app.feeds import file_names, posted
-from app.feeds.file_names import Pattern
 from app.feeds.posted import PostedInvalid
 from app.identity.actor import Actor
 from app.imports import facts, queries, rtpengine, service
@@ -42,6 +41,7 @@ from app.recordings.media import AudioRecogniser
 from app.recordings.media_facts import MediaFacts
 from app.recordings.multipart import FilePart
 from app.recordings.schemas import RecordingTold
+from app.uploader.names import Pattern
 
 _AT_ONCE = 500
 _PIECE_BYTES = 256 * 1024

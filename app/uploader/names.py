@@ -1,4 +1,7 @@
-"""What a file's name tells of its call: patterns of known programs, and patterns of one's own."""
+"""What a file's name tells of its call: patterns of known programs, and patterns of one's own.
+
+The import of old archives reads names by these patterns too, so that both doors answer alike.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -17,18 +21,24 @@ LONGEST_PATTERN: Final = 500
 _LONGEST_ID: Final = 200
 _MOST_SECONDS: Final = 0.5
 _LONGEST_EXTENSION: Final = 6  # Digits that are a number within a house.
-GROUPS: Final = frozenset(
+_LONGEST_ENDING: Final = 5
+_PARTS: Final = frozenset({"year", "yy", "month", "day", "hour", "minute", "second"})
+GROUPS: Final = _PARTS | frozenset(
     {"at", "date", "time", "epoch", "number", "from", "to", "local", "way", "direction", "id"}
-) | {"name"}
+    | {"name"}
+)
+# What an exchange writes to `out` it sends to the channel; what comes `in` the channel says.
 WAYS: Final = {
     "enc": "sent",
     "sent": "sent",
     "tx": "sent",
+    "out": "sent",
     "dec": "received",
     "received": "received",
     "rx": "received",
+    "in": "received",
 }
-_DIRECTIONS: Final = {
+DIRECTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("incoming", "inbound", "in", "↙", "↓", "входящий", "вх"), "inbound"),
     **dict.fromkeys(("outgoing", "outbound", "out", "↗", "↑", "исходящий", "исх"), "outbound"),
     "internal": "internal",
@@ -41,12 +51,18 @@ class PatternWrong(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """How a program names its files. `moment` is the form of `at` or of date and time together."""
+    """How a program names its files.
+
+    `moment` is the form of `at`, or of date and time together; a moment in parts needs none.
+    `is_ours` says that it fits names without their ending, and is known to come to an end.
+    """
 
     name: str
     regex: re.Pattern[str]
     moment: str
-    capture: str = "softphone"
+    capture: str | None = "softphone"
+    directions: Mapping[str, str] = field(default_factory=lambda: DIRECTIONS)
+    is_ours: bool = False
 
     @classmethod
     def read(cls, name: str, regex: str, moment: str, capture: str = "softphone") -> Pattern:
@@ -66,9 +82,15 @@ class Pattern:
             raise PatternWrong(
                 f"unknown group {', '.join(sorted(unknown))}; known are {', '.join(sorted(GROUPS))}"
             )
-        if not ({"at", "epoch"} & named or {"date", "time"} <= named):
+        if not tells_moment(named):
             raise PatternWrong("a pattern names the moment: (?P<at>…), or date and time, or epoch")
         return cls(name=name, regex=compiled, moment=moment, capture=capture)
+
+
+def tells_moment(groups: AbstractSet[str]) -> bool:
+    """Say whether a moment can be made of what these groups tell."""
+    is_in_parts = {"month", "day", "hour"} <= groups and bool({"year", "yy"} & groups)
+    return is_in_parts or bool({"at", "epoch"} & groups) or {"date", "time"} <= groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +108,7 @@ class Understood:
     local: str | None
     from_party: str | None
     to_party: str | None
-    capture: str
+    capture: str | None
 
     @property
     def derived_id(self) -> str:
@@ -109,77 +131,119 @@ class Understood:
 
 
 _DAY = r"\d{4}-\d\d-\d\d"
+_NUMBER = r"(?P<number>[+\d*#][\d*#() -]{0,30})"
+_WAY = r"(?P<direction>incoming|outgoing|inbound|outbound|in|out)"
+_STAMP = "%Y%m%d%H%M%S"
+
+
+def _preset(
+    name: str, regex: str, moment: str, capture: str = "softphone", **means: str
+) -> Pattern:
+    return Pattern(
+        name=name,
+        regex=re.compile(regex, re.IGNORECASE),
+        moment=moment,
+        capture=capture,
+        directions={**DIRECTIONS, **means},
+        is_ours=True,
+    )
+
+
 PRESETS: Final[Mapping[str, Pattern]] = {
     pattern.name: pattern
     for pattern in (
-        Pattern.read(
+        _preset(
             "microsip",
             r"(?P<date>\d{8})-(?P<time>\d{6})-(?P<number>.+?)-(?P<direction>incoming|outgoing)"
-            r"-(?P<local>.+)\.(?:mp3|wav)",
-            "%Y%m%d%H%M%S",
+            r"-(?P<local>.+)",
+            _STAMP,
         ),
-        Pattern.read(
-            "baresip",
-            rf"dump-(?P<at>{_DAY}-\d\d-\d\d-\d\d)-(?P<way>enc|dec)\.wav",
-            "%Y-%m-%d-%H-%M-%S",
+        _preset(
+            "baresip", rf"dump-(?P<at>{_DAY}-\d\d-\d\d-\d\d)-(?P<way>enc|dec)", "%Y-%m-%d-%H-%M-%S"
         ),
-        Pattern.read(
+        # Both ends, but not which of them has called: that is not in the name.
+        _preset(
             "baresip3",
             rf"dump-(?P<local>.+?)=>(?P<number>.+)-(?P<at>{_DAY}-\d\d-\d\d-\d\d)"
-            r"-(?P<way>enc|dec)\.wav",
+            r"-(?P<way>enc|dec)",
             "%Y-%m-%d-%H-%M-%S",
         ),
-        Pattern.read(
+        _preset(
             "linphone",
-            rf"(?P<at>{_DAY}_\d\d-\d\d-\d\d)_(?P<from>.+)_(?P<to>[^_]+)\.(?:mkv|smff|wav)",
+            rf"(?P<at>{_DAY}_\d\d-\d\d-\d\d)_(?P<from>.+)_(?P<to>[^_]+)",
             "%Y-%m-%d_%H-%M-%S",
         ),
-        Pattern.read(
+        _preset(
             "freepbx",
             r"(?P<direction>in|out|external|internal|exten|q|rg|force|ondemand)"
-            r"-(?P<to>[^-]+)-(?P<from>[^-]+)-(?P<date>\d{8})-(?P<time>\d{6})-(?P<id>\d+\.\d+)"
-            r"\.(?:wav|WAV|mp3|gsm|ogg)",
-            "%Y%m%d%H%M%S",
+            r"-(?P<to>[^-]+)-(?P<from>[^-]+)-(?P<date>\d{8})-(?P<time>\d{6})-(?P<id>\d+\.\d+)",
+            _STAMP,
             "pbx",
+            external="inbound",
         ),
-        Pattern.read(
+        _preset(
             "asterisk",
-            r"(?P<id>(?:[\w.]+-)?(?P<epoch>\d{10})\.\d+)\.(?:wav|WAV|gsm|mp3|ogg)",
+            r"(?P<id>(?:[\w.]+-)?(?P<epoch>\d{10})\.\d+)(?:-(?P<way>in|out))?",
             "",
             "pbx",
         ),
-        Pattern.read(
+        _preset(
             "3cx",
-            r"\[[^\]]*\]_(?P<from>[^-_]+)-(?P<to>[^_]+)_(?P<at>\d{14})\((?P<id>\d+)\)"
-            r"\.(?:wav|mp3)",
-            "%Y%m%d%H%M%S",
+            r"\[[^\]]*\]_(?P<from>[^-_]+)-(?P<to>[^_]+)_(?P<at>\d{14})\((?P<id>\d+)\)",
+            _STAMP,
             "pbx",
         ),
-        Pattern.read(
+        _preset(
             "cube-acr",
             rf"(?P<at>{_DAY} \d\d-\d\d-\d\d) \(phone\) (?:.* )?\((?P<number>[+\d() -]+)\)"
-            r"(?: (?P<direction>[↗↙]))?\.(?:m4a|amr|mp3|wav|ogg)",
+            r"(?: (?P<direction>[↗↙]))?",
             "%Y-%m-%d %H-%M-%S",
             "mobile",
         ),
-        Pattern.read(
-            "xiaomi",
-            r"[^()]*\((?P<number>[+\d]+)\)_(?P<at>\d{14})\.(?:mp3|m4a|amr)",
-            "%Y%m%d%H%M%S",
+        _preset("xiaomi", rf"[^()]*\({_NUMBER}\)_(?P<at>\d{{14}})", _STAMP, "mobile"),
+        _preset("huawei", rf"(?:[^@]*@)?{_NUMBER}_(?P<at>\d{{14}})", _STAMP, "mobile"),
+        _preset(
+            "truephone",
+            r"(?:(?:.* )?\()?(?P<number>\+?[\d*#]{2,31})(?: [^()]*\)| @)?"
+            rf" (?P<date>{_DAY})_(?P<time>\d{{6}})_{_WAY}",
+            "%Y-%m-%d%H%M%S",
             "mobile",
         ),
-        Pattern.read(
-            "samsung",
-            r"(?:Call recording|Запись вызова|Запись звонка) (?P<number>.+)_(?P<date>\d{6})"
-            r"_(?P<time>\d{6})\.(?:m4a|amr|3ga)",
+        _preset(
+            "bcr",
+            rf"(?P<at>\d{{8}}_\d{{6}})(?:\.\d+)?[+-]\d{{4}}_{_WAY}(?:_sim\d)?"
+            r"_(?P<number>[^_]+)(?:_.*)?",
+            "%Y%m%d_%H%M%S",
+            "mobile",
+        ),
+        _preset(
+            "callrecord",
+            rf"CallRecord_(?P<date>\d{{8}})-(?P<time>\d{{6}})_{_NUMBER}",
+            _STAMP,
+            "mobile",
+        ),
+        _preset(
+            "lineageos",
+            rf"{_NUMBER}_(?P<date>\d{{6}})_(?P<time>\d{{6}})\d{{3}}",
             "%y%m%d%H%M%S",
             "mobile",
         ),
-        Pattern.read(
-            "bcr",
-            r"(?P<at>\d{8}_\d{6})(?:\.\d+)?[+-]\d{4}_(?P<direction>in|out)"
-            r"_(?P<number>[^_]+)(?:_.*)?\.(?:oga|ogg|m4a|flac|wav|amr)",
-            "%Y%m%d_%H%M%S",
+        _preset(
+            "samsung",
+            rf"(?:(?:.* )?{_NUMBER}|(?P<name>.+))_(?P<date>\d{{6}})_(?P<time>\d{{6}})",
+            "%y%m%d%H%M%S",
+            "mobile",
+        ),
+        _preset(
+            "way-number",
+            rf"{_WAY}_{_NUMBER}_(?P<date>\d{{8}})[-_](?P<time>\d{{6}})",
+            _STAMP,
+            "mobile",
+        ),
+        _preset(
+            "number-way",
+            rf"{_NUMBER}_{_WAY}_(?P<date>\d{{8}})[-_](?P<time>\d{{6}})",
+            _STAMP,
             "mobile",
         ),
     )
@@ -196,16 +260,26 @@ def understand(
     """
     if len(name) > LONGEST_NAME:
         return None
+    stem, ending = without_ending(name)
     for pattern in patterns:
         with _in_time(pattern):
-            found = pattern.regex.fullmatch(name)
+            found = pattern.regex.fullmatch(stem if pattern.is_ours else name)
         if found is None:
             continue
         told = {group: value.strip() for group, value in found.groupdict().items() if value}
         began = _moment(pattern, told, zone)
         if began is not None:
-            return _understood(pattern, found, told, began, frozenset(own))
+            rest = ending if pattern.is_ours else ""
+            return _understood(pattern, found, told, began, rest, frozenset(own))
     return None
+
+
+def without_ending(name: str) -> tuple[str, str]:
+    """Return a name without the ending that says what kind of file it is, and that ending."""
+    stem, dot, ending = name.rpartition(".")
+    if dot and 0 < len(ending) <= _LONGEST_ENDING and ending.isalnum() and not ending.isdigit():
+        return stem, dot + ending
+    return name, ""
 
 
 def _understood(
@@ -213,13 +287,14 @@ def _understood(
     found: re.Match[str],
     told: Mapping[str, str],
     began: datetime,
+    ending: str,
     own: frozenset[str],
 ) -> Understood:
-    direction = _DIRECTIONS.get(told.get("direction", "").casefold())
+    direction = pattern.directions.get(told.get("direction", "").casefold())
     from_party, to_party = told.get("from"), told.get("to")
     way = told.get("way")
     start, end = found.span("way") if way else (0, 0)
-    before, after = found.string[:start], found.string[end:]
+    before, after = found.string[:start], found.string[end:] + ending
     leg = WAYS.get(way.casefold(), "mixed") if way else "mixed"
     others = (word for word, meant in WAYS.items() if meant not in {leg, "mixed"})
     return Understood(
@@ -259,6 +334,8 @@ def _by_ends(from_party: str | None, to_party: str | None, own: frozenset[str]) 
 def _moment(pattern: Pattern, told: Mapping[str, str], zone: tzinfo | None) -> datetime | None:
     if epoch := told.get("epoch"):
         return datetime.fromtimestamp(int(epoch), UTC)
+    if "month" in told:
+        return _of_parts(told, zone)
     text = told.get("at") or told.get("date", "") + told.get("time", "")
     try:
         found = datetime.strptime(text, pattern.moment)  # noqa: DTZ007 - its zone is the folder's.
@@ -266,7 +343,23 @@ def _moment(pattern: Pattern, told: Mapping[str, str], zone: tzinfo | None) -> d
         return None
     if found.tzinfo is not None:
         return found
-    return found.replace(tzinfo=zone) if zone is not None else found.astimezone()
+    return _in_zone(found, zone)
+
+
+def _of_parts(told: Mapping[str, str], zone: tzinfo | None) -> datetime | None:
+    year = int(told["year"]) if "year" in told else 2000 + int(told["yy"])
+    month, day, hour, minute, second = (
+        int(told.get(part, "0")) for part in ("month", "day", "hour", "minute", "second")
+    )
+    try:
+        local = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the folder's zone.
+    except ValueError:
+        return None
+    return _in_zone(local, zone)
+
+
+def _in_zone(local: datetime, zone: tzinfo | None) -> datetime:
+    return local.replace(tzinfo=zone) if zone is not None else local.astimezone()
 
 
 @contextmanager
@@ -275,7 +368,7 @@ def _in_time(pattern: Pattern) -> Iterator[None]:
     is_able = hasattr(signal, "setitimer") and (
         threading.current_thread() is threading.main_thread()
     )
-    if pattern.name in PRESETS or not is_able:
+    if pattern.is_ours or not is_able:
         yield
         return
 

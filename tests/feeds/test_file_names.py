@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -44,7 +45,7 @@ def told(name: str, **how: object) -> dict[str, object]:
         ),
         (
             "dump-sip:101@pbx=>sip:+74950008414@pbx-2026-03-05-12-00-00-dec.wav",
-            {"preset": "baresip", "leg": "received", "direction": "outbound"}
+            {"preset": "baresip", "leg": "received"}
             | {"own": "101", "number": "+74950008414", "capture": "softphone"},
         ),
         (
@@ -118,32 +119,88 @@ def test_names_tell(name: str, facts: dict[str, object]) -> None:
     assert told(name) == facts | {"started_at": NOON}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "20260305-120000-+79161234567-incoming-office.mp3",
-        "dump-2026-03-05-12-00-00-enc.wav",
+KNOWN = {
+    "microsip": ["20260305-120000-+79161234567-incoming-office.mp3"],
+    "baresip": ["dump-2026-03-05-12-00-00-enc.wav"],
+    "baresip3": ["dump-sip:101@pbx=>sip:+74950008414@pbx-2026-03-05-12-00-00-dec.wav"],
+    "linphone": [
         "2026-03-05_12-00-00_74950008414_101.mkv",
-        "external-101-89161234567-20260305-120000-1772701200.15.wav",
-        "1772701200.15.wav",
-        "[Иванов]_101-79161234567_20260305120000(4711).wav",
-        "Иван Петров(89161234567)_20260305120000.mp3",
+        "2026-03-05_12-00-00_sip:lena@pbx_sip:oleg@pbx.wav",
     ],
+    "freepbx": [
+        f"{kind}-101-{other}-20260305-120000-1772701200.15.wav"
+        for kind in ("in", "out", "external", "internal", "exten", "q", "rg", "force", "ondemand")
+        for other in ("89161234567", "102")
+    ],
+    "asterisk": ["1772701200.15.wav", "1772701200.15-out.WAV", "pbx-1772701200.15.gsm"],
+    "3cx": ["[Иванов]_101-79161234567_20260305120000(4711).wav"],
+    "cube-acr": [
+        "2026-03-05 12-00-00 (phone) Иван (+7 916 123-45-67) ↙.m4a",
+        "2026-03-05 12-00-00 (phone) (89161234567) ↗.amr",
+        "2026-03-05 12-00-00 (phone) Иван (89161234567).m4a",
+    ],
+    "xiaomi": ["Иван Петров(89161234567)_20260305120000.mp3", "112(112)_20260305120000.mp3"],
+    "huawei": ["Иван@0079161234567_20260305120000.amr", "+79161234567_20260305120000.amr"],
+    "truephone": [
+        "5433 @ 2026-03-05_120000_out.amr",
+        "Оператор (5433 Мобильный) 2026-03-05_120000_in.m4a",
+    ],
+    "bcr": [
+        "20260305_120000.123+0300_in_+79161234567_Иван.oga",
+        "20260305_120000.123+0300_out_sim2_89161234567.m4a",
+    ],
+    "callrecord": ["CallRecord_20260305-120000_+79161234567.m4a"],
+    "lineageos": ["+79161234567_260305_120000577.amr"],
+    "samsung": [
+        "Запись вызова +79161234567_260305_120000.m4a",
+        "Call recording Иван_260305_120000.m4a",
+        "통화 녹음 01012345678_260305_120000.m4a",
+    ],
+    "way-number": ["incoming_+79161234567_20260305-120000.mp3"],
+    "number-way": ["+79161234567_outgoing_20260305_120000.mp3"],
+}
+
+
+def test_there_is_an_example_of_each_preset() -> None:
+    assert set(KNOWN) == set(uploader.PRESETS)
+    assert set(uploader.PRESETS) < set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("preset", "name"), [(preset, name) for preset, some in KNOWN.items() for name in some]
 )
-def test_the_uploader_reads_the_same_from_a_name(name: str) -> None:
-    other = uploader.understand(name, list(uploader.PRESETS.values()), zone=MOSCOW)
+def test_the_uploader_and_the_import_read_the_same_from_a_name(preset: str, name: str) -> None:
+    there = uploader.understand(name, list(uploader.PRESETS.values()), zone=MOSCOW)
     here = file_names.read(name, zone=MOSCOW)
-    assert other is not None
+    assert there is not None
     assert here is not None
-    assert here.started_at == other.started_at
-    assert (here.leg or "mixed", here.capture) == (other.leg, other.capture)
-    assert (here.call_id or other.call_id) == (other.call_id or here.call_id)
+    assert there.pattern == preset
+    assert file_names.read(name, zone=MOSCOW, preset=preset) == here
+    assert file_names.read(name, zone=MOSCOW, preset=here.preset) == here
+    assert here.started_at == there.started_at == datetime.fromisoformat(NOON)
+    assert here.direction == there.direction
+    assert (here.leg or "mixed", here.capture) == (there.leg, there.capture)
+    assert here.call_id == there.call_id
+    caller, called = there.ends(here.direction)
+    ends = (here.number, here.own) if here.direction == "inbound" else (here.own, here.number)
+    if here.direction is not None:
+        assert ends == (caller, called)
 
 
 def test_a_name_that_tells_nothing_is_none() -> None:
     assert file_names.read("совещание.wav", zone=MOSCOW) is None
     assert file_names.read("20261305-120000-1-incoming-a.mp3", zone=MOSCOW) is None
     assert file_names.read("20260305-120000-1-incoming-a.mp3", zone=MOSCOW, preset="phone") is None
+
+
+def test_an_id_behind_a_moment_is_the_exchanges_own() -> None:
+    own = file_names.pattern("rec_{epoch}.{id}_{leg}")
+    assert told("rec_1772701200.15_out.wav", own=own) == {
+        "preset": "own",
+        "started_at": NOON,
+        "call_id": "1772701200.15",
+        "leg": "sent",
+    }
 
 
 def test_a_pattern_of_ones_own() -> None:

@@ -82,7 +82,7 @@ def told(name: str, **more: object) -> Understood:
             ("+7 495 000-84-14", None),
         ),
         ("Иван(+74950008414)_20261130101500.mp3", "xiaomi", None, ("+74950008414", None)),
-        ("Call recording Ivan_261130_101500.m4a", "samsung", None, ("Ivan", None)),
+        ("Call recording Ivan_261130_101500.m4a", "samsung", None, (None, None)),
         ("Запись вызова +74950008414_261130_101500.m4a", "samsung", None, ("+74950008414", None)),
         (
             "20261130_101500.123+0300_in_+74950008414_Ivan.oga",
