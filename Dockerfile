@@ -29,8 +29,8 @@ COPY --from=front /opt/audiatur/app/web/static/built app/web/static/built
 # one for developers and servers; a server keeps none of the tools that build and test.
 RUN pip install --no-deps --no-build-isolation --editable . \
     && pip uninstall --yes \
-        aiosmtpd bagit boto3-stubs hypothesis import-linter jsonschema mutmut mypy playwright pytest pytest-randomly \
-        pytest-xdist ruff securesystemslib setuptools tuspy uv zipstream-ng \
+        aiosmtpd atheris bagit bandit boto3-stubs hypothesis import-linter jsonschema mutmut mypy playwright \
+        pytest pytest-randomly pytest-xdist ruff schemathesis securesystemslib setuptools tuspy uv zipstream-ng \
     && python -m compileall -q app storage migrations
 
 FROM python:3.12-slim-bookworm

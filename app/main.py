@@ -7,15 +7,14 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
 from prometheus_client import Counter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import described
 from app.clients.routes import router as clients
 from app.consent.policy_routes import router as policy
 from app.consent.processing_routes import router as processing
@@ -55,7 +54,6 @@ from app.recordings.call_routes import router as calls
 from app.recordings.ingest import ingest_tools
 from app.recordings.routes import ReceivingTools
 from app.recordings.routes import router as recordings
-from app.recordings.schemas import RecordingTold, ScreenshotTold
 from app.recordings.stages import Stages
 from app.releases.bundle_door import BundleDoor
 from app.releases.bundle_routes import router as bundles
@@ -215,7 +213,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     answer_broken(app)
     app.add_middleware(Gate)
     app.add_middleware(Told)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
+    app.openapi = lambda: described.describe(app)  # type: ignore[method-assign]  # the documented way
     return app
 
 
@@ -310,30 +308,3 @@ class Told:
                     status=status,
                     milliseconds=round((time.perf_counter() - began) * 1000, 1),
                 )
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Describe the API, with the parts of it that routes read by themselves."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes
-        )
-        parts = schema["components"]["schemas"]
-        for told in (RecordingTold, ScreenshotTold):
-            described = told.model_json_schema(ref_template="#/components/schemas/{model}")
-            parts |= described.pop("$defs", {})
-            parts[told.__name__] = described
-        parts["Problem"] = {
-            "type": "object",
-            "description": "A refusal, as of RFC 9457.",
-            "required": ["type", "title", "status"],
-            "properties": {
-                "type": {"type": "string", "format": "uri-reference"},
-                "title": {"type": "string"},
-                "status": {"type": "integer"},
-                "detail": {"type": "string"},
-                "instance": {"type": "string"},
-            },
-        }
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -47,7 +47,8 @@ GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 
 @router.put(
     "/clients/{external_id}",
-    responses=problems(*GUARDED, ClientNotFound, OfficeNotFound, PhoneInvalid, ContractInvalid),
+    responses=problems(*GUARDED, ClientNotFound, OfficeNotFound, PhoneInvalid, ContractInvalid)
+    | {201: {"description": "It is new", "model": ClientRead}},
 )
 def put_client(
     external_id: ExternalId,
@@ -77,7 +78,9 @@ def get_client(external_id: ExternalId, actor: CanReadClient, session: SessionDe
 
 
 @router.put(
-    "/events/{external_id}", responses=problems(*GUARDED, ClientNotFound, EventOfAnotherClient)
+    "/events/{external_id}",
+    responses=problems(*GUARDED, ClientNotFound, EventOfAnotherClient)
+    | {201: {"description": "It is new", "model": EventRead}},
 )
 def put_event(
     external_id: ExternalId,

@@ -22,6 +22,7 @@ from app.consent.staff import (
     NotHeardHere,
 )
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
+from app.core.downloads import told_as
 from app.core.moments import Moment
 from app.core.problems import problems
 from app.core.text import Text
@@ -174,7 +175,11 @@ def list_acknowledgements(
     )
 
 
-@router.get("/people/acknowledgements.csv", responses=problems(*GUARDED))
+@router.get(
+    "/people/acknowledgements.csv",
+    response_class=Response,
+    responses=problems(*GUARDED) | told_as("text/csv"),
+)
 def export_acknowledgements(_: CanReadStanding, session: SessionDep, clock: ClockDep) -> Response:
     """Give the same list as a table."""
     out = io.StringIO()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.core import ranges
 from app.core.ranges import ByteRange
@@ -19,6 +20,14 @@ class Part:
     wanted: ByteRange
     status: int
     headers: Mapping[str, str]
+
+
+def told_as(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return the entry of a route's `responses` for a file of one of these kinds."""
+    content = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        200: {"description": "The file", "content": dict.fromkeys(media_types, content)},
+    }
 
 
 def etag(sha256: bytes) -> str:

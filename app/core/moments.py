@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 FIRST_YEAR = 1970
 LAST_YEAR = 2200
+FIRST_DAY = date(FIRST_YEAR, 1, 1)
 MAX_INTEGER = 2**31 - 1
 """The largest number that a column of the type integer keeps."""
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from app.core.deps import ClockDep, DatabaseDep, SessionDep
+from app.core.downloads import told_as
 from app.core.ids import DisputeId
 from app.core.moments import Moment
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
@@ -205,7 +206,11 @@ def get_timeline(  # noqa: PLR0913, PLR0917 - a part of the timeline is asked fo
     )
 
 
-@router.get("/disputes/{dispute_id}/report", responses=problems(*GUARDED, DisputeNotFound))
+@router.get(
+    "/disputes/{dispute_id}/report",
+    response_class=Response,
+    responses=problems(*GUARDED, DisputeNotFound) | told_as("application/pdf"),
+)
 def get_report(
     dispute_id: UUID,
     actor: CanRead,

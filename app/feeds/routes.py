@@ -13,7 +13,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.core.deps import ClockDep, SessionDep
-from app.core.moments import Day, known_day
+from app.core.downloads import told_as
+from app.core.moments import FIRST_DAY, Day
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
 from app.core.problems import problems
 from app.feeds import calls, queries, service
@@ -135,7 +136,7 @@ def list_days(
 ) -> DayList:
     """List the newest statement of each day; of the last month, unless asked otherwise."""
     last = until or office.day_of(clock.now())
-    first = since or known_day(last - _SHOWN)
+    first = since or max(last - _SHOWN, FIRST_DAY)
     return DayList(
         items=[_day(row) for row in queries.statements_between(session, first, last)],
         pending=queries.pending_days(session, office.last_over(clock.now()), limit=MAX_LIMIT),
@@ -240,7 +241,11 @@ def _gap(seen: GapSeen) -> GapRead:
     )
 
 
-@router.get("/reconciliation/gaps.csv", responses=problems(*GUARDED))
+@router.get(
+    "/reconciliation/gaps.csv",
+    response_class=Response,
+    responses=problems(*GUARDED) | told_as("text/csv"),
+)
 def export_gaps(
     actor: CanRead,
     session: SessionDep,

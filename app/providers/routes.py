@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.core.deps import ClockDep, SessionDep
+from app.core.downloads import told_as
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT
 from app.core.problems import problems
 from app.identity.actor import Actor, PermissionMissing
@@ -45,7 +46,7 @@ GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 PROVED = problems(ProviderNotFound, SignatureWrong, NoticeStale)
 
 
-@hooks.post("/{account}", responses=PROVED)
+@hooks.post("/{account}", responses=PROVED | told_as("application/json", "text/plain"))
 @hooks.post("/{account}/{rest:path}", responses=PROVED, include_in_schema=False)
 async def post_notice(account: str, request: Request, rest: str = "") -> Response:
     """Keep a message of a provider as it came, and answer when it is durable.
@@ -66,7 +67,11 @@ async def post_notice(account: str, request: Request, rest: str = "") -> Respons
     return JSONResponse(answer) if answer is not None else Response(media_type="text/plain")
 
 
-@hooks.get("/{account}", responses=problems(ProviderNotFound))
+@hooks.get(
+    "/{account}",
+    response_class=Response,
+    responses=problems(ProviderNotFound) | told_as("text/plain"),
+)
 def echo_check(
     account: str, session: SessionDep, zd_echo: Annotated[str, Query(pattern=r"^[\w.-]{1,200}$")]
 ) -> Response:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.deps import ClockDep, SessionDep
+from app.core.downloads import told_as
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT
 from app.core.problems import problems
 from app.disputes.service import PersonNeeded
@@ -169,7 +170,11 @@ def list_due(_: CanRead, session: SessionDep, limit: Limit = DEFAULT_LIMIT) -> l
     return _due(session, limit=limit)
 
 
-@router.get("/retention/due.csv", responses=problems(*GUARDED))
+@router.get(
+    "/retention/due.csv",
+    response_class=Response,
+    responses=problems(*GUARDED) | told_as("text/csv"),
+)
 def table_due(_: CanRead, session: SessionDep) -> Response:
     """Give the same as a table."""
     out = io.StringIO()

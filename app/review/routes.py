@@ -20,6 +20,7 @@ from app.consent.review import (
     VerdictRepeated,
 )
 from app.core.deps import ClockDep, SessionDep
+from app.core.downloads import told_as
 from app.core.moments import Moment
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
 from app.core.problems import problems
@@ -197,7 +198,11 @@ def undo_verdict(
     return UndoRead(assertion_id=row.id, status=row.status, is_new=row.id != assertion_id)
 
 
-@router.get("/reports/{name}", response_model=None, responses=problems(*GUARDED))
+@router.get(
+    "/reports/{name}",
+    response_model=None,
+    responses=problems(*GUARDED) | told_as("application/json", "text/csv"),
+)
 def read_report(
     name: ReportName,
     actor: CanRead,

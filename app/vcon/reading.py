@@ -125,6 +125,9 @@ class Content:
     file_name: str | None
 
 
+_PACKED: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+
+
 def read(raw: bytes, check: Checker, *, max_bytes: int) -> list[Vcon]:
     """Return the vCons of `raw`: one that is plain, signed or packed, or those of a bundle.
 
@@ -158,14 +161,14 @@ def _bundle(raw: bytes, check: Checker, *, max_bytes: int) -> list[Vcon]:
         entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as exc:
         raise VconBroken("", "it is no ZIP") from exc
-    if len(entries) > _MOST_IN_BUNDLE or sum(one.file_size for one in entries) > max_bytes:
-        raise VconTooLarge(max_bytes=max_bytes)
+    _must_be_readable(entries, max_bytes=max_bytes)
 
     def unpacked(entry: zipfile.ZipInfo) -> bytes:
         try:
             with archive.open(entry) as opened:
                 found = opened.read(entry.file_size + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as exc:
+        # A directory that lies of a place or a name is told as a wrong value.
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as exc:
             raise VconBroken(entry.filename, "it cannot be unpacked") from exc
         if len(found) > entry.file_size:
             raise VconTooLarge(max_bytes=max_bytes)
@@ -192,6 +195,13 @@ def _bundle(raw: bytes, check: Checker, *, max_bytes: int) -> list[Vcon]:
     if not found:
         raise VconBroken("vcons", "the bundle has no vCon")
     return found
+
+
+def _must_be_readable(entries: Sequence[zipfile.ZipInfo], *, max_bytes: int) -> None:
+    if any(one.compress_type not in _PACKED for one in entries):
+        raise VconBroken("", "it is packed in a way that is not read here")
+    if len(entries) > _MOST_IN_BUNDLE or sum(one.file_size for one in entries) > max_bytes:
+        raise VconTooLarge(max_bytes=max_bytes)
 
 
 def _must_be_bundle(

@@ -25,6 +25,7 @@ import re
 import stat
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -196,6 +197,7 @@ class Files:
     def __init__(self, openers: Mapping[str, Callable[[], IO[bytes]]], top: str) -> None:
         self._openers = openers
         self.top = top
+        self.last = top  # Which was read last: what breaks a check is found there.
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._openers))
@@ -225,6 +227,7 @@ class Files:
         return {name: total.hexdigest() for name, total in sums.items()}
 
     def _open(self, path: str) -> IO[bytes]:
+        self.last = path
         opener = self._openers.get(path)
         if opener is None:
             raise Broken(path, "is missing")
@@ -235,7 +238,7 @@ def _guarded(path: str, read: Callable[[], _T]) -> _T:
     """Return what `read` returns; damage found while unpacking is the file's."""
     try:
         return read()
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as exc:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as exc:
         raise Broken(path, f"cannot be read: {exc}") from exc
 
 
@@ -283,7 +286,7 @@ def _opener_of(path: Path) -> Callable[[], IO[bytes]]:
 def _open_zip(path: Path) -> Files:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as exc:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as exc:
         raise Broken(path.name, f"the zip file is damaged or cut off: {exc}") from exc
     infos = archive.infolist()
     _check_edges(path, archive, infos)
@@ -341,6 +344,10 @@ def _named(inside: str, seen: set[str]) -> str:
     seen.add(inside.lower())
     return inside
 
+
+# What Python says of JSON that has another shape than a check expects. Nothing of it may end this
+# program: the exit status of a Python that breaks off is 1, which here means something else.
+_OF_ANOTHER_SHAPE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 # --- small readers --------------------------------------------------------------------------------
 
@@ -565,6 +572,9 @@ class Verification:
                     self.report.problems.append(Problem(name, broken.file, broken.what))
             except Broken as exc:
                 self.report.problems.append(Problem(name, exc.file, exc.what))
+            except _OF_ANOTHER_SHAPE:
+                what = "is not formed as such a file of a bundle is"
+                self.report.problems.append(Problem(name, self.files.last, what))
 
     def check_form(self) -> Iterator[Broken]:
         for path in sorted(MANDATORY - set(self.files)):
@@ -1409,7 +1419,11 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "verify.py") 
         older_checkpoint=given.since.read_bytes() if given.since else None,
         tsa_roots=tuple(roots),
     )
-    report = verify(given.bundle, trusted)
+    try:
+        report = verify(given.bundle, trusted)
+    except Exception as exc:  # noqa: BLE001 - else Python ends with 1, which says that it is valid.
+        print(f"{type(exc).__name__}: {exc}\n{Result.UNVERIFIABLE}", file=sys.stderr)  # noqa: T201 - it is a command.
+        return EXIT_CODES[Result.UNVERIFIABLE]
     if given.json:
         print(json.dumps(report.as_json()))  # noqa: T201 - it is a command.
     else:

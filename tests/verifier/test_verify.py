@@ -291,3 +291,36 @@ def test_the_command_runs_the_same_file(forge: Forge, tmp_path: Path) -> None:
     done = subprocess.run(call[:2], capture_output=True, encoding="utf-8", check=False)  # noqa: S603 - our own command, no shell.
     assert done.returncode == 64
     assert done.stderr.startswith("audiatur verify: ")
+
+
+@pytest.mark.parametrize("content", [b"5", b"[]", b'"x"', b"null", b'{"inputs_digest": []}'])
+def test_json_of_another_shape_is_invalid_and_never_ends_the_program(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    """A Python that breaks off ends with 1, and 1 is said of what is valid."""
+    files = forge.bundle()
+    told = [one for one in files if one.endswith((".json", ".jsonl")) and files[one] != content]
+    assert len(told) > 5
+    for path in told:
+        bundle = write_folder(tmp_path / path.replace("/", "_"), forge.bundle() | {path: content})
+        assert verify.main([str(bundle), "--key", fingerprint(forge.bundle_key)]) == 2, path
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_nobody_has_foreseen_is_never_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Report:
+        raise MemoryError
+
+    monkeypatch.setattr(verify, "verify", broken)
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    assert verify.main([str(tmp_path / "a.zip")]) == 3
+
+
+def test_a_zip_of_a_later_version_is_invalid(forge: Forge, tmp_path: Path) -> None:
+    packed = write_zip(tmp_path / "a.zip", forging.members(forge.bundle()))
+    raw = bytearray(packed.read_bytes())
+    raw[raw.index(b"PK\x01\x02") + 6] = 116
+    packed.write_bytes(raw)
+    assert verify.main([str(packed), "--key", fingerprint(forge.bundle_key)]) == 2

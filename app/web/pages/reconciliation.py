@@ -14,7 +14,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.core.deps import ClockDep, SessionDep
-from app.core.moments import Day, known_day
+from app.core.moments import FIRST_DAY, Day
 from app.core.paging import Cursor
 from app.disputes import queries as people
 from app.feeds import queries, service
@@ -182,7 +182,7 @@ def show_days(
     words = edge.words_of(call, actor, session)
     office = office_of(call.app.state.settings)
     last = asked.last or office.day_of(clock.now())
-    first = asked.first or known_day(last - _SHOWN)
+    first = asked.first or max(last - _SHOWN, FIRST_DAY)
     page = DaysPage(
         title=words.gettext("Calls and gaps"),
         rows=tuple(_day(row, words) for row in queries.statements_between(session, first, last)),

@@ -1,0 +1,1 @@
+"""Trials of the API by its own description."""
