@@ -470,13 +470,14 @@ def _providers() -> Ready:
         # the one kind whose proof stands in the address alone it is asked for.
         if kind == "bitrix":
             service.verify(came, secrets, now=_AT)
-        for step in (
+        steps: tuple[Callable[[], object], ...] = (
             lambda: service.verify(came, secrets, now=_AT),
             lambda: service.answer(came, UUID(int=1)),
             lambda: service.is_repeatable(came),
             lambda: service.read(came, own if str(kind) in {"standard", "template"} else {}),
             lambda: service.content(came),
-        ):
+        )
+        for step in steps:
             try:
                 step()
             except errors.Refusal:
