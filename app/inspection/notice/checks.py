@@ -27,7 +27,7 @@ from app.inspection.notice.spans import Truths, bridged
 from app.inspection.notice.thresholds import Thresholds
 from app.inspection.notice.waveform import FineMatch
 
-METHOD_VERSION: Final = "notice-4"
+METHOD_VERSION: Final = "notice-5"
 
 _MS_PER_SAMPLE: Final = 1000 / SAMPLE_RATE_HZ
 _PPM: Final = 1e6
@@ -74,8 +74,15 @@ class Findings:
     foreign: Truths
 
 
-def judge(alignment: Alignment, fine: FineMatch, speech: Truths, *, limits: Thresholds) -> Findings:
-    """Decide on one candidate.
+def judge(
+    alignment: Alignment,
+    fine: FineMatch,
+    speech: Truths,
+    *,
+    limits: Thresholds,
+    vouched: Truths | None = None,
+) -> Findings:
+    """Decide on one candidate; `vouched` is what counts as heard by evidence of another kind.
 
     1. Heard is each frame of speech whose waveform correlates as it usually does on this line.
     2. Where too little was heard, or its waveform is not the reference's, it is rejected.
@@ -84,6 +91,8 @@ def judge(alignment: Alignment, fine: FineMatch, speech: Truths, *, limits: Thre
     """
     typical = typical_correlation(fine, speech)
     found = coverage(fine, speech, level=level_of_line(typical, limits), limits=limits)
+    if vouched is not None:
+        found = found.vouched_for(vouched)
     heard = found.heard & speech
     sure = found.sure & speech
     sure_s = float(sure.sum()) * ALIGN.seconds

@@ -42,6 +42,7 @@ _BINS: Final = tuple(
 )
 # From 800 to 2800 Hz: below it the voice's own pitch makes words alike, above it coders guess.
 _JUDGED: Final = slice(2, 6)
+_TOLD: Final = slice(0, 6)
 # These windows stand in the middle of those of the raster.
 _FIRST: Final = (ALIGN.window - _WINDOW) // 2
 # What stays in step is told from 0.2 s, the power from 65 ms; half of the frames, either side.
@@ -89,7 +90,7 @@ _REPEATED_REST: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Laid:
+class Laid:
     """The announcement over the sound along a path of lags: a row every 5 ms, a column a band.
 
     `both` is the product of the two, `theirs` the power of the sound; `is_kept` tells where the
@@ -102,7 +103,7 @@ class _Laid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Line:
+class Line:
     """How each band comes through: the factor of what stays in step, and that of the power."""
 
     gain: Doubles
@@ -117,7 +118,7 @@ def contradicted(
     `sound` begins `MARGIN_SAMPLES` before the candidate's start; `heard` is what was believed of
     the reference, `lag` the path found for it.
     """
-    look, path = _aligned(lag, reference, sound, heard)
+    look, path = aligned(lag, reference, sound, heard)
     laid = look.laid_over(path)
     line = look.line(laid, heard)
     explained = look.explained(laid, line)
@@ -143,7 +144,7 @@ def _against(explained: Doubles, usual: float, limits: Thresholds) -> Truths:
     return grown(explained < syllable, _HALF) | grown(for_long < word, _WORD_HALF)
 
 
-def _aligned(lag: Doubles, reference: Pcm, sound: Pcm, heard: Truths) -> tuple[_Look, Lags]:
+def aligned(lag: Doubles, reference: Pcm, sound: Pcm, heard: Truths) -> tuple[Look, Lags]:
     """Return the announcement as it comes through the line, and its path of lags there.
 
     The lags of a line that delays low tones depend on what is said; with its filter known, they are
@@ -151,21 +152,21 @@ def _aligned(lag: Doubles, reference: Pcm, sound: Pcm, heard: Truths) -> tuple[_
     """
     theirs = sound.astype(np.float64)
     lost = np.concatenate([[0], np.cumsum(_lost(theirs))])
-    plain = _Look(reference.astype(np.float64), theirs, lost)
+    plain = Look(reference.astype(np.float64), theirs, lost)
     path = _straight(_steadied(lag), heard)
-    late = _Look(plain.through_line(path, heard), theirs, lost).delays(path)
+    late = Look(plain.through_line(path, heard), theirs, lost).delays(path)
     path = _straight(path + late, heard)
-    return _Look(plain.through_line(path, heard), theirs, lost), path
+    return Look(plain.through_line(path, heard), theirs, lost), path
 
 
-class _Look:
+class Look:
     """One announcement and the sound around its candidate."""
 
     def __init__(self, reference: Doubles, sound: Doubles, lost: Lags) -> None:
         """Take the waveforms, and how many samples were lost before each of the sound."""
         self._reference, self._sound, self._lost = reference, sound, lost
-        self._frames = max((len(reference) - ALIGN.window) // ALIGN.hop + 1, 0)
-        self._starts = np.arange(self._frames) * ALIGN.hop + _FIRST
+        self.frames = max((len(reference) - ALIGN.window) // ALIGN.hop + 1, 0)
+        self._starts = np.arange(self.frames) * ALIGN.hop + _FIRST
         self._spectra = _spectra(self._reference, self._starts)
         self._own = _by_band(np.square(np.abs(self._spectra)))
         self._mean = self._own.mean(axis=0)
@@ -195,7 +196,7 @@ class _Look:
         """Return by how many samples the sound is late at each frame, beside its lag."""
         return self._delays(_spectra(self._sound, self._starts + MARGIN_SAMPLES + lag), _FAR)
 
-    def laid_over(self, lag: Lags) -> _Laid:
+    def laid_over(self, lag: Lags) -> Laid:
         """Lay the announcement over the sound, with the lag of each frame."""
         starts = self._starts + MARGIN_SAMPLES + lag
         theirs = _spectra(self._sound, starts)
@@ -205,7 +206,7 @@ class _Look:
         both *= np.exp(1j * np.outer(late, _TURNS).astype(np.float32))
         ends = np.clip(np.stack([starts, starts + _WINDOW]), 0, len(self._sound))
         lost = np.diff(self._lost[ends], axis=0)[0]
-        return _Laid(
+        return Laid(
             both=_by_band(both.real),
             theirs=_by_band(np.square(np.abs(theirs))),
             is_kept=lost <= _MOST_LOST * _WINDOW,
@@ -221,7 +222,7 @@ class _Look:
         in_step = product.real @ turns.real - product.imag @ turns.imag
         return np.asarray(among[in_step.argmax(axis=1)])
 
-    def line(self, laid: _Laid, heard: Truths) -> _Line:
+    def line(self, laid: Laid, heard: Truths) -> Line:
         """Return how the bands come through: the medians, weighed by the announcement's power."""
         own = _sum(self._own, _GAIN_HALF)
         gain = _quantile(_sum(laid.both, _GAIN_HALF) / (own + 1), own * heard[:, None], 0.5)
@@ -229,21 +230,34 @@ class _Look:
         own = _sum(self._own, _POWER_HALF)
         ratio = _sum(laid.theirs, _POWER_HALF) / (own + 1)
         power = _quantile(ratio, own * laid.is_kept[:, None], _USUAL_POWER)
-        return _Line(gain=gain, power=np.maximum(power, np.square(gain)))
+        return Line(gain=gain, power=np.maximum(power, np.square(gain)))
 
-    def explained(self, laid: _Laid, line: _Line) -> Doubles:
+    def explained(self, laid: Laid, line: Line) -> Doubles:
         """Return by which share the sound gets quieter without the announcement, for each frame.
 
         The mean of the window, the sum of the bands that are judged: half of their number where
         the announcement is all of the sound, as much below 0 where the sound is another.
         """
-        power = np.maximum(laid.theirs, line.power * self._own)
-        power += _FAINT * line.power * self._mean + _ROUNDING
-        quieter = laid.both * line.gain - np.square(line.gain) * self._own / 2
-        found = np.where(laid.is_kept, (quieter / power)[:, _JUDGED].sum(axis=1), 0.0)
+        quieter = self._quieter(laid, line)[0]
+        found = np.where(laid.is_kept, quieter[:, _JUDGED].sum(axis=1), 0.0)
         return np.asarray(_sum(found, _HALF) / (2 * _HALF + 1))
 
-    def followed(self, lag: Lags, doubtful: Truths, line: _Line) -> Lags:
+    def quieter(self, laid: Laid, line: Line) -> tuple[Doubles, Doubles]:
+        """Return by which share each band of each frame gets quieter, and by which it would.
+
+        The second is what the first would be on average if the announcement were in the sound.
+        What the line has lost says nothing for it. Of all bands but the highest.
+        """
+        found, expected = self._quieter(laid, line)
+        return np.where(laid.is_kept[:, None], found, 0.0)[:, _TOLD], expected[:, _TOLD]
+
+    def _quieter(self, laid: Laid, line: Line) -> tuple[Doubles, Doubles]:
+        power = np.maximum(laid.theirs, line.power * self._own)
+        power += _FAINT * line.power * self._mean + _ROUNDING
+        expected = np.square(line.gain) * self._own / 2 / power
+        return laid.both * line.gain / power - expected, expected
+
+    def followed(self, lag: Lags, doubtful: Truths, line: Line) -> Lags:
         """Return the path with another course in the doubtful stretches, wherever it may lead."""
         level = 1 / np.sqrt(line.power * self._mean / np.diff(_EDGES_HZ) + 1)
         # Up to 2.8 kHz: above it hardly a coder keeps the waveform.
@@ -252,7 +266,7 @@ class _Look:
         other = lag.copy()
         for first, after in _pieces(doubtful):
             begin = 0 if first < _AGREEING else first
-            end = self._frames if after > self._frames - _AGREEING else after
+            end = self.frames if after > self.frames - _AGREEING else after
             stretch = course.Stretch(
                 first=begin,
                 after=end,
@@ -260,7 +274,7 @@ class _Look:
                 if begin
                 else None,
                 behind=int(np.median(lag[after - 1 : after + _AGREEING]))
-                if end < self._frames
+                if end < self.frames
                 else None,
                 lowest=int(lag[begin:end].min()),
                 highest=int(lag[begin:end].max()),

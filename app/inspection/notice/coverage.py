@@ -8,7 +8,7 @@ nothing is believed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,10 @@ class Coverage:
     @property
     def heard(self) -> Truths:
         return self.sure | self.faint
+
+    def vouched_for(self, vouched: Truths) -> Coverage:
+        """Return the same with what another look found in louder sound."""
+        return replace(self, faint=self.faint | vouched, instead=self.instead & ~vouched)
 
 
 def typical_correlation(fine: FineMatch, speech: Truths) -> float:

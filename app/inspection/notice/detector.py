@@ -27,6 +27,7 @@ from app.inspection.notice.search import (
 )
 from app.inspection.notice.spans import bridged, runs
 from app.inspection.notice.thresholds import Thresholds
+from app.inspection.notice.vouched import vouched
 from app.inspection.notice.waveform import band_limited, fine_match
 
 MAX_CHANNELS: Final = 8
@@ -198,6 +199,12 @@ class Detector:
                 fine, reference.waveform, waveform, speech, level=level, limits=self._limits
             )
             findings = judge(alignment, fine, speech, limits=self._limits)
+        if findings.verdict is Verdict.PARTIAL and findings.share >= self._limits.vouched_from:
+            drowned = vouched(
+                fine.lag, reference.pcm, sound, findings.heard, speech, limits=self._limits
+            )
+            if drowned.any():
+                findings = judge(alignment, fine, speech, limits=self._limits, vouched=drowned)
         if findings.verdict is Verdict.FULL:
             foreign = contradicted(
                 fine.lag, reference.pcm, sound, findings.heard, limits=self._limits
