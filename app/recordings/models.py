@@ -157,6 +157,12 @@ class Recording(Base):
         Index("ix_recordings_source_call", "source_call_id"),
         Index("ix_recordings_received", "device_id", desc("received_at")),
         Index("ix_recordings_proof", "proof", desc("started_at"), desc("id")),
+        # The figures ask for the oldest of few among millions.
+        Index(
+            "ix_recordings_uninspected",
+            "received_at",
+            postgresql_where=text("inspection_state = 'pending'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

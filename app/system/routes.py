@@ -7,7 +7,13 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Gauge,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -18,6 +24,7 @@ from app.fixity import queries as fixity
 from app.system.call_figures import CallCollector
 from app.system.log_figures import LogCollector
 from app.system.provider_figures import ProviderCollector
+from app.system.waiting_figures import WaitingCollector
 from app.system.webhook_figures import WebhookCollector
 from storage.errors import StoreError
 
@@ -90,16 +97,26 @@ def metrics(request: Request) -> Response:
     queue.register(CallCollector(request.app.state.database, request.app.state.clock))
     queue.register(WebhookCollector(request.app.state.database, request.app.state.clock))
     queue.register(ProviderCollector(request.app.state.database))
+    queue.register(WaitingCollector(request.app.state.database))
     body = generate_latest(REGISTRY)
     try:
         body += generate_latest(queue)
+        body += _answers(is_up=True)
     except Refusal:
+        body += _answers(is_up=False)
         body += b"# the database does not answer; the queue is not counted\n"
     return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 
+def _answers(*, is_up: bool) -> bytes:
+    told = CollectorRegistry()
+    is_there = Gauge("audiatur_database_up", "Whether the database answered.", registry=told)
+    is_there.set(is_up)
+    return generate_latest(told)
+
+
 class _QueueCollector:
-    """Counts the jobs by state, and recordings that wait, when asked."""
+    """Counts the jobs by state, and what is damaged, when asked."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -109,9 +126,6 @@ class _QueueCollector:
 
     def collect(self) -> list[GaugeMetricFamily]:
         jobs = GaugeMetricFamily("audiatur_jobs", "Jobs by state.", labels=["state"])
-        waiting = GaugeMetricFamily(
-            "audiatur_oldest_uninspected_seconds", "Age of the oldest recording not inspected."
-        )
         damaged = GaugeMetricFamily(
             "audiatur_damaged_objects", "Objects that are damaged or missing and not mended."
         )
@@ -130,11 +144,4 @@ class _QueueCollector:
                 text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status")
             ):
                 jobs.add_metric([state], count)
-            oldest = session.scalar(
-                text(
-                    "SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) "
-                    "FROM recordings WHERE inspection_state = 'pending'"
-                )
-            )
-            waiting.add_metric([], float(oldest or 0))
-        return [jobs, waiting, damaged, locks, overdue]
+        return [jobs, damaged, locks, overdue]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -194,7 +195,12 @@ def test_the_log_names_nobody(served: Served) -> None:
         "subject": "Секретная",
         "token": "share-token-that-must-not-show",
         "password": "a-password-that-must-not-show",
+        "hook": "hook-secret-that-must-not-show",
+        "contact": "Сидорова",
+        "mobile": "9031234567",
     }
+    manager = served.cli("user", "add", "kuznetsov", "--role", "manager", "--api-key")
+    admin = served.cli("user", "add", "smirnova", "--role", "admin", "--api-key")
     sent = _send(served, key, "c1", line="Секретная линия")
     assert sent.status_code == 201
     headers = {"Authorization": f"Bearer {reviewer}"}
@@ -212,8 +218,65 @@ def test_the_log_names_nobody(served: Served) -> None:
             {"json": {"name": "petrova", "password": words["password"]}},
         ),
         ("GET", f"{served.url}/v1/{words['token']}", {}),
+        ("GET", f"{served.url}/v1/users", {"headers": {"Authorization": f"Bearer x{key}"}}),
+        (
+            "PUT",
+            f"{served.url}/v1/clients/C-{words['mobile']}",
+            {
+                "headers": {"Authorization": f"Bearer {manager}"},
+                "json": {
+                    "name": f"ООО {words['subject']}",
+                    "contacts": [{"name": words["contact"], "phones": [f"+7{words['mobile']}"]}],
+                },
+            },
+        ),
+        (
+            "PUT",
+            f"{served.url}/v1/clients/{words['contact']}",
+            {
+                "headers": {"Authorization": f"Bearer {manager}"},
+                "json": {"name": [words["contact"]]},
+            },
+        ),
+        (
+            "POST",
+            f"{served.url}/v1/webhooks",
+            {
+                "headers": {"Authorization": f"Bearer {admin}"},
+                "json": {"name": "crm", "url": f"https://127.0.0.1:1/{words['hook']}"},
+            },
+        ),
+        (
+            "POST",
+            f"{served.url}/hooks/{words['hook']}?from={words['mobile']}",
+            {"content": f"caller={words['mobile']}&name={words['contact']}".encode()},
+        ),
+        ("POST", f"{served.public_url}/r/{words['token']}", {"data": {"words": words["contact"]}}),
+        ("GET", f"{served.url}/login?next=/clients/{words['contact']}", {}),
+        (
+            "POST",
+            f"{served.url}/login",
+            {
+                "data": {"name": words["person"], "password": words["password"]},
+                "headers": {"Origin": served.url},
+            },
+        ),
+        (
+            "POST",
+            f"{served.url}/v1/uploads",
+            {
+                "headers": {
+                    "Authorization": f"Bearer {key}",
+                    "Tus-Resumable": "1.0.0",
+                    "Upload-Length": "9",
+                    "Upload-Metadata": f"filename {b64encode(words['mobile'].encode()).decode()}",
+                }
+            },
+        ),
     ):
-        httpx.request(method, url, headers=headers, timeout=30, **more)  # type: ignore[arg-type]
+        asked = {"headers": headers, **more}
+        answer = httpx.request(method, url, timeout=30, **asked)  # type: ignore[arg-type]
+        assert answer.status_code != 500, (method, url, answer.text)
     assert _stop(served) == 0
     log = served.log.read_text()
     postgres = "".join(
@@ -222,7 +285,8 @@ def test_the_log_names_nobody(served: Served) -> None:
     )
     assert "request.answered" in log
     assert "/v1/recordings/{recording_id}/audio" in log
-    for what, word in {**words, "key": key[5:], "other key": reviewer[5:]}.items():
+    keys = {"key": key, "reviewer": reviewer, "manager": manager, "administrator": admin}
+    for what, word in {**words, **{name: one[5:] for name, one in keys.items()}}.items():
         assert word not in log, what
         assert word not in postgres, what
     for line in log.splitlines():

@@ -59,7 +59,9 @@ def test_uploads_are_refused_while_the_database_is_away_and_taken_afterwards(
     assert ready.json()["parts"]["database"]["status"] == "down"
     assert ready.json()["parts"]["archive store"]["status"] == "ok"
     assert mortal.call("GET", "/healthz", who=None).status_code == 200
-    assert mortal.call("GET", "/metrics", who=None).status_code == 200
+    figures = mortal.call("GET", "/metrics", who=None)
+    assert figures.status_code == 200
+    assert "audiatur_database_up 0.0" in figures.text
     server.ensure()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while mortal.send(metadata("c2"), wav(0.1)).status_code == 503:
