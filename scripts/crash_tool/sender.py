@@ -34,6 +34,7 @@ class Answer:
 class Address:
     port: int
     key: str
+    host: str = "127.0.0.1"
 
 
 class Sender:
@@ -67,7 +68,7 @@ class Sender:
     def _exchange(self, upload: Upload) -> Answer:
         if self._connection is None:
             self._connection = http.client.HTTPConnection(
-                "127.0.0.1", self._address.port, timeout=_ANSWER_WITHIN_S
+                self._address.host, self._address.port, timeout=_ANSWER_WITHIN_S
             )
         connection, body = self._connection, upload.body()
         connection.putrequest("POST", upload.path)
