@@ -107,7 +107,9 @@ class SoundMeter:
             channels.append(ChannelSound(level=level.finish(), talk=talk.finish(left, duration_ms)))
         return Sound(
             duration_ms=duration_ms,
-            loudness_lufs=rounded(self._energies.loudness_lufs()),
+            loudness_lufs=channels[0].level.loudness_lufs
+            if len(channels) == 1
+            else rounded(self._energies.loudness_lufs()),
             channels=tuple(channels),
             same=len(channels) > 1 and self._are_same(rest),
         )
@@ -120,7 +122,9 @@ class SoundMeter:
             frames = samples.reshape(-1, FRAME_SAMPLES).astype(np.float32)
             energies += level.feed(samples, frames)
             talk.feed(samples)
-        self._energies.feed(energies)
+        # Of one channel alone they are measured already.
+        if len(self._levels) > 1:
+            self._energies.feed(energies)
 
     def _are_same(self, rows: Samples) -> bool:
         return self._same and bool((rows == rows[:, :1]).all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -75,7 +76,10 @@ class TalkMeter:
     def _gain(self) -> float:
         """Return what raises the loudest half percent to a voice's level; steady noise is cut."""
         below = np.cumsum(self._counts)
-        level, median = np.searchsorted(below, [below[-1] * _PERCENTILE, below[-1] / 2])
+        total = int(below[-1])
+        # Whole numbers: for a fraction the search would first turn all of them into fractions.
+        wanted = [math.ceil(total * _PERCENTILE), -(-total // 2)]
+        level, median = np.searchsorted(below, wanted)
         if level < _LEAST_ABOVE_MEDIAN * median:
             return 0.0
         return _SPEECH_LEVEL / max(int(level), _LOWEST_LEVEL)

@@ -27,6 +27,7 @@ _PIECE: Final = 80
 _STEP: Final = 20
 _BEND_COST: Final = 0.03
 _JUMP_COST: Final = 0.5
+_BENT: Final = int(_JUMP_COST / _BEND_COST)
 _TINY: Final = 1e-6
 
 Lags = npt.NDArray[np.int64]
@@ -69,10 +70,8 @@ def align(prepared: Prepared, sound: Pcm) -> Alignment:
     # From here on, frame `f` of the reference at lag `l` is frame `f + l` of the sound.
     first = margin - LAG_FRAMES
     rows = rows[first : first + count + 2 * LAG_FRAMES]
-    lags = 2 * LAG_FRAMES + 1
-    products = np.empty((lags, count), np.float32)
-    for lag in range(lags):
-        np.einsum("fb,fb->f", prepared.rows, rows[lag : lag + count], out=products[lag])
+    near = np.lib.stride_tricks.sliding_window_view(rows, 2 * LAG_FRAMES + 1, axis=0)
+    products = np.matmul(prepared.rows[:, None, :], near)[:, 0, :]
     ours = _energy(prepared.rows)
     theirs = _energy(rows)
     table = _piece_correlations(products, ours, theirs)
@@ -89,10 +88,10 @@ def _energy(rows: Floats) -> Floats:
 
 
 def _sums(values: Floats, starts: Lags, size: int) -> npt.NDArray[np.float64]:
-    """Return the sums of `size` values from each start, along the last axis."""
-    total = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
-    np.cumsum(values, axis=-1, out=total[..., 1:])
-    return np.asarray(total[..., starts + size] - total[..., starts])
+    """Return the sums of `size` values from each start."""
+    total = np.zeros(len(values) + 1)
+    np.cumsum(values, out=total[1:])
+    return np.asarray(total[starts + size] - total[starts])
 
 
 def _starts(count: int) -> Lags:
@@ -102,9 +101,11 @@ def _starts(count: int) -> Lags:
 def _piece_correlations(products: Floats, ours: Floats, theirs: Floats) -> npt.NDArray[np.float64]:
     """Return the correlation of every piece of the reference at every lag."""
     starts = _starts(len(ours))
-    top = _sums(products, starts, _PIECE).T
+    steps = products[: len(products) // _STEP * _STEP].reshape(-1, _STEP, products.shape[1])
+    sums = steps.sum(axis=1, dtype=np.float64)
+    top = sum(sums[step : step + len(starts)] for step in range(_PIECE // _STEP))
     own = _sums(ours, starts, _PIECE)[:, None]
-    places = starts[:, None] + np.arange(products.shape[0])[None, :]
+    places = starts[:, None] + np.arange(products.shape[1])[None, :]
     their = _sums(theirs, places.ravel(), _PIECE).reshape(places.shape)
     return np.asarray(top / np.sqrt(own * np.maximum(their, 0.05 * own) + _TINY))
 
@@ -115,16 +116,29 @@ def _piece_weights(speech: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
 
 
 def _best_path(gains: npt.NDArray[np.float64]) -> Lags:
-    """Return the lag of each piece on the path of the highest sum (Viterbi)."""
+    """Return the lag of each piece on the path of the highest sum (Viterbi).
+
+    Beyond `_BENT` lags a bend costs as much as a jump, which comes from the highest of all.
+    """
     pieces, lags = gains.shape
-    apart = np.abs(np.arange(lags)[:, None] - np.arange(lags)[None, :])
-    cost = np.minimum(apart * _BEND_COST, _JUMP_COST)
-    total = gains[0].copy()
+    every = np.arange(lags)
+    cost = np.abs(np.arange(-_BENT, _BENT + 1)) * _BEND_COST
+    padded = np.full(lags + 2 * _BENT, -np.inf)
+    near = np.lib.stride_tricks.sliding_window_view(padded, len(cost))
+    total = padded[_BENT : _BENT + lags]
+    total[:] = gains[0]
     came_from = np.zeros((pieces, lags), np.int64)
     for piece in range(1, pieces):
-        options = total[None, :] - cost
-        came_from[piece] = options.argmax(axis=1)
-        total = options.max(axis=1) + gains[piece]
+        options = near - cost
+        beside = options.argmax(axis=1)
+        best = options[every, beside]
+        source = beside + every - _BENT
+        highest = int(total.argmax())
+        jumped = total[highest] - _JUMP_COST
+        # Of equals the first: where nothing is said many are.
+        jumps = (jumped > best) | ((jumped == best) & (highest < source))
+        came_from[piece] = np.where(jumps, highest, source)
+        total[:] = np.where(jumps, jumped, best) + gains[piece]
     path = np.empty(pieces, np.int64)
     path[-1] = int(total.argmax())
     for piece in range(pieces - 1, 0, -1):
@@ -146,7 +160,7 @@ def _refined(table: npt.NDArray[np.float64], path: Lags, count: int) -> npt.NDAr
 
 def _constant(products: Floats, ours: Floats, theirs: Floats) -> float:
     """Return the best correlation of the whole reference at one unbending lag."""
-    lags, count = products.shape
-    top = products.sum(axis=1, dtype=np.float64)
+    count, lags = products.shape
+    top = products.sum(axis=0, dtype=np.float64)
     their = _sums(theirs, np.arange(lags), count)
     return float((top / np.sqrt(ours.sum(dtype=np.float64) * their + _TINY)).max())

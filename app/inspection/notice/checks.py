@@ -6,6 +6,7 @@ Every number of the decision stands in `Thresholds`, with the reason the calibra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -203,8 +204,15 @@ def _slope(
     places: npt.NDArray[np.int64], lag: npt.NDArray[np.float64], *, least_s: float, most_s: float
 ) -> float:
     """Return the median slope, in millionths, between places that far apart; 0 without any."""
-    apart = (places[None, :] - places[:, None]) * ALIGN.hop
-    near = (apart >= least_s * SAMPLE_RATE_HZ) & (apart <= most_s * SAMPLE_RATE_HZ)
-    if not near.any():
+    # The places go up, so that for each the others so far apart stand in one row.
+    least, most = (math.ceil(least_s * SAMPLE_RATE_HZ), math.floor(most_s * SAMPLE_RATE_HZ))
+    first = np.searchsorted(places, places + -(-least // ALIGN.hop), "left")
+    after = np.searchsorted(places, places + most // ALIGN.hop, "right")
+    counts = after - first
+    total = int(counts.sum())
+    if not total:
         return 0.0
-    return float(np.median((lag[None, :] - lag[:, None])[near] / apart[near])) * _PPM
+    near = np.repeat(np.arange(len(places)), counts)
+    far = np.arange(total) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    apart = (places[far] - places[near]) * ALIGN.hop
+    return float(np.median((lag[far] - lag[near]) / apart)) * _PPM

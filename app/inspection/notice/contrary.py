@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
@@ -37,8 +38,9 @@ _EDGES_HZ: Final = (250, 500, 800, 1_200, 1_700, 2_200, 2_800, 3_400)
 _HZ: Final = np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE_HZ)
 # The angle by which one sample turns each bin.
 _TURNS: Final = 2 * np.pi * _HZ / SAMPLE_RATE_HZ
-_BINS: Final = tuple(
-    np.flatnonzero((low <= _HZ) & (high > _HZ)) for low, high in pairwise(_EDGES_HZ)
+# From bins to bands: which of them each band sums.
+_BINS: Final = np.stack(
+    [((low <= _HZ) & (high > _HZ)).astype(np.float64) for low, high in pairwise(_EDGES_HZ)], axis=1
 )
 # From 800 to 2800 Hz: below it the voice's own pitch makes words alike, above it coders guess.
 _JUDGED: Final = slice(2, 6)
@@ -55,12 +57,16 @@ _NEAR: Final = np.arange(-4, 4.01, 0.25)
 _FAR: Final = np.arange(-16, 16.01, 0.5)
 _DELAY_HALF: Final = 15
 _DELAY_HIGH_HZ: Final = 2_000
-_DELAY_BINS: Final = (_EDGES_HZ[0] <= _HZ) & (_HZ <= _DELAY_HIGH_HZ)
+_DELAY_BINS: Final = slice(
+    int(np.searchsorted(_HZ, _EDGES_HZ[0])), int(np.searchsorted(_HZ, _DELAY_HIGH_HZ, "right"))
+)
+# What each of the delays turns each bin by.
+_NEAR_TURNS: Final = np.exp(1j * np.outer(_NEAR, _TURNS).astype(np.float32))
 # The line's own filter: twelve milliseconds either way, told from windows of 64 ms.
 _LONG: Final = 512
 _TAPS: Final = 96
 _EVERY: Final = 4
-_BLOCK: Final = 1_000
+_BLOCK: Final = 256
 # A stretch is followed in pieces of a second and a half.
 _LONGEST: Final = 300
 # What is fainter in a band than this share of its mean says nothing, nor does rounding.
@@ -165,13 +171,25 @@ class Look:
     def __init__(self, reference: Doubles, sound: Doubles, lost: Lags) -> None:
         """Take the waveforms, and how many samples were lost before each of the sound."""
         self._reference, self._sound, self._lost = reference, sound, lost
-        self.frames = max((len(reference) - ALIGN.window) // ALIGN.hop + 1, 0)
+        self.frames = ALIGN.frames(len(reference))
         self._starts = np.arange(self.frames) * ALIGN.hop + _FIRST
-        self._spectra = _spectra(self._reference, self._starts)
-        self._own = _by_band(np.square(np.abs(self._spectra)))
-        self._mean = self._own.mean(axis=0)
+
+    @cached_property
+    def is_loud(self) -> Truths:
         total = self._own.sum(axis=1)
-        self.is_loud = total > _LOUD * total.mean()
+        return np.asarray(total > _LOUD * total.mean())
+
+    @cached_property
+    def _spectra(self) -> Spectra:
+        return _spectra(self._reference, self._starts)
+
+    @cached_property
+    def _own(self) -> Doubles:
+        return _by_band(np.square(np.abs(self._spectra)))
+
+    @cached_property
+    def _mean(self) -> Doubles:
+        return np.asarray(self._own.mean(axis=0))
 
     def through_line(self, lag: Lags, heard: Truths) -> Doubles:
         """Return the announcement as the line lets it through: the filter that explains it best.
@@ -188,13 +206,14 @@ class Look:
         own = (np.square(np.abs(ours)) * weights).sum(axis=0)
         echo = np.roll(np.fft.irfft(both / (own + _FAINT * own.mean()), _LONG), _LONG // 2)
         taps = echo[_LONG // 2 - _TAPS : _LONG // 2 + _TAPS + 1] * np.hanning(2 * _TAPS + 1)
-        size = len(self._reference) + 2 * _TAPS
+        size = _quick_size(len(self._reference) + 2 * _TAPS)
         made = np.fft.irfft(np.fft.rfft(self._reference, size) * np.fft.rfft(taps, size), size)
         return np.asarray(made[_TAPS : _TAPS + len(self._reference)])
 
     def delays(self, lag: Lags) -> Doubles:
         """Return by how many samples the sound is late at each frame, beside its lag."""
-        return self._delays(_spectra(self._sound, self._starts + MARGIN_SAMPLES + lag), _FAR)
+        theirs = _spectra(self._sound, self._starts + MARGIN_SAMPLES + lag)
+        return np.asarray(_FAR[self._delays(theirs, _FAR)])
 
     def laid_over(self, lag: Lags) -> Laid:
         """Lay the announcement over the sound, with the lag of each frame."""
@@ -203,7 +222,7 @@ class Look:
         late = self._delays(theirs, _NEAR)
         both = np.conj(self._spectra)
         both *= theirs
-        both *= np.exp(1j * np.outer(late, _TURNS).astype(np.float32))
+        both *= _NEAR_TURNS[late]
         ends = np.clip(np.stack([starts, starts + _WINDOW]), 0, len(self._sound))
         lost = np.diff(self._lost[ends], axis=0)[0]
         return Laid(
@@ -212,7 +231,8 @@ class Look:
             is_kept=lost <= _MOST_LOST * _WINDOW,
         )
 
-    def _delays(self, theirs: Spectra, among: Doubles) -> Doubles:
+    def _delays(self, theirs: Spectra, among: Doubles) -> Lags:
+        """Return which of the delays each frame has."""
         bins = self._spectra[:, _DELAY_BINS]
         product = _sum(np.conj(bins) * theirs[:, _DELAY_BINS], _DELAY_HALF)
         power = _sum(np.square(np.abs(bins)), _DELAY_HALF)
@@ -220,7 +240,7 @@ class Look:
         product /= np.sqrt(power) + 1
         turns = np.exp(1j * np.outer(_TURNS[_DELAY_BINS], among))
         in_step = product.real @ turns.real - product.imag @ turns.imag
-        return np.asarray(among[in_step.argmax(axis=1)])
+        return np.asarray(in_step.argmax(axis=1))
 
     def line(self, laid: Laid, heard: Truths) -> Line:
         """Return how the bands come through: the medians, weighed by the announcement's power."""
@@ -284,19 +304,32 @@ class Look:
 
 
 def _spectra(sound: Doubles, starts: Lags, size: int = _WINDOW) -> Spectra:
-    """Return the spectra of the windows that begin there; in blocks, to be gentle on memory."""
+    """Return the spectra of the windows that begin there; in blocks that stay in the cache."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(size) + 0.5) / size)
     made = np.empty((len(starts), size // 2 + 1), np.complex64)
+    if not len(starts):
+        return made
+    # Beyond an end the sound stands still.
+    before = max(-int(starts.min()), 0)
+    behind = max(int(starts.max()) + size - len(sound), 0)
+    if before or behind:
+        sound = np.pad(sound, (before, behind), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(sound, size)
     for first in range(0, len(starts), _BLOCK):
-        places = starts[first : first + _BLOCK, None] + np.arange(size)
-        windows = sound[np.clip(places, 0, len(sound) - 1)] * hann
-        made[first : first + _BLOCK] = np.fft.rfft(windows, axis=1)
+        made[first : first + _BLOCK] = np.fft.rfft(
+            windows[starts[first : first + _BLOCK] + before] * hann, axis=1
+        )
     return made
 
 
+def _quick_size(least: int) -> int:
+    """Return a length from `least` on that is transformed quickly: few factors, all small."""
+    powers = [1 << (-(-least // odd) - 1).bit_length() for odd in (1, 3, 5, 9, 15)]
+    return min(odd * power for odd, power in zip((1, 3, 5, 9, 15), powers, strict=True))
+
+
 def _by_band(bins: npt.NDArray[np.float32]) -> Doubles:
-    columns = [bins[:, those].sum(axis=1, dtype=np.float64) for those in _BINS]
-    return np.stack(columns, axis=1)
+    return bins.astype(np.float64) @ _BINS
 
 
 def _pieces(truths: Truths) -> Iterator[tuple[int, int]]:
@@ -333,11 +366,12 @@ def _straight(lag: Doubles, heard: Truths) -> Lags:
 def _sum(rows: npt.NDArray[Any], half: int) -> npt.NDArray[Any]:
     """Return the sums over `half` rows before and after each."""
     kind = np.complex128 if np.iscomplexobj(rows) else np.float64
-    total = np.zeros((len(rows) + 1, *rows.shape[1:]), kind)
-    np.cumsum(rows, axis=0, out=total[1:])
-    places = np.arange(len(rows))
-    high = np.minimum(places + half + 1, len(rows))
-    return np.asarray(total[high] - total[np.maximum(places - half, 0)])
+    count = len(rows)
+    # The running sums, and beyond the ends their first and their last.
+    total = np.zeros((count + 1 + 2 * half, *rows.shape[1:]), kind)
+    np.cumsum(rows, axis=0, out=total[half + 1 : half + 1 + count])
+    total[half + 1 + count :] = total[half + count]
+    return np.asarray(total[2 * half + 1 :] - total[:count])
 
 
 def _quantile(values: Doubles, weights: Doubles, share: float) -> Doubles:

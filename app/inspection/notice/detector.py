@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -180,11 +180,14 @@ class Detector:
                     apart=_APART_FRAMES,
                     most=_CANDIDATES_PER_BLOCK,
                 )
-                for place in places:
-                    at = (place.frame + first) * SEARCH.hop
-                    self._look_closer(pcm, at, reference, channel)
+                looked = [
+                    self._look_closer(pcm, (place.frame + first) * SEARCH.hop, reference, channel)
+                    for place in places
+                ]
+                self._keep_confirmed([one for one in looked if one is not None])
 
-    def _look_closer(self, pcm: Pcm, at: int, reference: Reference, channel: int) -> None:
+    def _look_closer(self, pcm: Pcm, at: int, reference: Reference, channel: int) -> _Looked | None:
+        """Return what the first two looks find at sample `at` of the block, if it is anything."""
         end = at + len(reference.pcm) + MARGIN_SAMPLES
         sound = pcm[at - MARGIN_SAMPLES : end]
         sound = np.pad(sound, (0, end - at + MARGIN_SAMPLES - len(sound)))
@@ -205,15 +208,52 @@ class Detector:
             )
             if drowned.any():
                 findings = judge(alignment, fine, speech, limits=self._limits, vouched=drowned)
-        if findings.verdict is Verdict.FULL:
-            foreign = contradicted(
-                fine.lag, reference.pcm, sound, findings.heard, limits=self._limits
-            )
-            if foreign.any():
-                findings = interrupted(findings, foreign, speech)
-        if findings.heard.any():
-            found = _hit(reference, findings, self._buffer_at + at, channel=channel)
-            self._keep(found)
+        if not findings.heard.any():
+            return None
+        return _Looked(
+            reference=reference,
+            findings=findings,
+            lag=fine.lag,
+            sound=sound,
+            hit=_hit(reference, findings, self._buffer_at + at, channel=channel),
+            at=self._buffer_at + at,
+        )
+
+    def _keep_confirmed(self, looked: list[_Looked]) -> None:
+        """Keep what was found of a text in a block, its whole playings looked at a third time.
+
+        A playing is a candidate at several places. Where the strongest stands as complete, the
+        others on the same sound are dropped in the end whatever the third look says of them.
+        """
+        confirmed: dict[int, Hit | None] = {}
+        complete = [hit for hit in self._hits if hit.complete]
+        whole = [number for number, one in enumerate(looked) if one.hit.complete]
+        for number in sorted(whole, key=lambda n: _strength(looked[n].hit), reverse=True):
+            one = looked[number]
+            if any(_is_repeat(one.hit, other) for other in complete):
+                confirmed[number] = None
+                continue
+            hit = self._confirmed(one)
+            confirmed[number] = hit
+            if hit is not None and hit.complete:
+                complete.append(hit)
+        for number, one in enumerate(looked):
+            hit = confirmed.get(number, one.hit)
+            if hit is not None:
+                self._keep(hit)
+
+    def _confirmed(self, one: _Looked) -> Hit | None:
+        """Return the hit of a whole playing after the third look."""
+        foreign = contradicted(
+            one.lag, one.reference.pcm, one.sound, one.findings.heard, limits=self._limits
+        )
+        if not foreign.any():
+            return one.hit
+        speech = one.reference.speech[: len(foreign)]
+        findings = interrupted(one.findings, foreign, speech)
+        if not findings.heard.any():
+            return None
+        return _hit(one.reference, findings, one.at, channel=one.hit.channel)
 
     def _keep(self, found: Hit) -> None:
         same = [h for h in self._hits if _key(h) == _key(found)]
@@ -223,6 +263,21 @@ class Detector:
                 return
             self._hits.remove(weakest)
         self._hits.append(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Looked:
+    """What the first two looks found at a candidate, and what the third needs.
+
+    `sound` begins `MARGIN_SAMPLES` before the sample `at` of the call.
+    """
+
+    reference: Reference
+    findings: Findings
+    lag: npt.NDArray[np.float64]
+    sound: Pcm
+    hit: Hit
+    at: int
 
 
 def _hit(reference: Reference, findings: Findings, at: int, *, channel: int) -> Hit:
@@ -296,6 +351,19 @@ def _overlap_ms(one: Hit, other: Hit) -> int:
     return max(min(one.end_ms, other.end_ms) - max(one.start_ms, other.start_ms), 0)
 
 
+def _length_ms(hit: Hit) -> int:
+    return max(hit.end_ms - hit.start_ms, 1)
+
+
+def _is_repeat(hit: Hit, stronger: Hit) -> bool:
+    """Say whether a hit is on the same sound as a stronger one of the same text."""
+    return (
+        _key(hit) == _key(stronger)
+        and _strength(hit) <= _strength(stronger)
+        and _overlap_ms(hit, stronger) * 2 > _length_ms(hit)
+    )
+
+
 def _without_repeats(hits: list[Hit]) -> list[Hit]:
     """Keep the strongest of several hits on the same sound.
 
@@ -304,8 +372,11 @@ def _without_repeats(hits: list[Hit]) -> list[Hit]:
     """
     kept: list[Hit] = []
     for hit in sorted(hits, key=_strength, reverse=True):
-        length = max(hit.end_ms - hit.start_ms, 1)
-        rivals = [k for k in kept if k.channel == hit.channel and _overlap_ms(k, hit) * 2 > length]
+        rivals = [
+            k
+            for k in kept
+            if k.channel == hit.channel and _overlap_ms(k, hit) * 2 > _length_ms(hit)
+        ]
         if any(_key(rival) == _key(hit) for rival in rivals):
             continue
         explained = any(rival.verdict is Verdict.FULL for rival in rivals)

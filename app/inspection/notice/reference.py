@@ -148,7 +148,7 @@ class Reference:
             trimmed_ms=first * 1000 / SAMPLE_RATE_HZ,
         )
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.pcm.astype("<i2").tobytes()).hexdigest()
 

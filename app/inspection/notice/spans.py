@@ -25,8 +25,7 @@ def bridged(truths: Truths, longest: int) -> Truths:
 
 def grown(truths: Truths, by: int) -> Truths:
     """Return the truths with every run longer by so much on both sides."""
-    total = np.concatenate([[0], np.cumsum(truths)])
-    places = np.arange(len(truths))
-    low = np.maximum(places - by, 0)
-    high = np.minimum(places + by + 1, len(truths))
-    return np.asarray(total[high] > total[low])
+    result = np.zeros_like(truths)
+    for first, after in runs(truths):
+        result[max(first - by, 0) : after + by] = True
+    return result

@@ -34,9 +34,7 @@ def vouched(
     nothing = np.zeros_like(heard)
     if int(heard.sum()) < _LEAST_HEARD:
         return nothing
-    look, path = aligned(lag, reference, sound, heard)
-    count = min(len(heard), look.frames)
-    line = look.line(look.laid_over(path), heard)
+    count = min(len(heard), ALIGN.frames(len(reference)))
     holes = [
         (first, after)
         for first, after in runs(~heard[:count])
@@ -44,6 +42,8 @@ def vouched(
     ]
     if not holes:
         return nothing
+    look, path = aligned(lag, reference, sound, heard)
+    line = look.line(look.laid_over(path), heard)
     sides = [
         _weighed(look, look.laid_over(_from_side(path, heard, holes, is_behind=is_behind)), line)
         for is_behind in (False, True)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from app.inspection.notice.align import MARGIN_SAMPLES
 from app.inspection.notice.features import ALIGN, SAMPLE_RATE_HZ, Floats, Pcm
+from app.inspection.notice.spans import Truths
 
 _LOW_HZ: Final = 250
 _HIGH_HZ: Final = 1_200
@@ -32,6 +33,10 @@ _SURE: Final = 0.35
 _USUAL: Final = 0.7
 _MOST_DRIFT: Final = 2.5e-3
 _TINY: Final = 1.0
+
+Doubles = npt.NDArray[np.float64]
+Lags = npt.NDArray[np.int64]
+Both = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,9 +54,9 @@ class FineMatch:
     gain: Floats
     brief: Floats
     brief_gain: Floats
-    lag: npt.NDArray[np.float64]
-    pieces: npt.NDArray[np.float64]
-    followed: npt.NDArray[np.bool_]
+    lag: Doubles
+    pieces: Doubles
+    followed: Truths
 
 
 def band_limited(pcm: Pcm) -> Floats:
@@ -62,7 +67,7 @@ def band_limited(pcm: Pcm) -> Floats:
     return np.asarray(np.fft.irfft(spectrum, len(pcm)), np.float32)
 
 
-def fine_match(reference: Floats, sound: Floats, *, lag: npt.NDArray[np.float64]) -> FineMatch:
+def fine_match(reference: Floats, sound: Floats, *, lag: Doubles) -> FineMatch:
     """Lay the waveforms over each other, near the path `lag` (in frames) of the alignment.
 
     Both are band-limited; `sound` begins `MARGIN_SAMPLES` before the candidate's start.
@@ -70,13 +75,9 @@ def fine_match(reference: Floats, sound: Floats, *, lag: npt.NDArray[np.float64]
     starts = np.arange(0, max(len(reference) - _PIECE, 0) + 1, _STEP)
     centres = np.minimum((starts + _PIECE // 2) // ALIGN.hop, len(lag) - 1)
     coarse = np.rint(lag[centres] * ALIGN.hop).astype(np.int64)
-    peaks, offsets = np.zeros(len(starts)), np.zeros(len(starts), np.int64)
-    for index, (start, shift) in enumerate(zip(starts, coarse, strict=True)):
-        at = MARGIN_SAMPLES + int(start) + int(shift) - _FREEDOM
-        around = sound[at : at + _PIECE + 2 * _FREEDOM]
-        found = _correlate(reference[start : start + _PIECE], around)
-        offsets[index] = int(found.argmax()) - _FREEDOM
-        peaks[index] = found.max()
+    found = _correlations(reference, sound, starts, MARGIN_SAMPLES + starts + coarse - _FREEDOM)
+    offsets = found.argmax(axis=1) - _FREEDOM
+    peaks = found.max(axis=1)
     exact = _believed(coarse + offsets, peaks)
     places = np.arange(len(lag)) * ALIGN.hop - _PIECE // 2 + _STEP // 2
     nearest = np.clip(places // _STEP, 0, len(exact) - 1)
@@ -105,8 +106,8 @@ def retaken(
     reference: Floats,
     sound: Floats,
     *,
-    lag: npt.NDArray[np.int64],
-    among: npt.NDArray[np.bool_],
+    lag: Lags,
+    among: Truths,
 ) -> FineMatch:
     """Return the match with another lag tried in the frames of `among`; the better one counts."""
     laid = _LaidOver(reference, sound, len(lag))
@@ -124,19 +125,27 @@ def retaken(
     )
 
 
-def _correlate(piece: Floats, around: Floats) -> npt.NDArray[np.float64]:
-    product = np.correlate(around, piece, "valid")
-    total = np.concatenate([[0.0], np.cumsum(np.square(around, dtype=np.float64))])
-    energy = total[len(piece) :] - total[: -len(piece)]
-    return np.asarray(product / np.sqrt(energy * float(np.dot(piece, piece)) + _TINY))
+def _correlations(reference: Floats, sound: Floats, starts: Lags, places: Lags) -> Doubles:
+    """Return how each piece of the reference correlates with the sound from its place on."""
+    pieces = np.lib.stride_tricks.sliding_window_view(reference, min(_PIECE, len(reference)))
+    pieces = pieces[starts]
+    size = pieces.shape[1]
+    around = np.lib.stride_tricks.sliding_window_view(sound, size + 2 * _FREEDOM)[places]
+    total = np.zeros((len(starts), around.shape[1] + 1))
+    np.cumsum(np.square(around, dtype=np.float64), axis=1, out=total[:, 1:])
+    energy = total[:, size:] - total[:, :-size]
+    for row, piece, near in zip(energy, pieces, around, strict=True):
+        product = np.correlate(near, piece, "valid")
+        np.divide(product, np.sqrt(row * float(np.dot(piece, piece)) + _TINY), out=row)
+    return energy
 
 
 def _course(
-    starts: npt.NDArray[np.int64],
-    lags: npt.NDArray[np.int64],
-    peaks: npt.NDArray[np.float64],
+    starts: Lags,
+    lags: Lags,
+    peaks: Doubles,
     laid: _LaidOver,
-) -> npt.NDArray[np.int64]:
+) -> Lags:
     """Return the lag of each frame: that of the pieces that match well, and its course between.
 
     As far as a clock may drift it goes straight from one to the next; farther, it jumps where the
@@ -156,7 +165,7 @@ def _course(
     return result
 
 
-def _believed(lags: npt.NDArray[np.int64], peaks: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _believed(lags: Lags, peaks: Doubles) -> Lags:
     """Replace the lag of pieces that match nothing by that of the nearest that does."""
     sure = np.flatnonzero(peaks >= min(_SURE, float(peaks.max())))
     nearest = sure[np.abs(np.arange(len(lags))[:, None] - sure[None, :]).argmin(axis=1)]
@@ -166,7 +175,7 @@ def _believed(lags: npt.NDArray[np.int64], peaks: npt.NDArray[np.float64]) -> np
 class _Best:
     """The best correlation within one length around each frame, and the gain there."""
 
-    def __init__(self, own: npt.NDArray[np.float64], *, frames: int, window: int) -> None:
+    def __init__(self, own: Doubles, *, frames: int, window: int) -> None:
         centre = np.arange(frames) * ALIGN.hop + ALIGN.window // 2
         self._low = np.clip(centre - window // 2, 0, len(own) - 1)
         self._high = np.clip(centre + window // 2, 0, len(own) - 1)
@@ -174,12 +183,10 @@ class _Best:
         self.correlation = np.full(frames, -1.0)
         self.gain = np.zeros(frames)
 
-    def take(
-        self, product: npt.NDArray[np.float64], energy: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.bool_]:
+    def take(self, total: Both) -> Truths:
         """Take the running sums in; return where they are better than those before."""
-        both = product[self._high] - product[self._low]
-        theirs = energy[self._high] - energy[self._low]
+        within = total[self._high] - total[self._low]
+        both, theirs = within.real, within.imag
         found = both / np.sqrt(self._own * theirs + _TINY)
         better = found > self.correlation
         self.correlation[better] = found[better]
@@ -191,35 +198,36 @@ class _LaidOver:
     """The correlations around each frame, at the best of the lags tried."""
 
     def __init__(self, reference: Floats, sound: Floats, frames: int) -> None:
-        self._reference, self._sound, self.frames = reference.astype(np.float64), sound, frames
-        own = _running(np.square(self._reference))
+        self._reference, self._sound = reference.astype(np.float64), sound.astype(np.float64)
+        self.frames = frames
+        own = np.concatenate([[0.0], np.cumsum(np.square(self._reference))])
         self.wide = _Best(own, frames=frames, window=_WINDOW)
         self.brief = _Best(own, frames=frames, window=_BRIEF)
         self.lag = np.zeros(frames)
 
-    def products(self, first: int, after: int, lag: int) -> npt.NDArray[np.float64]:
+    def products(self, first: int, after: int, lag: int) -> Doubles:
         """Return the sum of the products of the waveforms within each of the frames, at the lag."""
         start, end = first * ALIGN.hop, after * ALIGN.hop
         places = np.arange(start, end) + MARGIN_SAMPLES + lag
         both = self._reference[start:end] * self._at(places)
         return np.asarray(both.reshape(-1, ALIGN.hop).sum(axis=1))
 
-    def take(self, frame_lag: npt.NDArray[np.int64]) -> None:
+    def take(self, frame_lag: Lags) -> None:
         """Try the lags, one for each frame, give or take half a millisecond."""
         length = len(self._reference)
         lag = np.repeat(frame_lag, ALIGN.hop)[:length]
         lag = np.pad(lag, (0, length - len(lag)), mode="edge")
         places = np.arange(length) + MARGIN_SAMPLES + lag
+        # The running sums of both and of theirs, as the two parts of one number: added up at once.
+        each, total = np.empty(length, np.complex128), np.zeros(length + 1, np.complex128)
         for play in range(-_PLAY, _PLAY + 1, 2):
             laid = self._at(places + play)
-            product, energy = _running(self._reference * laid), _running(np.square(laid))
-            better = self.wide.take(product, energy)
+            np.multiply(self._reference, laid, out=each.real)
+            np.square(laid, out=each.imag)
+            np.cumsum(each, out=total[1:])
+            better = self.wide.take(total)
             self.lag[better] = frame_lag[better]
-            self.brief.take(product, energy)
+            self.brief.take(total)
 
-    def _at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        return self._sound[np.clip(places, 0, len(self._sound) - 1)].astype(np.float64)
-
-
-def _running(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.concatenate([[0.0], np.cumsum(values)])
+    def _at(self, places: Lags) -> Doubles:
+        return self._sound.take(places, mode="clip")
