@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import wave
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench_tool.native import BenchmarkFailed
@@ -14,6 +15,11 @@ FORMS = {
     "MP3": ("mp3", ["-c:a", "libmp3lame", "-b:a", "32k"]),
     "A-law WAV": ("wav", ["-c:a", "pcm_alaw"]),
 }
+OLD_FORMS = {
+    "MP3": FORMS["MP3"],
+    "Opus": FORMS["Opus"],
+    "GSM": ("gsm", ["-c:a", "libgsm"]),
+}
 _SPEECH = Path(__file__).parents[1] / "demo_company"
 _NOTICE = _SPEECH / "notice" / "notice_ru.wav"
 # Seconds of the conversation that serve as four more announcements: where somebody speaks.
@@ -21,14 +27,29 @@ _CUTS_S = ((16.0, 22.0), (24.0, 30.0), (32.0, 38.0), (42.0, 48.0))
 _WITHIN_S = 600
 
 
-def make(folder: Path, *, seconds: int) -> dict[str, Path]:
-    """Return a file of that length in each coding: a notice, then one talk over and over."""
+def make(folder: Path, *, seconds: int, forms: Sequence[str] = tuple(FORMS)) -> dict[str, Path]:
+    """Return a file of that length in each coding: a notice and one talk, over and over."""
     samples = _samples(_NOTICE) + _samples(_SPEECH / "calls" / "d23.wav")
-    raw = folder / "talk.s16"
+    return _coded(
+        folder / f"call-{seconds}", samples, seconds, {name: FORMS[name] for name in forms}
+    )
+
+
+def old(folder: Path, *, seconds: int) -> dict[str, Path]:
+    """Return a file of that length in each coding of old archives: a notice once, then talk."""
+    notice, talk = _samples(_NOTICE), _samples(_SPEECH / "calls" / "d23.wav")
+    times = -(-seconds * RATE_HZ * 2 // len(talk))
+    return _coded(folder / f"old-{seconds}", notice + talk * times, seconds, OLD_FORMS)
+
+
+def _coded(
+    stem: Path, samples: bytes, seconds: int, forms: Mapping[str, tuple[str, list[str]]]
+) -> dict[str, Path]:
+    raw = stem.with_suffix(".s16")
     raw.write_bytes(samples)
     made = {}
-    for name, (ending, coder) in FORMS.items():
-        made[name] = folder / f"call-{seconds}.{ending}"
+    for name, (ending, coder) in forms.items():
+        made[name] = stem.with_suffix(f".{ending}")
         _ffmpeg("-stream_loop", "-1", *_raw(raw), "-t", str(seconds), *coder, str(made[name]))
     return made
 

@@ -1,4 +1,4 @@
-"""S1 to S3: what the inspection of a call costs, beside one plain decode of it."""
+"""S1 to S3 and S18: what inspecting and searching a call costs, beside one plain decode of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,23 @@ from typing import Any
 from bench_tool import calls, figures
 from bench_tool.figures import MIB, Spread, Verdict
 from bench_tool.native import BenchmarkFailed
-from bench_tool.parts import Section
+from bench_tool.parts import Section, told_when_cut
 from bench_tool.playable import wait_s
 from bench_tool.rounds import Options, say
 
 _HOUR_S = 3600
 _LONG_CALL_HOURS = 10
+_SHORT_LONG_CALL_HOURS = 2
+_SHORT_ROUNDS = 2
+_OLD_CALL_S = 600
+_OLD_GOALS = (0.5, 0.75)
 _SHORT_CALL_S = 180
 _REFERENCE = "Opus"
 # Must and stretch of each coding, times the CPU of the reference.
 _GOALS = {"Opus": (1.7, 1.3), "MP3": (0.9, 0.6), "A-law WAV": (0.7, 0.4)}
 _MUST_BYTES, _STRETCH_BYTES = 200 * MIB, 120 * MIB
 _WITHIN_S = 1800
+_TITLE = "S1 to S3, S18: inspecting a call completely, beside one plain decode"
 _HEADER = ("#", "path", "figure (range)", "must / stretch", "verdict", "ours", "reference")
 _COPY = {"copy": "with the playable copy", "none": "without the playable copy"}
 
@@ -49,34 +54,53 @@ class _Cost:
 
 def run(options: Options) -> Section:
     """Inspect hours of sound in processes of their own, and a call through a whole archive."""
-    with tempfile.TemporaryDirectory(dir=options.directory, prefix="inspect-") as name:
+    rows: list[list[str]] = []
+    values: list[dict[str, object]] = []
+    with (
+        told_when_cut(_TITLE, _HEADER, rows),
+        tempfile.TemporaryDirectory(dir=options.directory, prefix="inspect-") as name,
+    ):
         folder = Path(name)
         say("inspect: making calls")
         texts = calls.texts(folder)
         hours = calls.make(folder, seconds=_HOUR_S)
-        costs = _costs(hours, texts, options.rounds)
-        rows, values = _cost_rows(costs)
-        for one in _memory(hours[_REFERENCE], texts), _wait(folder, options):
+        for one in _measured(folder, hours, texts, options):
             rows.append(one[0])
             values.append(one[1])
-    title = "S1 to S3: inspecting a call completely, beside one plain decode"
-    return Section(title=title, text=figures.table(_HEADER, rows), values=values)
+            say(figures.table(_HEADER, [one[0]]).splitlines()[-1])
+    return Section(title=_TITLE, text=figures.table(_HEADER, rows), values=values)
+
+
+def _measured(
+    folder: Path, hours: dict[str, Path], texts: Sequence[Path], options: Options
+) -> Iterator[tuple[list[str], dict[str, object]]]:
+    """Give the rows as they come; a short run makes a copy of one coding alone, and only once."""
+    rounds = min(options.rounds, _SHORT_ROUNDS) if options.is_short else options.rounds
+    yield from _cost_rows(_costs(hours, texts, rounds, copy="none"))
+    yield _old(folder, texts[0], rounds)
+    yield _wait(folder, options)
+    yield _memory(hours[_REFERENCE], texts, options)
+    copied = {_REFERENCE: hours[_REFERENCE]} if options.is_short else hours
+    yield from _cost_rows(_costs(copied, texts, 1 if options.is_short else rounds, copy="copy"))
 
 
 def _costs(
-    hours: dict[str, Path], texts: Sequence[Path], rounds: int
+    hours: dict[str, Path], texts: Sequence[Path], rounds: int, *, copy: str
 ) -> dict[tuple[str, str], _Cost]:
-    costs = {(form, copy): _Cost() for copy in ("none", "copy") for form in hours}
+    costs = {(form, copy): _Cost() for form in hours}
+    before_s = _decode_cpu_s(hours[_REFERENCE])
     for number in range(rounds):
-        reference_s = _decode_cpu_s(hours[_REFERENCE])
-        for (form, copy), cost in costs.items():
-            found = inspected(hours[form], texts, copy=copy)
-            _must_be_right(found, form)
-            cost.ours.append(found["cpu_s"])
-            cost.reference.append(reference_s)
+        found = {form: inspected(call, texts, what=copy) for form, call in hours.items()}
+        after_s = _decode_cpu_s(hours[_REFERENCE])
+        # A busy machine gets slower and faster: the decodes before and behind stand for it.
+        reference_s, before_s = (before_s + after_s) / 2, after_s
+        for form, told in found.items():
+            _must_be_right(told, form)
+            costs[form, copy].ours.append(told["cpu_s"])
+            costs[form, copy].reference.append(reference_s)
             say(
                 f"inspect, round {number + 1}: {form} {_COPY[copy]} "
-                f"{found['cpu_s']:.2f} s, decode {reference_s:.2f} s"
+                f"{told['cpu_s']:.2f} s, decode {reference_s:.2f} s"
             )
     return costs
 
@@ -88,9 +112,9 @@ def _must_be_right(found: dict[str, Any], form: str) -> None:
         raise BenchmarkFailed(f"The hour of {form} was not inspected rightly: {found}")
 
 
-def inspected(call: Path, texts: Sequence[Path], *, copy: str) -> dict[str, Any]:
+def inspected(call: Path, texts: Sequence[Path], *, what: str) -> dict[str, Any]:
     """Return what the inspection of a file took, done by a process of its own."""
-    command = [sys.executable, "-P", "-m", "bench_tool.inspected", copy, str(call)]
+    command = [sys.executable, "-P", "-m", "bench_tool.inspected", what, str(call)]
     # What the archive sets by itself must not come from whoever measures it.
     kept = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     done = subprocess.run(  # noqa: S603 - this very Python.
@@ -118,12 +142,11 @@ def _decode_cpu_s(call: Path) -> float:
 
 def _cost_rows(
     costs: dict[tuple[str, str], _Cost],
-) -> tuple[list[list[str]], list[dict[str, object]]]:
-    rows, values = [], []
+) -> Iterator[tuple[list[str], dict[str, object]]]:
     for (form, copy), cost in costs.items():
         ratio, (must, stretch) = cost.ratio, _GOALS[form]
         verdict = _verdict(ratio.median, must, stretch) if copy == "none" else None
-        rows.append(
+        yield (
             [
                 "S1",
                 f"an hour of {form}, {_COPY[copy]}",
@@ -132,9 +155,7 @@ def _cost_rows(
                 verdict.value if verdict else "–",
                 f"{statistics.median(cost.ours):.2f} s CPU",
                 f"{statistics.median(cost.reference):.2f} s CPU",
-            ]
-        )
-        values.append(
+            ],
             {
                 "target": "S1",
                 "form": form,
@@ -142,18 +163,22 @@ def _cost_rows(
                 "ours_cpu_s": cost.ours,
                 "reference_cpu_s": cost.reference,
                 "verdict": verdict.value if verdict else None,
-            }
+            },
         )
-    return rows, values
 
 
-def _memory(hour: Path, texts: Sequence[Path]) -> tuple[list[str], dict[str, object]]:
-    say(f"inspect: memory over {_LONG_CALL_HOURS} hours")
-    long_call = calls.repeated(hour, _LONG_CALL_HOURS)
-    found = inspected(long_call, texts, copy="copy")
+def _memory(
+    hour: Path, texts: Sequence[Path], options: Options
+) -> tuple[list[str], dict[str, object]]:
+    times = _SHORT_LONG_CALL_HOURS if options.is_short else _LONG_CALL_HOURS
+    say(f"inspect: memory over {times} hours")
+    found = inspected(
+        calls.repeated(hour, times), texts, what="none" if options.is_short else "copy"
+    )
     peak = found["peak_bytes"]
     verdict = _verdict(peak, _MUST_BYTES, _STRETCH_BYTES)
-    what = f"memory, {found['duration_ms'] / 3_600_000:.1f} h of {_REFERENCE}, with the copy"
+    copy = _COPY["none" if options.is_short else "copy"]
+    what = f"memory, {found['duration_ms'] / 3_600_000:.1f} h of {_REFERENCE}, {copy}"
     row = ["S2", what, f"{peak / MIB:.0f} MiB", "200 / 120 MiB", verdict.value]
     return [*row, f"{found['cpu_s']:.0f} s CPU", "–"], {
         "target": "S2",
@@ -163,9 +188,40 @@ def _memory(hour: Path, texts: Sequence[Path]) -> tuple[list[str], dict[str, obj
     }
 
 
+def _old(folder: Path, text: Path, rounds: int) -> tuple[list[str], dict[str, object]]:
+    """Return how fast one text is searched through whole old recordings, of the codings mixed."""
+    old = calls.old(folder, seconds=_OLD_CALL_S)
+    cost = _Cost()
+    for number in range(rounds):
+        cost.reference.append(sum(_decode_cpu_s(call) for call in old.values()))
+        found = [inspected(call, [text], what="search") for call in old.values()]
+        if not all(each["complete"] for each in found):
+            raise BenchmarkFailed(f"The notice was not found in an old recording: {found}")
+        cost.ours.append(sum(each["cpu_s"] for each in found))
+        say(
+            f"inspect, round {number + 1}: old recordings searched in {cost.ours[-1]:.2f} s, "
+            f"decoded in {cost.reference[-1]:.2f} s"
+        )
+    pairs = zip(cost.reference, cost.ours, strict=True)
+    rate = Spread.of([reference / ours for reference, ours in pairs])
+    must, stretch = _OLD_GOALS
+    verdict = _at_least(rate.median, must, stretch)
+    row = ["S18", f"one text through whole old recordings, {_OLD_CALL_S // 60} min each of"]
+    row[1] += f" {', '.join(old)}"
+    row += [f"{rate.median:.2f} of the decode's rate ({rate.low:.2f}–{rate.high:.2f})"]
+    row += [f"{must} / {stretch}", verdict.value]
+    row += [f"{statistics.median(cost.ours):.2f} s CPU"]
+    return [*row, f"{statistics.median(cost.reference):.2f} s CPU"], {
+        "target": "S18",
+        "ours_cpu_s": cost.ours,
+        "reference_cpu_s": cost.reference,
+        "verdict": verdict.value,
+    }
+
+
 def _wait(folder: Path, options: Options) -> tuple[list[str], dict[str, object]]:
     """Return how long a call of three minutes takes from its upload until it can be played."""
-    call = calls.make(folder, seconds=_SHORT_CALL_S)[_REFERENCE]
+    call = calls.make(folder, seconds=_SHORT_CALL_S, forms=[_REFERENCE])[_REFERENCE]
     decodes = []
     for _ in range(options.rounds):
         before = time.monotonic()
@@ -193,3 +249,9 @@ def _verdict(value: float, must: float, stretch: float) -> Verdict:
     if value <= stretch:
         return Verdict.STRETCH
     return Verdict.MET if value <= must else Verdict.MISSED
+
+
+def _at_least(value: float, must: float, stretch: float) -> Verdict:
+    if value >= stretch:
+        return Verdict.STRETCH
+    return Verdict.MET if value >= must else Verdict.MISSED

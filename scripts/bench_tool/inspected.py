@@ -1,5 +1,7 @@
 """Inspects one call as the worker does and prints what that took; run as a process of its own.
 
+With `search` it only searches the whole of it for the texts, as a worker does with old recordings.
+
 The references are taken, and the libraries loaded, before the count begins: a worker does so once
 and then inspects call after call. numpy is loaded by the archive's own modules and not here, so
 that it runs as it does there. The decoder runs with limits alone, without namespaces: a process
@@ -35,7 +37,7 @@ _PIECE_BYTES = 1024 * 1024
 
 
 def main() -> None:
-    with_copy, call, *texts = sys.argv[1:]
+    what, call, *texts = sys.argv[1:]
     sandbox = Sandbox.detect(replace(Tools.find(), bwrap=None))
     with tempfile.TemporaryDirectory(dir=Path(call).parent) as name:
         folder = Path(name)
@@ -44,9 +46,13 @@ def main() -> None:
         references = [_reference(Path(text), sandbox, folder) for text in texts]
         ref = _stored(archive, Path(call))
         before = _cpu_s()
-        inspection, hits, talk_ms = _inspect(
-            archive, ref, sandbox, references, folder, with_copy=with_copy == "copy"
-        )
+        if what == "search":
+            inspection, hits = _search(archive, ref, sandbox, references, folder)
+            talk_ms = 0
+        else:
+            inspection, hits, talk_ms = _inspect(
+                archive, ref, sandbox, references, folder, with_copy=what == "copy"
+            )
         cpu_s = _cpu_s() - before
     print(
         json.dumps(
@@ -125,6 +131,22 @@ def _inspect(
         draft.write(data)
         draft.keep()
     return inspection, hits, sum(channel.talk_ms for channel in sound.channels)
+
+
+def _search(
+    archive: SealedStore,
+    stored: tuple[SealedRef, MediaFacts],
+    sandbox: Sandbox,
+    references: list[Reference],
+    folder: Path,
+) -> tuple[Inspection, list]:
+    ref, facts = stored
+    detector = Detector(references, whole=True)
+    with spooled(archive.stream(ref), folder) as descriptor:
+        inspection = inspect_audio(
+            descriptor, facts, sandbox, playable=None, listener=detector.feed
+        )
+    return inspection, detector.finish()
 
 
 def _cpu_s() -> float:

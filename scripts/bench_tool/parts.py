@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench_tool import figures
 from bench_tool.rounds import Options
 
 
@@ -22,3 +25,14 @@ class Part(Protocol):
 
     def run(self, options: Options) -> Section:
         """Measure, and return what was found."""
+
+
+@contextmanager
+def told_when_cut(title: str, header: Sequence[str], rows: list[list[str]]) -> Iterator[None]:
+    """Print the rows that are there where the measuring within is broken off."""
+    try:
+        yield
+    except BaseException:
+        if rows:
+            print(f"\n## {title}: broken off\n\n{figures.table(header, rows)}", flush=True)
+        raise

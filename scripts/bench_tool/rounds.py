@@ -29,6 +29,7 @@ class Options:
     seconds: float
     max_run_bytes: int
     with_long_cells: bool
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
