@@ -71,6 +71,9 @@ COMMANDS: Final = {
         "notices",
         "Announcements: the texts that come with the product, and searching old recordings.",
     ),
+    "onec": Place(
+        "onec", "onec", "Take from 1C what it sends and what is read of it, and write links back."
+    ),
     "provider": Place(
         "providers", "provider", "Telephony services that send notices, and whose media is fetched."
     ),
@@ -138,6 +141,9 @@ _NEXT_STEPS: Final = {
     "user-not-found": "mind the spelling, or add one: audiatur user add NAME --role ROLE",
     "device-not-found": "mind the spelling, or add one: audiatur device add NAME",
     "provider-not-found": "see which there are: audiatur provider list",
+    "onec-source-not-found": "see which there are: audiatur onec list",
+    "onec-login-missing": "give two lines on standard input: user=NAME and password=WORD",
+    "onec-not-asked": "a source with an address is made by: audiatur onec add NAME --url URL",
     "name-taken": "choose another name; a device gets a new key with: audiatur device rotate NAME",
     "name-invalid": "choose such a name and run the command again",
     "template-not-found": "see which there are: audiatur notices templates",

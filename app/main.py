@@ -46,6 +46,7 @@ from app.inspection.examiner import examiner
 from app.inspection.routes import router as searches
 from app.learning.routes import router as learning
 from app.mail.routes import router as mail
+from app.onec.routes import router as onec
 from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
 from app.providers.routes import hooks
@@ -101,6 +102,7 @@ ROUTERS = (
     feeds,
     providers,
     hooks,
+    onec,
     fixity,
     consent,
     templates,

@@ -164,6 +164,60 @@ def put_contact(
         enqueue(session, Job(task=ADOPT, args={"client_id": str(client.id)}))
 
 
+def end_contact(
+    session: Session, actor: Actor, client: Client, external_id: str, *, at: datetime
+) -> bool:
+    """Let a contact have left; he stays known. Say whether he was here until now."""
+    queries.lock_name(session, "client", client.external_id)
+    found = [
+        one for one in queries.contacts_of(session, client.id) if one.external_id == external_id
+    ]
+    if not found or found[0].left_at is not None:
+        return False
+    found[0].left_at = at
+    client.updated_at = at
+    session.flush()
+    _tell(session, actor, Act.CLIENT_CHANGED, client, ["contacts"], is_new=False, at=at)
+    return True
+
+
+def end_contract(
+    session: Session, actor: Actor, client: Client, number: str, *, at: datetime
+) -> bool:
+    """Let a contract be terminated, unless it is; its paper and clauses stay."""
+    queries.lock_name(session, "client", client.external_id)
+    contract = queries.contract_by_number(session, client.id, number)
+    if contract is None or (contract.terminated_at is not None and contract.terminated_at <= at):
+        return False
+    contract.terminated_at = at
+    session.flush()
+    _tell(session, actor, Act.CONTRACT_CHANGED, contract, ["terminated_at"], is_new=False, at=at)
+    return True
+
+
+def rename_contract(
+    session: Session, actor: Actor, client: Client, before: str, number: str, *, at: datetime
+) -> None:
+    """Give a contract the number that its owner system has for it now."""
+    queries.lock_name(session, "client", client.external_id)
+    contract = queries.contract_by_number(session, client.id, before)
+    if contract is None or queries.contract_by_number(session, client.id, number) is not None:
+        return
+    contract.number = number
+    session.flush()
+    _tell(session, actor, Act.CONTRACT_CHANGED, contract, ["number"], is_new=False, at=at)
+
+
+def close_event(session: Session, actor: Actor, event: Event, *, at: datetime) -> bool:
+    """Let an event be over, unless it is; its recordings stay tied to it."""
+    if event.closed_at is not None:
+        return False
+    event.closed_at = event.updated_at = at
+    session.flush()
+    _tell(session, actor, Act.EVENT_CHANGED, event, ["closed_at"], is_new=False, at=at)
+    return True
+
+
 def put_contract(
     session: Session,
     actor: Actor,

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clients import queries, service, tables
@@ -118,6 +119,23 @@ def carry_out(session: Session, ways: Ways, kind: Kind, raw: bytes, *, is_try: b
         sha256=digest(raw),
         is_kept=not is_try and not wrong,
     )
+
+
+def write_one(
+    session: Session, ways: Ways, kind: Kind, rows: Sequence[Row], *, line: int = 1
+) -> tuple[bool, list[Wrong]]:
+    """Write one thing down, or nothing of it; return whether it is new, and what is wrong."""
+    wrong: list[Wrong] = []
+    is_new = False
+    try:
+        with _told_wrong(rows, wrong), session.begin_nested():
+            is_new = _WRITERS[kind](session, ways, rows)
+    except (DataError, IntegrityError):
+        # What the database does not keep is wrong with this one; the others go on.
+        wrong.append(Wrong(line=line, fault=Fault.VALUE))
+    if wrong:
+        session.expire_all()
+    return is_new, wrong
 
 
 def _groups(table: Table) -> Iterator[list[Row]]:

@@ -403,6 +403,46 @@ def _row(
     return Row(line=line, values=values) if is_good else None
 
 
+def read_one(told: Mapping[str, object], kind: Kind, *, zone: ZoneInfo, line: int = 1) -> Table:
+    """Read one thing told as fields, by the names and in the forms that columns of a table have.
+
+    A list is taken as the parts of a cell; what is neither text, number, truth nor list is wrong.
+    """
+    table = Table(kind)
+    columns = _columns(list(told), line, table)
+    if columns is None:
+        return table
+    cells = []
+    for name, value in told.items():
+        cell = _cell(value)
+        if cell is None:
+            table.wrong.append(Wrong(line=line, fault=Fault.VALUE, column=name))
+        cells.append((cell or "").strip())
+    table.lines = 1
+    row = _row(line, cells, columns, table, zone) if not table.wrong else None
+    if row is not None:
+        table.rows.append(row)
+    return table
+
+
+def _cell(value: object) -> str | None:
+    """Return a value as a cell has it, or None where no cell can have it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return None if "\x00" in value else value
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list):
+        parts = [_cell(part) for part in value]
+        whole = [part for part in parts if part is not None]
+        has_lists = any(isinstance(part, list | dict) for part in value)
+        return None if has_lists or len(whole) != len(parts) else "\n".join(whole)
+    return None
+
+
 _NAMED_BY: Final = {
     Kind.CLIENTS: ("external_id",),
     Kind.CONTACTS: ("client", "external_id", "name"),

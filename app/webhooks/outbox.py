@@ -102,23 +102,7 @@ def _follow(database: Database, *, at: datetime) -> int:
         place = session.scalar(select(Progress.seq).with_for_update(skip_locked=True))
         if place is None:
             return 0
-        rows = session.execute(
-            select(
-                LedgerLeaf.seq,
-                CustodyEntry.at,
-                CustodyEntry.act,
-                CustodyEntry.object_kind,
-                CustodyEntry.object_id,
-                CustodyEntry.actor_kind,
-                CustodyEntry.actor_id,
-                CustodyEntry.outcome,
-                CustodyEntry.facts,
-            )
-            .join(CustodyEntry, CustodyEntry.id == LedgerLeaf.entry_id)
-            .where(LedgerLeaf.seq >= place)
-            .order_by(LedgerLeaf.seq)
-            .limit(BATCH)
-        ).all()
+        rows = entries_from(session, place)
         if not rows:
             return 0
         # After the entries, so that whoever was known when one was written is among them.
@@ -128,6 +112,27 @@ def _follow(database: Database, *, at: datetime) -> int:
             _write(session, fresh, endpoints, due=at)
         session.execute(update(Progress).values(seq=rows[-1].seq + 1))
         return len(rows)
+
+
+def entries_from(session: Session, place: int) -> Sequence[_Entry]:
+    """Return the entries of the ledger's sequence from a number on, at most `BATCH` of them."""
+    return session.execute(
+        select(
+            LedgerLeaf.seq,
+            CustodyEntry.at,
+            CustodyEntry.act,
+            CustodyEntry.object_kind,
+            CustodyEntry.object_id,
+            CustodyEntry.actor_kind,
+            CustodyEntry.actor_id,
+            CustodyEntry.outcome,
+            CustodyEntry.facts,
+        )
+        .join(CustodyEntry, CustodyEntry.id == LedgerLeaf.entry_id)
+        .where(LedgerLeaf.seq >= place)
+        .order_by(LedgerLeaf.seq)
+        .limit(BATCH)
+    ).all()
 
 
 def next_seq(session: Session) -> int:

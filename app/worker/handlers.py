@@ -27,6 +27,8 @@ from app.inspection.search_again import check_runs, search_again, search_text
 from app.inspection.searches import SEARCH_AGAIN
 from app.mail import jobs as mail
 from app.mail.service import SEND
+from app.onec.pulling import handle_pull as pull_onec
+from app.onec.returning import handle_return as return_to_onec
 from app.providers.door import TAKE
 from app.providers.jobs import handle_forget as forget_notices
 from app.providers.pulling import handle_pull
@@ -108,6 +110,8 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
     "mail.forget": ("55 4 * * *", mail.handle_forget),
     "releases.witness": ("15 6 1 * *", handle_monthly),
     "webhooks.forget": ("20 5 * * *", forget_webhooks),
+    "onec.pull": ("* * * * *", pull_onec),
+    "onec.return": ("* * * * *", return_to_onec),
     "review.seed": ("5 3 * * *", handle_seed),
     "retention.daily": ("37 2 * * *", handle_daily),
     "releases.sweep": ("* * * * *", reconsider_closed),

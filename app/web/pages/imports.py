@@ -22,6 +22,13 @@ from app.imports import queries, service
 from app.imports.models import FileReason, FileState, ImportRun, RunState
 from app.imports.queries import Counts
 from app.imports.service import ImportRunNotFound
+from app.onec import service as onec
+from app.onec.models import Kind as OnecKind
+from app.onec.models import OnecThing, ReturnState, ThingState
+from app.onec.reasons import FAULTS as ONEC_FAULTS
+from app.onec.reasons import REASONS as ONEC_REASONS
+from app.onec.reasons import Reason as OnecReason
+from app.onec.service import Seen
 from app.web import edge
 from app.web.edge import Form
 from app.web.uploads import FileForm
@@ -36,6 +43,7 @@ _FILES: Final = 50
 _MOST_LINES: Final = 1_000
 _MOST_SHOWN: Final = 200
 _DIGEST_LETTERS: Final = 64
+_LONGEST_NAME: Final = 120
 
 STATES: Final = {
     RunState.RUNNING: N_("under way, or broken off"),
@@ -69,6 +77,12 @@ KINDS: Final = {
     Kind.CONTACTS: N_("Contacts of clients"),
     Kind.CONTRACTS: N_("Contracts and their clauses"),
     Kind.EVENTS: N_("Events"),
+}
+ONEC_KINDS: Final = {
+    OnecKind.CLIENT: N_("client"),
+    OnecKind.CONTACT: N_("contact"),
+    OnecKind.CONTRACT: N_("contract"),
+    OnecKind.EVENT: N_("event"),
 }
 FAULTS: Final = {
     Fault.ENCODING: N_("The file is no text in UTF-8, UTF-16 or Windows-1251."),
@@ -114,11 +128,48 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnecRow:
+    """A source of 1C: when it was sent and read, what failed, and what waits."""
+
+    name: str
+    sent_at: datetime | None
+    pulled_at: datetime | None
+    faults: tuple[str, ...]
+    taken: int
+    refused: int
+    written: int
+    waiting: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunsPage:
-    """The newest runs."""
+    """The newest runs, and the sources of 1C."""
 
     title: str
     rows: tuple[RunRow, ...]
+    onec: tuple[OnecRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRow:
+    """A thing of 1C that was refused: what it is, and why."""
+
+    kind: str
+    ref: UUID
+    name: str
+    why: tuple[tuple[str, str], ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedPage:
+    """What was refused of a source of 1C, the newest first."""
+
+    title: str
+    path: str
+    rows: tuple[RefusedRow, ...]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +236,32 @@ def list_runs(call: Request, actor: CanSee, session: SessionDep) -> Response:
     words = edge.words_of(call, actor, session)
     found = queries.runs(session, limit=_RUNS)
     page = RunsPage(
-        title=words.gettext("Old archives"), rows=tuple(_row(session, one, words) for one in found)
+        title=words.gettext("Old archives"),
+        rows=tuple(_row(session, one, words) for one in found),
+        onec=tuple(_onec(one, words) for one in onec.seen(session)),
     )
     return edge.render(call, actor, session, "imports/runs.html", page, words=words)
+
+
+@router.get("/imports/1c/{onec_source}")
+def show_refused(
+    call: Request,
+    onec_source: str,
+    actor: CanSee,
+    session: SessionDep,
+    before: UUID | None = None,
+) -> Response:
+    """Show what was refused of a source of 1C, and why."""
+    words = edge.words_of(call, actor, session)
+    source = onec.named(session, onec_source)
+    found = onec.refused(session, source.id, limit=_FILES + 1, before=before)
+    page = RefusedPage(
+        title=source.name,
+        path=f"/imports/1c/{source.name}",
+        rows=tuple(_refused(one, words) for one in found[:_FILES]),
+        next_cursor=str(found[_FILES - 1].id) if len(found) > _FILES else None,
+    )
+    return edge.render(call, actor, session, "imports/onec.html", page, words=words)
 
 
 @router.get("/imports/tables")
@@ -301,6 +375,50 @@ def _row(session: Session, run: ImportRun, words: Words) -> RunRow:
         counts=queries.counts(session, run.id),
         started_at=run.started_at,
         moved_at=run.moved_at,
+    )
+
+
+def _onec(seen: Seen, words: Words) -> OnecRow:
+    place = 0 if words.language == "ru" else 1
+    source = seen.source
+    faults = [
+        ("", source.fault),
+        *((one.entity, one.fault) for one in seen.cursors if one.fault != source.fault),
+    ]
+    return OnecRow(
+        name=source.name,
+        sent_at=source.sent_at,
+        pulled_at=source.pulled_at,
+        faults=tuple(
+            f"{entity}: {ONEC_FAULTS[code][place]}" if entity else ONEC_FAULTS[code][place]
+            for entity, code in faults
+            if code is not None
+        ),
+        taken=seen.things[ThingState.TAKEN],
+        refused=seen.things[ThingState.REFUSED],
+        written=seen.returns[ReturnState.WRITTEN],
+        waiting=seen.returns[ReturnState.WAITING],
+        given_up=seen.returns[ReturnState.DEAD],
+    )
+
+
+def _refused(thing: OnecThing, words: Words) -> RefusedRow:
+    fields = (thing.told or {}).get("fields", {})
+    name = fields.get("name") or fields.get("number") or fields.get("subject") or ""
+    is_russian = words.language == "ru"
+    why = []
+    for one in thing.reasons:
+        said = ONEC_REASONS[OnecReason(one["reason"])]
+        place = " ".join(part for part in (one["field"], one["what"]) if part)
+        what = said.ru if is_russian else said.en
+        helps = said.help_ru if is_russian else said.help_en
+        why.append((f"{what} {place}".strip(), helps))
+    return RefusedRow(
+        kind=words.gettext(ONEC_KINDS[OnecKind(thing.kind)]),
+        ref=thing.ref,
+        name=str(name)[:_LONGEST_NAME],
+        why=tuple(why),
+        at=thing.at,
     )
 
 

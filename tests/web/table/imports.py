@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
 from app.identity.models import Device
 from app.identity.permissions import Permission
 from app.imports.models import FileReason, FileState, ImportFile, ImportRun, RunState
+from app.onec.models import OnecReturn, OnecSource, OnecThing
 from tests.review.house import House
 from tests.web.table import those_with
 
 ADMINS = those_with(Permission.DEVICE_ADMIN)
 WRITERS = those_with(Permission.CLIENT_WRITE)
-PAGES = {"/imports": ADMINS, "/imports/{import_run_id}": ADMINS, "/imports/tables": WRITERS}
+PAGES = {
+    "/imports": ADMINS,
+    "/imports/1c/{onec_source}": ADMINS,
+    "/imports/{import_run_id}": ADMINS,
+    "/imports/tables": WRITERS,
+}
 FORMS = {"/imports/tables": WRITERS, "/imports/{import_run_id}/cancel": ADMINS}
 FOLDER = "/srv/monitor/2024"
 
@@ -57,4 +66,62 @@ def fill(house: House) -> dict[str, str]:
                     at=None if state == FileState.WAITING else now,
                 )
             )
-    return {"import_run_id": str(run_id)}
+        _fill_onec(session, now)
+    return {"import_run_id": str(run_id), "onec_source": "buh"}
+
+
+def _fill_onec(session: Session, now: datetime) -> None:
+    """Make a source of 1C that has sent, was refused, and failed to be read."""
+    source = OnecSource(
+        id=new_id(),
+        name="buh",
+        base_url=None,
+        mapping={},
+        login=None,
+        created_at=now,
+        sent_at=now,
+        pulled_at=now,
+        fault="credentials",
+    )
+    session.add(source)
+    session.flush()
+    session.add(
+        OnecThing(
+            id=new_id(),
+            source_id=source.id,
+            kind="contact",
+            ref=new_id(),
+            state="refused",
+            version="AAAACgAAAAA=",
+            sha256=bytes(32),
+            is_marked=False,
+            told={"fields": {"name": "Глухов С. А."}, "deleted": False},
+            reasons=[{"reason": "phone", "field": "phones", "what": "доб. 12"}],
+            at=now,
+        )
+    )
+    for state in ("taken", "refused"):
+        thing = OnecThing(
+            id=new_id(),
+            source_id=source.id,
+            kind="event",
+            ref=new_id(),
+            state=state,
+            sha256=bytes(32),
+            is_marked=False,
+            told={"fields": {}} if state == "refused" else None,
+            reasons=[{"reason": "client", "field": "", "what": "17"}] * (state == "refused"),
+            at=now,
+        )
+        session.add(thing)
+        session.flush()
+        is_dead = state == "taken"
+        session.add(
+            OnecReturn(
+                thing_id=thing.id,
+                source_id=source.id,
+                state="dead" if is_dead else "waiting",
+                next_at=None if is_dead else now,
+                changed_at=now,
+            )
+        )
