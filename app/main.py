@@ -87,6 +87,15 @@ from app.worker.routes import router as jobs
 _log = structlog.get_logger()
 _REQUESTS = Counter("audiatur_requests_total", "Requests answered.", ["method", "route", "status"])
 _INGEST_THREADS = 32
+_HEADERS = {
+    # What no page says otherwise: an answer is for a program, and shows and loads nothing.
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
 
 ROUTERS = (
     system,
@@ -272,7 +281,8 @@ def _mark(headers: MutableHeaders, request_id: str | None) -> None:
     if request_id is not None:
         headers["X-Request-Id"] = request_id
     headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Cache-Control", "no-store")
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
 
 
 class Told:

@@ -249,7 +249,10 @@ def _moment(written: str, zone: ZoneInfo) -> str:
     except ValueError as exc:
         raise RowInvalid(f"the start {written!r} is no moment") from exc
     local = at if at.tzinfo is not None else at.replace(tzinfo=zone)
-    return local.astimezone(UTC).isoformat()
+    try:
+        return local.astimezone(UTC).isoformat()
+    except OverflowError as exc:
+        raise RowInvalid(f"the start {written!r} is no moment") from exc
 
 
 def _direction(told: Mapping[str, str]) -> str:

@@ -37,6 +37,8 @@ _FIELDS: Final = {
     "leg": r"enc|dec|sent|received|in|out",
     "any": r".{0,128}?",
 }
+_OF_ANY_LENGTH: Final = ("from", "to", "own", "id", "any")
+_MOST_OF_ANY: Final = 4
 _FIELD = re.compile(r"\{([a-z]+)\}")
 _GROUPS: Final = {"own": "local", "leg": "way"}
 """What the patterns of the uploader call a field that has another name here."""
@@ -97,7 +99,9 @@ def pattern(written: str) -> Pattern:
         raise PatternInvalid("A moment is {epoch}, or at least {year}, {month} and {day}.")
     if "hour" not in seen and "epoch" not in seen:
         raise PatternInvalid("A moment has an {hour} and a {minute}.")
-    # Each field is short, so that it comes to an end soon.
+    # Where few fields may have any length, a name that does not fit is soon known not to.
+    if len([part for part in _FIELD.findall(written) if part in _OF_ANY_LENGTH]) > _MOST_OF_ANY:
+        raise PatternInvalid(f"At most {_MOST_OF_ANY} of {', '.join(_OF_ANY_LENGTH)} may stand.")
     expression = re.compile("".join(parts), re.IGNORECASE)
     return Pattern(name="own", regex=expression, moment="", capture=None, is_ours=True)
 

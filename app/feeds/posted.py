@@ -125,6 +125,7 @@ def _seconds(told: Mapping[str, Any], name: str) -> float | None:
 _LONGEST = 11
 _MOST_SECONDS = 7 * 86_400
 _LAST_EPOCH = 7_258_118_400
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _at(epoch: int) -> datetime:
@@ -140,8 +141,11 @@ def _moment(told: Mapping[str, Any], name: str) -> datetime | None:
     try:
         # Asterisk writes the offset without a colon, which Python reads since 3.11.
         at = datetime.fromisoformat(word)
-    except ValueError as exc:
+        known = at.astimezone(UTC) if at.tzinfo is not None else None
+    except (ValueError, OverflowError) as exc:
         raise PostedInvalid(f"{name} is no moment") from exc
-    if at.tzinfo is None:
+    if known is None:
         raise PostedInvalid(f"{name} names no offset from UTC")
-    return at.astimezone(UTC)
+    if known < _FIRST:
+        raise PostedInvalid(f"{name} is no moment of a recording")
+    return known

@@ -18,6 +18,8 @@ from typing import Final
 
 LONGEST_NAME: Final = 255
 LONGEST_PATTERN: Final = 500
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2200
 _LONGEST_ID: Final = 200
 _MOST_SECONDS: Final = 0.5
 _LONGEST_EXTENSION: Final = 6  # Digits that are a number within a house.
@@ -332,29 +334,32 @@ def _by_ends(from_party: str | None, to_party: str | None, own: frozenset[str]) 
 
 
 def _moment(pattern: Pattern, told: Mapping[str, str], zone: tzinfo | None) -> datetime | None:
+    """Return the moment that a name tells; None where no recording can be of it."""
+    try:
+        found = _written(pattern, told, zone)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return found if found is not None and _FIRST_YEAR <= found.year <= _LAST_YEAR else None
+
+
+def _written(pattern: Pattern, told: Mapping[str, str], zone: tzinfo | None) -> datetime | None:
     if epoch := told.get("epoch"):
         return datetime.fromtimestamp(int(epoch), UTC)
     if "month" in told:
         return _of_parts(told, zone)
     text = told.get("at") or told.get("date", "") + told.get("time", "")
-    try:
-        found = datetime.strptime(text, pattern.moment)  # noqa: DTZ007 - its zone is the folder's.
-    except ValueError:
-        return None
+    found = datetime.strptime(text, pattern.moment)  # noqa: DTZ007 - its zone is the folder's.
     if found.tzinfo is not None:
         return found
     return _in_zone(found, zone)
 
 
-def _of_parts(told: Mapping[str, str], zone: tzinfo | None) -> datetime | None:
+def _of_parts(told: Mapping[str, str], zone: tzinfo | None) -> datetime:
     year = int(told["year"]) if "year" in told else 2000 + int(told["yy"])
     month, day, hour, minute, second = (
         int(told.get(part, "0")) for part in ("month", "day", "hour", "minute", "second")
     )
-    try:
-        local = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the folder's zone.
-    except ValueError:
-        return None
+    local = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the folder's zone.
     return _in_zone(local, zone)
 
 

@@ -218,6 +218,8 @@ def _records() -> Iterator[bytes]:
         b"2026-03-05 12:00:00,101,102,5,0,NO ANSWER,a.wav\n"
     )
     yield b"\1" + _AMI
+    for first in (b"\0" + _CDR, b"\1" + _AMI):
+        yield first.replace(b"2026-03-05 12", b"0001-01-01 00")
 
 
 def _names() -> Ready:
@@ -243,6 +245,7 @@ def _called() -> Iterator[bytes]:
         b"[Agent]_84950008414-106_20260305120000(12).wav",
         b"1772701200.15-in.wav",
         b"20260305-1200_84950008414_x_a_b.wav",
+        b"00010101-000000-+79161234567-incoming-106.wav",
     ):
         yield own + name
 
@@ -271,6 +274,7 @@ def _messages_of_exchanges() -> Iterator[bytes]:
         b'{"recording_name": "a", "channel_id": "1.2", "format": "wav", "duration": 5, '
         b'"timestamp": "2026-03-05T12:00:00.000+0300", "caller": "101", "called": "102"}'
     )
+    yield b'{"recording_name": "a", "channel_id": "1", "timestamp": "0001-01-01T00:00:00+03:00"}'
 
 
 def _rtpengine() -> Ready:

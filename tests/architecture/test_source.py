@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from re import _parser  # type: ignore[attr-defined]  # its form is looked at, nothing else has it.
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -25,6 +27,9 @@ FLOORS = {
     "h11": "0.16",
     "jinja2": "3.1.6",
     "requests": "2.32.4",
+    "authlib": "1.6.9",
+    "weasyprint": "70.0",
+    "rfc3161-client": "1.0.6",
 }
 
 
@@ -120,3 +125,44 @@ def test_no_file_speaks_of_the_machine_it_was_written_on() -> None:
                 looked += 1
                 assert not pattern.search(path.read_text()), path
     assert looked > 100
+
+
+_RE_CALLS = frozenset({"compile", "fullmatch", "match", "search", "sub", "split", "findall"})
+_MANY = 50
+
+
+def _expressions(path: Path) -> Iterator[str | bytes]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="re"), attr=name),
+                args=[ast.Constant(value=str() | bytes() as text), *_],
+            ) if name in _RE_CALLS:
+                yield text
+
+
+def _runs_away(parsed: Any, *, is_inside: bool = False) -> bool:  # noqa: ANN401 - the form of `re` itself.
+    """Tell whether something that may repeat often stands in something that may repeat often."""
+    for kind, told in parsed:
+        match str(kind):
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                is_long = int(told[1]) > _MANY
+                if (is_long and is_inside) or _runs_away(told[2], is_inside=is_inside or is_long):
+                    return True
+            case "SUBPATTERN":
+                if _runs_away(told[3], is_inside=is_inside):
+                    return True
+            case "BRANCH":
+                if any(_runs_away(one, is_inside=is_inside) for one in told[1]):
+                    return True
+    return False
+
+
+def test_v1_3_12_no_expression_repeats_what_repeats() -> None:
+    """Such a one may take hours over a text of some dozen letters."""
+    # What repeats there ends at a dot, and has none itself.
+    known = {r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"}
+    found = [one for path in SOURCES for one in _expressions(path)]
+    assert len(found) > 40
+    assert _runs_away(_parser.parse(r"(?:a+)+$"))
+    assert {one for one in found if _runs_away(_parser.parse(one))} <= known

@@ -106,3 +106,42 @@ def test_the_proxy_writes_no_path_of_a_link_down() -> None:
         assert "access_log off;" in place
         assert re.search(r"error_log \S+ crit;", place)
     assert text.count("proxy_buffering off;") == text.count("listen 443 ssl")
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
+def test_v3_4_1_the_proxies_tell_browsers_to_come_by_tls_alone(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    said = re.findall(r'Strict-Transport-Security "max-age=(\d+)(; includeSubDomains)"', text)
+    assert said
+    assert all(int(seconds) >= 365 * 86_400 and below for seconds, below in said)
+    assert text.count("Strict-Transport-Security") == len(said)
+
+
+def test_v4_1_2_a_program_that_comes_without_tls_is_refused_and_not_led_on() -> None:
+    plain, _, _ = (ROOT / "docs/nginx.conf").read_text(encoding="utf-8").partition("listen 443")
+    assert "location ~ ^/(v1|hooks|api|vcon)(/|$) { return 403; }" in plain
+    caddy = (ROOT / "docs/Caddyfile").read_text(encoding="utf-8")
+    _, _, unsafe = caddy.partition("http://archive.example.com {")
+    assert "@programs path /v1/* /hooks/* /api/* /vcon" in unsafe.partition("redir")[0]
+    assert "respond 403" in unsafe.partition("redir")[0]
+
+
+def test_v12_1_1_the_proxies_speak_tls_of_1_2_and_1_3_alone_with_forward_secrecy() -> None:
+    nginx = (ROOT / "docs/nginx.conf").read_text(encoding="utf-8")
+    assert re.findall(r"^ssl_protocols (.+);$", nginx, re.MULTILINE) == ["TLSv1.2 TLSv1.3"]
+    (suites,) = re.findall(r"^ssl_ciphers (\S+);$", nginx, re.MULTILINE)
+    assert all(re.match(r"ECDHE-.*(GCM|POLY1305)", suite) for suite in suites.split(":"))
+    caddy = (ROOT / "docs/Caddyfile").read_text(encoding="utf-8")
+    assert caddy.count("protocols tls1.2 tls1.3") == 2
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
+def test_the_proxies_let_in_whatever_is_sent_in_files(name: str) -> None:
+    """A way in that a proxy does not know is refused by it, with words that nobody understands."""
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    archive, _, links = text.partition(
+        "listen.example.com;\n    ssl" if "nginx" in name else "\nlisten."
+    )
+    for path in ("v1/recordings", "v1/uploads", "vcon", "hooks"):
+        assert path in archive.partition("listen 443")[2 if "nginx" in name else 0], path
+    assert "/r/" in links

@@ -221,6 +221,15 @@ def test_a_pattern_that_makes_no_moment_is_refused(wrong: str) -> None:
         file_names.pattern(wrong)
 
 
+def test_v1_3_12_a_pattern_that_would_run_away_is_refused() -> None:
+    """Five fields of any length take hours over a name of dashes; four, a second or two."""
+    moment = "{year}{month}{day}{hour}"
+    for fields in (["{any}"] * 5, ["{from}", "{to}", "{own}", "{id}", "{any}"], ["{any}"] * 50):
+        with pytest.raises(PatternInvalid, match="At most 4"):
+            file_names.pattern(moment + "-".join(fields))
+    file_names.pattern(moment + "{any}-{to}-{own}-{id}")
+
+
 @given(st.text(max_size=200))
 def test_no_name_breaks_the_reader(name: str) -> None:
     found = file_names.read(name, zone=MOSCOW)
