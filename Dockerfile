@@ -36,12 +36,13 @@ RUN pip install --no-deps --no-build-isolation --editable . \
 FROM python:3.12-slim-bookworm
 
 # ffmpeg, bubblewrap and sox decode what is uploaded; pango and a font with Cyrillic letters lay out
-# what is printed. Their versions are those of Debian's security
+# what is printed; tesseract reads the text in screenshots. Their versions are those of Debian's security
 # archive on the day of the build; a pinned one would go without its next fix.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bubblewrap ffmpeg fonts-dejavu-core \
         libharfbuzz-subset0 libpango-1.0-0 libpangoft2-1.0-0 libsox-fmt-base sox \
+        tesseract-ocr tesseract-ocr-rus \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 audiatur \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin \

@@ -47,6 +47,7 @@ from app.inspection.routes import router as searches
 from app.learning.routes import router as learning
 from app.mail.routes import router as mail
 from app.onec.routes import router as onec
+from app.pictures.routes import router as pictures
 from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
 from app.providers.routes import hooks
@@ -107,6 +108,7 @@ ROUTERS = (
     recordings,
     uploads,
     documents,
+    pictures,
     calls,
     feeds,
     providers,

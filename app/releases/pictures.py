@@ -58,6 +58,14 @@ _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """The size in which a picture is wanted."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A screenshot as it was received."""
 
@@ -121,8 +129,8 @@ def draw(picture: Picture, file: IO[bytes], areas: Sequence[Area], *, sandbox: S
     file.seek(0)
     orientation = orientation_of(file.read())
     with _one_at_a_time:
-        command = _command(picture, sandbox)
-        pixels = _pixels(picture, command, file, sandbox)
+        command = _command(picture.media_type, sandbox)
+        pixels = _pixels((picture.width, picture.height), command, file, sandbox)
         return _drawn(picture, pixels, areas, orientation, _decoded(command, sandbox))
 
 
@@ -172,8 +180,28 @@ def _pillow() -> str:
     return f"{version('pillow')} ({packer} {found or features.version_codec('zlib')})"
 
 
-def _command(picture: Picture, sandbox: Sandbox) -> list[str]:
-    demuxer, decoders = _DEMUXERS.get(picture.media_type, (None, None))
+def scaled(file: IO[bytes], media_type: str, scale: Scale, *, sandbox: Sandbox) -> Image.Image:
+    """Return a picture in another size, turned as it is shown and laid on white.
+
+    Raises:
+        PictureUnreadable: it cannot be decoded.
+    """
+    file.seek(0)
+    orientation = orientation_of(file.read())
+    file.seek(0)
+    with _one_at_a_time:
+        command = _command(media_type, sandbox, scale)
+        pixels = _pixels((scale.width, scale.height), command, file, sandbox)
+        size = (scale.width, scale.height)
+        image = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1)
+        shown = Image.new("RGBA", image.size, _WHITE)
+        shown.alpha_composite(image)
+        turned = shown.convert("RGB")
+        return turned.transpose(_TURNS[orientation]) if orientation in _TURNS else turned
+
+
+def _command(media_type: str, sandbox: Sandbox, scale: Scale | None = None) -> list[str]:
+    demuxer, decoders = _DEMUXERS.get(media_type, (None, None))
     if demuxer is None or decoders is None:
         raise PictureUnreadable("There is no decoder for this kind of picture.")
     command = [sandbox.tools.ffmpeg, "-v", "error", "-hide_banner", "-nostats", "-nostdin"]
@@ -181,7 +209,8 @@ def _command(picture: Picture, sandbox: Sandbox) -> list[str]:
     command += ["-protocol_whitelist", "file", "-format_whitelist", demuxer]
     command += ["-codec_whitelist", decoders, "-noautorotate", "-f", demuxer]
     command += ["-i", f"file:{SOURCE_PATH}", "-map", "0:v:0", "-frames:v", "1"]
-    command += ["-vf", "scale=flags=bitexact+accurate_rnd+full_chroma_int,format=rgba"]
+    to = f"w={scale.width}:h={scale.height}:flags=lanczos+" if scale else "flags="
+    command += ["-vf", f"scale={to}bitexact+accurate_rnd+full_chroma_int,format=rgba"]
     return [*command, "-c:v", "pam", "-f", "image2pipe", "pipe:1"]
 
 
@@ -194,9 +223,10 @@ def _decoded(command: Sequence[str], sandbox: Sandbox) -> Step:
     )
 
 
-def _pixels(picture: Picture, command: list[str], file: IO[bytes], sandbox: Sandbox) -> bytes:
+def _pixels(size: tuple[int, int], command: list[str], file: IO[bytes], sandbox: Sandbox) -> bytes:
     """Return red, green, blue and alpha of each pixel, row by row."""
-    size_bytes = picture.width * picture.height * _PIXEL_BYTES
+    width, height = size
+    size_bytes = width * height * _PIXEL_BYTES
     read = bytearray()
 
     def keep(piece: bytes) -> None:
@@ -209,8 +239,7 @@ def _pixels(picture: Picture, command: list[str], file: IO[bytes], sandbox: Sand
     except (DecodeFailed, DecodeLimit) as exc:
         raise PictureUnreadable("The picture cannot be decoded.") from exc
     head = (
-        f"P7\nWIDTH {picture.width}\nHEIGHT {picture.height}\nDEPTH 4\nMAXVAL 255\n"
-        "TUPLTYPE RGB_ALPHA\nENDHDR\n"
+        f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
     ).encode()
     if not read.startswith(head) or len(read) != len(head) + size_bytes:
         raise PictureUnreadable("The picture is not what its header declares.")

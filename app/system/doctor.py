@@ -28,6 +28,7 @@ from app.mail import queries as mails
 from app.mail import smtp
 from app.mail.models import DEAD, MailState
 from app.migrate import is_from_newer_code, revisions
+from app.pictures.reading import reader_of
 from app.settings import Settings
 from app.tools import Tools
 from app.wiring import (
@@ -488,7 +489,18 @@ def _audio() -> Iterator[Finding]:
     yield from _audio_told(sandbox)
 
 
+def _reader(sandbox: Sandbox) -> Iterator[Finding]:
+    reader = reader_of(sandbox)
+    yield Finding(
+        part="text in pictures",
+        level=Level.OK if reader else Level.WARN,
+        found=reader.name if reader else "the text in screenshots is not read",
+        mend="" if reader else "apt-get install tesseract-ocr tesseract-ocr-rus",
+    )
+
+
 def _audio_told(sandbox: Sandbox) -> Iterator[Finding]:
+    yield from _reader(sandbox)
     if sandbox.strength is Strength.NAMESPACES:
         yield Finding(part="audio tools", level=Level.OK, found="ffmpeg in namespaces of its own")
     else:

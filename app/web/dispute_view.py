@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Final
 from uuid import UUID
@@ -46,6 +46,7 @@ from app.documents import queries as documents
 from app.identity import queries as people
 from app.identity.actor import Actor
 from app.identity.permissions import Permission
+from app.pictures import service as pictures
 from app.web import edge, filling
 from app.web.filling import Wrong
 from app.web.words import N_, Words
@@ -159,6 +160,7 @@ class LineRow:
     link: str
     duration_ms: int | None
     exhibit: str
+    small: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ class ExhibitRow:
     added_by: str
     is_erased: bool
     link: str
+    small: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +193,7 @@ class RequestRow:
     urgency: str
     contact: str
     link_until: datetime | None
-    documents: tuple[str, ...]
+    documents: tuple[tuple[str, str, str], ...]
     uploads: tuple[tuple[str, str], ...]
     is_waiting: bool
     may_be_received: bool
@@ -559,7 +562,15 @@ class _Seen:
             link=leads.format(id=line.id) if leads else "",
             duration_ms=line.duration_ms,
             exhibit=shown,
+            small=self._small(line),
         )
+
+    def _small(self, line: Line) -> str:
+        """Return where the small copy of a screenshot is, if it is shown to this person."""
+        if line.kind is not Happened.SCREENSHOT:
+            return ""
+        seen = pictures.shown_by_id(self.session, self.actor, [line.id], at=self.at)
+        return f"/v1/screenshots/{line.id}/small" if line.id in seen else ""
 
     def _showable(self, whole: Whole) -> Options:
         """Return what of the client can become an exhibit, the newest first."""
@@ -583,17 +594,30 @@ class _Seen:
 
     def _exhibits(self, whole: Whole) -> tuple[ExhibitRow, ...]:
         when = queries.exhibited_at(self.session, whole.exhibits)
+        ids = [one.screenshot_id for one in whole.exhibits if one.screenshot_id is not None]
+        seen = pictures.shown_by_id(self.session, self.actor, ids, at=self.at)
         return tuple(
-            exhibit_row(one, *when[one.id], added_by=whole.people.get(one.added_by, "—"))
+            replace(
+                exhibit_row(one, *when[one.id], added_by=whole.people.get(one.added_by, "—")),
+                small=f"/v1/screenshots/{one.screenshot_id}/small"
+                if one.screenshot_id in seen
+                else "",
+            )
             for one in whole.exhibits
         )
 
     def _request(self, whole: Whole, row: DocumentRequest, names: dict[UUID, str]) -> RequestRow:
         state = RequestState(row.state)
         titles = []
-        for document_id in whole.documents.get(row.id, ()):
+        ids = whole.documents.get(row.id, ())
+        seen = pictures.shown_by_id(self.session, self.actor, ids, at=self.at)
+        may_read = Permission.DOCUMENT_READ in self.actor.permissions
+        for document_id in ids:
             known = documents.document(self.session, document_id)
-            titles.append((known[0].title or "—") if known else "—")
+            title = (known[0].title or "—") if known else "—"
+            link = f"/documents/{document_id}" if known and may_read else ""
+            small = f"/v1/documents/{document_id}/small" if document_id in seen else ""
+            titles.append((title, link, small))
         following = REQUEST_MOVES[state]
         return RequestRow(
             id=row.id,

@@ -29,6 +29,7 @@ from app.mail import jobs as mail
 from app.mail.service import SEND
 from app.onec.pulling import handle_pull as pull_onec
 from app.onec.returning import handle_return as return_to_onec
+from app.pictures.jobs import handle_look_due
 from app.providers.door import TAKE
 from app.providers.jobs import handle_forget as forget_notices
 from app.providers.pulling import handle_pull
@@ -98,6 +99,7 @@ PERIODIC: dict[str, tuple[str, Callable[[Tools], object]]] = {
         lambda tools: sweep_store(tools, older_than=tools.clock.now() - _SWEPT_AFTER),
     ),
     "fixity.check_due": ("* * * * *", fixity.handle_check_due),
+    "pictures.look": ("* * * * *", handle_look_due),
     "fixity.sample": ("25 4 * * *", fixity.handle_sample),
     "fixity.reconcile_locks": ("45 4 * * *", fixity.handle_reconcile),
     "fixity.ledger": ("50 3 * * *", handle_recount),

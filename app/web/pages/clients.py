@@ -31,6 +31,7 @@ from app.identity import offices
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.pictures import service as pictures
 from app.recordings import queries as recordings
 from app.recordings.models import Recording
 from app.recordings.queries import Wanted
@@ -147,6 +148,7 @@ class Happening:
     duration_ms: int | None
     flag: str | None
     release: str | None
+    small: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -571,7 +573,16 @@ class _Desk:
             duration_ms=line.duration_ms,
             flag=line.flag,
             release=line.title if is_release else None,
+            small=self._small(line),
         )
+
+    def _small(self, line: Line) -> str:
+        """Return where the small copy of a picture is, if it is shown to this person."""
+        kind = _PICTURES.get(line.target)
+        if kind is None:
+            return ""
+        seen = pictures.shown_by_id(self.session, self.actor, [line.id], at=self.at)
+        return f"/v1/{kind}/{line.id}/small" if line.id in seen else ""
 
     def _people(self, client: Client) -> tuple[Person, ...]:
         session = self.session
@@ -789,6 +800,7 @@ def _rows(
     return tuple(reversed(rows))
 
 
+_PICTURES: Final = {Target.SCREENSHOT: "screenshots", Target.DOCUMENT: "documents"}
 _LEADS: Final = {
     Target.EVENT: "/events/{id}",
     Target.RECORDING: "/recordings/{id}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -22,9 +22,11 @@ from app.disputes import queries as disputes
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
+from app.pictures import service as pictures
 from app.recordings import queries as recordings
 from app.recordings import service
 from app.recordings.models import LinkChange, Recording, Screenshot
+from app.tools import Tools
 from app.web import client_words as said
 from app.web import edge
 from app.web.asked import EMPTY, Listed
@@ -83,6 +85,7 @@ class ListPage:
     next_cursor: str | None
     is_first: bool
     untied: int
+    may_look: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,8 @@ class EventPage:
     calls: tuple[Recording, ...]
     names: Mapping[str, str]
     shots: tuple[Screenshot, ...]
+    smalls: frozenset[UUID]
+    may_look: bool
     ties: tuple[Tie, ...]
     may_relink: bool
     wrong: Mapping[str, str] = field(default_factory=dict)
@@ -171,6 +176,7 @@ def list_events(
         next_cursor=Cursor(at=last.occurred_at, id=last.id).encode() if last else None,
         is_first=after is None,
         untied=recordings.untied_count(session, actor),
+        may_look=Permission.EXHIBIT_PREVIEW in actor.permissions,
     )
     return edge.render(call, actor, session, "events/list.html", page, words=words)
 
@@ -241,6 +247,7 @@ def _event(  # noqa: PLR0913 - what is wrong with the form stands beside its fie
     event, client = found
     words = edge.words_of(call, actor, session)
     calls = recordings.of_event(session, actor, event.id)
+    shots = recordings.screenshots_of_event(session, event.id)
     links = recordings.links_to(session, actor, event.id)
     people = disputes.names(session, (one.user_id for one in links))
     refs = [*event.agents, *(one.agent for one in calls)]
@@ -254,7 +261,11 @@ def _event(  # noqa: PLR0913 - what is wrong with the form stands beside its fie
         agents=_named(event.agents, names),
         calls=tuple(calls),
         names=names,
-        shots=tuple(recordings.screenshots_of_event(session, event.id)),
+        shots=tuple(shots),
+        smalls=pictures.shown(
+            session, actor, shots, at=cast("Tools", call.app.state.tools).clock.now()
+        ),
+        may_look=Permission.EXHIBIT_PREVIEW in actor.permissions,
         ties=tuple(
             Tie(
                 link=one,
