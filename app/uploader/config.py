@@ -90,6 +90,8 @@ class Config:
     spool: Path
     may_link: bool
     keep_days: float
+    remember_days: float
+    most_remembered: int
     grace_seconds: float
     scan_seconds: float
     resumable_over_bytes: int
@@ -216,6 +218,8 @@ def read(path: Path) -> Config:
         spool=spool.path("folder") or default_spool(),
         may_link=spool.flag("link", default=False),
         keep_days=spool.number("keep_days", 7),
+        remember_days=spool.number("remember_days", 90),
+        most_remembered=int(spool.number("most_remembered", 20_000)),
         grace_seconds=grace_seconds,
         scan_seconds=max(0.1, spool.number("scan_seconds", 2)),
         resumable_over_bytes=int(spool.number("resumable_over_mib", 8) * _MEBIBYTE),

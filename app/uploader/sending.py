@@ -22,6 +22,7 @@ _LONGEST_PAUSE: Final = 600.0
 _STUCK_PAUSE: Final = 60.0
 _CLOCK_SECONDS: Final = 3600.0
 _DAY_SECONDS: Final = 86_400
+_HOUR_SECONDS: Final = 3_600
 _MOST_DOUBLINGS: Final = 10
 _NOT_FOUND: Final = 404
 _GONE: Final = 410
@@ -58,6 +59,7 @@ class Sender:
     _all_due: float = 0.0
     _failures: int = 0
     _clock_at: float | None = None
+    _forgot_at: float | None = None
 
     def step(self) -> int:
         """Send what is due; return how many items came to an end."""
@@ -76,6 +78,7 @@ class Sender:
                 done += self._deliver(item)
         self._tell_calls()
         self._clean_up()
+        self._forget()
         return done
 
     def seconds_until_due(self) -> float:
@@ -290,6 +293,16 @@ class Sender:
             elif now - (item.sent_at or item.taken_at) > self.config.keep_days * _DAY_SECONDS:
                 self.spool.set(item.id, is_gone=True)
                 self.spool.drop(item.sha256)
+
+    def _forget(self) -> None:
+        """Forget what was delivered long ago, once an hour."""
+        if self._forgot_at is not None and clock.seconds() - self._forgot_at < _HOUR_SECONDS:
+            return
+        self._forgot_at = clock.seconds()
+        before = clock.now().timestamp() - self.config.remember_days * _DAY_SECONDS
+        forgotten = self.spool.forget(before=before, most=self.config.most_remembered)
+        if forgotten:
+            _log.info("forgotten of what was delivered long ago: %d", forgotten)
 
     def _done_with(self, item: Item) -> None:
         path = Path(item.path)

@@ -240,6 +240,37 @@ class Spool:
                 if path.name not in known:
                     path.unlink()
 
+    def forget(self, *, before: float, most: int) -> int:
+        """Forget what was delivered before a moment, and of the rest all but the newest `most`.
+
+        Only what the archive has signed for and whose copy is gone. That a file was seen is
+        remembered as long as it lies there, so that nothing is sent twice for that.
+        """
+        over = "state = 'sent' AND is_gone = 1 AND is_proved = 1"
+        with self.changing() as db:
+            forgotten = db.execute(
+                f"DELETE FROM items WHERE {over} AND (sent_at < ? OR id NOT IN"  # noqa: S608 - a condition of this room.
+                f" (SELECT id FROM items WHERE {over} ORDER BY id DESC LIMIT ?))",
+                (before, most),
+            ).rowcount
+            db.execute(
+                "DELETE FROM calls WHERE ended_at < ? AND NOT EXISTS (SELECT 1 FROM items i"
+                " WHERE i.call_source = calls.source AND i.call_id = calls.id)",
+                (before,),
+            )
+            db.execute(
+                "DELETE FROM hooked WHERE NOT EXISTS (SELECT 1 FROM calls c"
+                " WHERE c.source = hooked.source AND c.id = hooked.id)"
+            )
+            paths = [row["path"] for row in db.execute("SELECT path FROM seen")]
+            gone = [(path,) for path in paths if not Path(path).exists()]
+            db.executemany(
+                "DELETE FROM seen WHERE path = ?"
+                " AND NOT EXISTS (SELECT 1 FROM items WHERE items.path = seen.path)",
+                gone,
+            )
+        return forgotten
+
     # Items
 
     def items(self, where: str = "1", *values: object) -> list[Item]:
