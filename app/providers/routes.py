@@ -18,12 +18,13 @@ from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.identity.service import NameInvalid, NameTaken
-from app.providers import door, queries, service
+from app.providers import door, queries, service, taking
 from app.providers.door import Knock
 from app.providers.models import Kind
 from app.providers.schemas import (
     MediaPage,
     MediaRead,
+    ProviderChange,
     ProviderList,
     ProviderRead,
     ProviderWrite,
@@ -36,6 +37,7 @@ from app.providers.service import (
     SecretsWrong,
     Seen,
 )
+from app.providers.taking import LinkUsed, MediaForgotten, MediaNotFound, MediaNotOver
 from app.providers.told import MediaState, NoticeStale, SignatureWrong
 
 router = APIRouter(prefix="/v1/providers", tags=["providers"])
@@ -104,6 +106,31 @@ def add_provider(
     """Make a connection to a telephony service; its secrets are sealed and never shown again."""
     account = service.add(session, actor, body, at=clock.now())
     return read(Seen(account=account, notices={}, media={}))
+
+
+@router.put(
+    "/{provider_id}",
+    responses=problems(*GUARDED, ProviderNotFound, ProviderRemoved),
+)
+def change_provider(
+    provider_id: UUID, body: ProviderChange, actor: CanAdmin, session: SessionDep, clock: ClockDep
+) -> ProviderRead:
+    """Let a connection be reached elsewhere, and its media come from other hosts."""
+    account = service.change(session, actor, provider_id, body, at=clock.now())
+    return read(Seen(account=account, notices={}, media={}))
+
+
+@router.post(
+    "/{provider_id}/media/{media_id}/again",
+    status_code=202,
+    responses=problems(*GUARDED, MediaNotFound, MediaNotOver, MediaForgotten, LinkUsed),
+)
+def ask_again(
+    provider_id: UUID, media_id: UUID, actor: CanAdmin, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Ask once more for a recording that was given up or refused."""
+    taking.again(session, actor, provider_id, media_id, at=clock.now())
+    return Response(status_code=202)
 
 
 @router.put(

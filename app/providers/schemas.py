@@ -53,6 +53,14 @@ class ProviderWrite(_Said):
     mapping: dict[str, Any] | None = None
 
 
+class ProviderChange(_Said):
+    """What may be another thing of a connection: where it is reached, and whence media comes."""
+
+    public_url: PublicUrl
+    media_hosts: Annotated[tuple[Host, ...], Field(max_length=20)] = ()
+    direction: Direction = Direction.INBOUND
+
+
 class SecretsWrite(_Said):
     secrets: Words
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from secrets import token_urlsafe
 from typing import cast
 from uuid import UUID
 
@@ -28,12 +29,16 @@ from app.providers.models import (
     ProviderMedia,
     ProviderNotice,
 )
-from app.providers.schemas import ProviderWrite
+from app.providers.schemas import ProviderChange, ProviderWrite
 from app.providers.told import MediaState, Secrets
 
 OVERLAP = timedelta(hours=24)
 """How long secrets count after others took their place."""
 
+MADE_HERE = frozenset({Kind.TEMPLATE, Kind.BITRIX})
+"""The kinds whose secret the archive makes and the service is given."""
+
+_TOKEN_BYTES = 24
 _LABEL = "provider"
 
 
@@ -118,6 +123,27 @@ def rotate(
     account.secrets = _sealed(session, account.id, secrets)
     _tell(session, actor, account, "provider.secrets_rotated", at=at)
     return account
+
+
+def change(
+    session: Session, actor: Actor, account_id: UUID, said: ProviderChange, *, at: datetime
+) -> ProviderAccount:
+    """Let an account be reached elsewhere, and its media come from other hosts.
+
+    Raises:
+        ProviderNotFound, ProviderRemoved: nothing was changed.
+    """
+    account = _present(session, account_id)
+    account.public_url = said.public_url.rstrip("/")
+    account.media_hosts = list(said.media_hosts) or list(SERVICES[Kind(account.kind)].hosts)
+    account.direction = said.direction
+    _tell(session, actor, account, "provider.changed", at=at)
+    return account
+
+
+def made_secrets(kind: Kind) -> dict[str, str]:
+    """Return new secrets where they are ours to make: a token that is pasted at the service."""
+    return {"token": token_urlsafe(_TOKEN_BYTES)} if kind in MADE_HERE else {}
 
 
 def remove(session: Session, actor: Actor, account_id: UUID, *, at: datetime) -> None:

@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import Clock
 from app.core.db import Database
-from app.core.errors import Refusal
+from app.core.errors import Conflict, Gone, NotFound, Refusal
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
+from app.custody import ledger
+from app.custody.ledger import Act
 from app.feeds import calls
 from app.feeds.calls import House
 from app.feeds.reconciling import office_of
@@ -183,6 +185,80 @@ def ask_for(session: Session, media: ProviderMedia, *, at: datetime | None) -> N
     There is no lock in the queue: a job for later would hold up all that come after it.
     """
     enqueue(session, Job(task=PULL, args={"media_id": str(media.id)}, at=at))
+
+
+class MediaNotFound(NotFound):
+    """The provider has told of no such recording."""
+
+
+class MediaNotOver(Conflict):
+    """The recording is here, or is still waited for."""
+
+
+class MediaForgotten(Gone):
+    """The message that told of the recording is forgotten, so it cannot be asked for again."""
+
+
+class LinkUsed(Conflict):
+    """The link of the recording works once and was used; ask the provider for it."""
+
+
+def again(
+    session: Session, actor: Actor, account_id: UUID, media_id: UUID, *, at: datetime
+) -> ProviderMedia:
+    """Ask once more for a recording that was given up or refused.
+
+    How it is asked for is read anew out of the message that told of it.
+
+    Raises:
+        MediaNotFound, MediaNotOver, MediaForgotten, LinkUsed: it is not asked for.
+    """
+    media = session.get(ProviderMedia, media_id, with_for_update=True)
+    if media is None or media.account_id != account_id:
+        raise MediaNotFound
+    if media.state not in {MediaState.LOST, MediaState.REFUSED}:
+        raise MediaNotOver
+    account = service.found(session, account_id)
+    told = _told_of(session, account, media)
+    if told is None:
+        raise MediaForgotten
+    if media.is_once and media.asked_at is not None:
+        raise LinkUsed
+    link = {"ask": dict(told.ask), "name": told.name, "media_type": told.media_type}
+    media.link = service.cipher(session).seal(media.id, _LINK, json.dumps(link).encode())
+    media.state, media.reason, media.attempts = MediaState.WAITING, None, 0
+    media.asked_at = media.settled_at = None
+    ask_for(session, media, at=None)
+    ledger.append(
+        session,
+        actor,
+        Act.CONFIG_CHANGED,
+        ("provider", account.id),
+        at=at,
+        facts={"change": "provider.media_asked_again", "kind": account.kind},
+    )
+    return media
+
+
+def _told_of(session: Session, account: ProviderAccount, media: ProviderMedia) -> MediaTold | None:
+    """Return what the message says of a recording: it was read at the moment that is kept."""
+    notices = session.scalars(
+        select(ProviderNotice).where(
+            ProviderNotice.account_id == account.id,
+            ProviderNotice.settled_at == media.told_at,
+            ProviderNotice.sealed.is_not(None),
+        )
+    )
+    for notice in notices:
+        came = door.opened(session, notice.id, notice.sealed or b"")
+        try:
+            told = SERVICES[Kind(account.kind)].read(came, account.mapping or {})
+        except NoticeUnreadable:
+            continue
+        for one in told.media:
+            if one.media == media.media and one.state == MediaState.WAITING:
+                return one
+    return None
 
 
 def link_of(session: Session, media: ProviderMedia) -> dict[str, object]:

@@ -83,6 +83,24 @@ STATES: Final[dict[str, dict[str, State]]] = {
         "dead": State(N_("tried to the end in vain"), "✕", "bad"),
         "dropped": State(N_("dropped with its endpoint"), "–", "still"),
     },
+    "provider": {
+        "on": State(N_("is listened to"), "✓", "good"),
+        "silent": State(N_("nothing came yet"), "…", "half"),
+        "removed": State(N_("switched off"), "–", "still"),
+    },
+    "notice_of_provider": {
+        "waiting": State(N_("is to be read"), "…", "half"),
+        "taken": State(N_("read"), "✓", "good"),
+        "unreadable": State(N_("could not be read"), "✕", "bad"),
+    },
+    "media_of_provider": {
+        "waiting": State(N_("to be fetched"), "…", "half"),
+        "asked": State(N_("is being fetched"), "◐", "half"),
+        "kept": State(N_("is in the archive"), "✓", "good"),
+        "absent": State(N_("the service made none"), "–", "still"),
+        "refused": State(N_("came and was not taken"), "✕", "bad"),
+        "lost": State(N_("could not be had"), "✕", "bad"),
+    },
     "level": {
         "ok": State(N_("in order"), "✓", "good"),
         "warn": State(N_("look at it"), "!", "half"),
