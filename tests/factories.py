@@ -31,6 +31,9 @@ from app.identity import service as identity
 from app.identity.actor import Actor
 from app.identity.models import Device, User
 from app.identity.permissions import Role
+from app.inspection.models import LegSound
+from app.inspection.sound import talk_to_bytes
+from app.inspection.talk import Spans, talk_ms
 from app.recordings.models import (
     Capture,
     Direction,
@@ -402,6 +405,25 @@ class Make:
         self.session.add(screenshot)
         self.session.flush()
         return screenshot
+
+    def talked(self, leg: Leg, *channels: Spans, duration_ms: int) -> None:
+        """Keep when somebody talks on each channel of a leg, as an inspection does."""
+        levels = {"loudness_lufs": -20.0, "peak_dbfs": -3.0, "clipped_samples": 0}
+        silence = {"clipped_runs": 0, "silent_ms": 0, "longest_silence_ms": 0}
+        self.session.add(
+            LegSound(
+                id=new_id(),
+                recording_id=leg.recording_id,
+                leg_id=leg.id,
+                method_version="tests",
+                duration_ms=duration_ms,
+                loudness_lufs=-20.0,
+                same_channels=False,
+                channels=[levels | silence | {"talk_ms": talk_ms(spans)} for spans in channels],
+                talk_object_id=self.sealed(talk_to_bytes(channels)),
+                at=self.clock.now() + timedelta(seconds=1),
+            )
+        )
 
     def leg(
         self,

@@ -39,7 +39,7 @@ from app.playback.door import (
     SoundAway,
     SoundErased,
 )
-from app.playback.sounds import SoundRead
+from app.playback.sounds import PartTalkRead, SoundRead
 from app.recordings import service as recordings
 from app.recordings.models import Leg, SealedRow
 from app.recordings.service import RecordingNotFound
@@ -280,3 +280,48 @@ def get_sound(
         asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise
     return sounds.read(archive, found)
+
+
+@router.get(
+    "/talk",
+    responses=problems(
+        RecordingNotFound,
+        ConsentRefused,
+        NotPlayableYet,
+        SegmentInvalid,
+        SoundErased,
+        SoundAway,
+    ),
+)
+def get_talk(
+    recording_id: UUID,
+    actor: CanListen,
+    database: DatabaseDep,
+    archive: Archive,
+    clock: ClockDep,
+    purpose: AskedPurpose = None,
+    from_ms: Place = 0,
+    to_ms: Place | None = None,
+) -> PartTalkRead:
+    """Return who talks when in a part, decided like hearing that part alone.
+
+    Nothing before or after it is told, and no sum counts it in. Places are of the whole call.
+    """
+    asked, recipient, asker = asking.question_of(actor, purpose)
+    segment = Segment(from_ms, to_ms)
+    try:
+        with database.transaction() as session:
+            recordings.find(session, actor, recording_id)
+            question = consent.question(
+                session,
+                purpose=asked,
+                recipient_class=recipient,
+                segment=segment,
+                requested_by=asker,
+            )
+            consent.permit_for(session, actor, recording_id, question, at=clock.now())
+            found = sounds.measured_of(session, recording_id)
+    except ConsentRefused as exc:
+        asking.remember(database, actor, ("recording", recording_id), exc, clock)
+        raise
+    return sounds.read_part(archive, found, segment)

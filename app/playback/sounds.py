@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.consent.spans import Segment
 from app.inspection import measured
 from app.inspection.models import LegSound
 from app.inspection.sound import talk_from_bytes
@@ -77,6 +78,34 @@ class SoundRead(BaseModel):
     together: TogetherRead | None
 
 
+class TalkRead(BaseModel):
+    """Who alone is heard on a channel, if known, and when somebody talks on it.
+
+    Of a part, `talk` and its sums know nothing before or after it; places are of the whole call.
+    """
+
+    channel: int
+    party: str | None
+    talk_ms: int
+    talk_share: float
+    talk: list[tuple[int, int]]
+
+
+class LegTalkRead(BaseModel):
+    """The talk on a leg between two places of the call."""
+
+    leg: LegKind
+    from_ms: int
+    to_ms: int
+    channels: list[TalkRead]
+
+
+class PartTalkRead(BaseModel):
+    """Who talks when in a part of a recording."""
+
+    legs: list[LegTalkRead]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """The figures of a leg, and where its spans of talk are."""
@@ -124,14 +153,54 @@ def read(archive: SealedReader, found: Sequence[Measured]) -> SoundRead:
     Raises:
         SoundAway: The store does not give the spans now.
     """
-    try:
-        talk = [talk_from_bytes(b"".join(archive.stream(one.ref))) for one in found]
-    except StoreError as exc:
-        raise SoundAway from exc
+    talk = _talk(archive, found)
     return SoundRead(
         legs=[_leg(one, spans) for one, spans in zip(found, talk, strict=True)],
         together=_together(found, talk),
     )
+
+
+def read_part(archive: SealedReader, found: Sequence[Measured], part: Segment) -> PartTalkRead:
+    """Return who talks when in a part: counted from what lies in it, never from the whole.
+
+    Raises:
+        SoundAway: The store does not give the spans now.
+    """
+    talk = _talk(archive, found)
+    return PartTalkRead(
+        legs=[_leg_part(one, spans, part) for one, spans in zip(found, talk, strict=True)]
+    )
+
+
+def _talk(archive: SealedReader, found: Sequence[Measured]) -> list[tuple[Spans, ...]]:
+    try:
+        return [talk_from_bytes(b"".join(archive.stream(one.ref))) for one in found]
+    except StoreError as exc:
+        raise SoundAway from exc
+
+
+def _leg_part(one: Measured, talk: Sequence[Spans], part: Segment) -> LegTalkRead:
+    from_ms = min(part.from_ms, one.sound.duration_ms)
+    to_ms = max(from_ms, min(int(part.end_ms), one.sound.duration_ms))
+    channels = []
+    for number, (party, spans) in enumerate(zip(one.parties, talk, strict=True)):
+        within = [
+            (max(begin, from_ms), min(end, to_ms))
+            for begin, end in spans
+            if end > from_ms and begin < to_ms
+        ]
+        talk_ms = sum(end - begin for begin, end in within)
+        length_ms = to_ms - from_ms
+        channels.append(
+            TalkRead(
+                channel=number,
+                party=party,
+                talk_ms=talk_ms,
+                talk_share=round(talk_ms / length_ms, 4) if length_ms else 0.0,
+                talk=within,
+            )
+        )
+    return LegTalkRead(leg=one.leg, from_ms=from_ms, to_ms=to_ms, channels=channels)
 
 
 def _leg(one: Measured, talk: Sequence[Spans]) -> LegSoundRead:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import Session
 
 from app.clients.queries import lock_name
@@ -60,3 +61,17 @@ def ask(
         detail={"words": words} if words else None,
     )
     return row
+
+
+def of_recording(
+    session: Session, recording_id: UUID
+) -> Sequence[tuple[ReviewAsk, ReviewNote | None]]:
+    """Return what was asked about a recording, the newest first, each with what came of it."""
+    answered = and_(ReviewNote.queue == Queue.ASKED, ReviewNote.subject_id == ReviewAsk.id)
+    found = session.execute(
+        select(ReviewAsk, ReviewNote)
+        .outerjoin(ReviewNote, answered)
+        .where(ReviewAsk.recording_id == recording_id)
+        .order_by(ReviewAsk.asked_at.desc(), ReviewAsk.id)
+    )
+    return [(ask, note) for ask, note in found]

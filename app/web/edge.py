@@ -22,11 +22,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
+from app.clients.service import ClientNotFound, EventNotFound
 from app.core import problems
 from app.core.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
 from app.core.paging import CursorInvalid
 from app.core.problems import status_of
 from app.demo import queries as demo
+from app.disputes.service import DisputeNotFound
 from app.identity import account
 from app.identity.actor import (
     PROOF_LASTS,
@@ -37,6 +39,8 @@ from app.identity.actor import (
 )
 from app.identity.authenticator import SESSION_COOKIE, KeyMissing
 from app.identity.permissions import Permission
+from app.recordings.service import RecordingNotFound
+from app.releases.refusals import ReleaseNotFound
 from app.web import frame as frames
 from app.web.frame import Counts, Frame
 from app.web.front import Front
@@ -97,6 +101,8 @@ class RefusalPage:
     without: str
     request_id: str
     back: str
+    section: str
+    section_path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,7 @@ _LEADS: Final = {
     403: (N_("You may not do this"), N_("Ask whoever may, or ask an administrator for the role.")),
     404: (
         N_("This is not here"),
-        N_("It may be gone, or you may not see it. Look for it in the lists above."),
+        N_("It may be gone, or you may not see it. Look for it in the list."),
     ),
     409: (
         N_("Somebody was faster, or it is settled already"),
@@ -138,6 +144,15 @@ _LEADS: Final = {
         ),
     ),
 }
+
+_NOTHING: Final[dict[str, type[NotFound]]] = {
+    "client_id": ClientNotFound,
+    "dispute_id": DisputeNotFound,
+    "event_id": EventNotFound,
+    "recording_id": RecordingNotFound,
+    "release_id": ReleaseNotFound,
+}
+"""What there is none of where the id in a path is no id, by the name of the parameter."""
 
 
 def web_of(call: Request) -> Web:
@@ -287,6 +302,7 @@ def refused(call: Request, exc: Refusal) -> Response:
     if isinstance(exc, Unauthenticated):
         onward = f"{call.url.path}?{call.url.query}" if call.method == "GET" else HOME
         return login(call, words, onward=onward, wrong=None, status=401)
+    exc = _named(exc)
     status = status_of(type(exc))
     lead, step = _LEADS.get(status, _LEADS[400])
     if isinstance(exc, FormStale):
@@ -296,6 +312,7 @@ def refused(call: Request, exc: Refusal) -> Response:
     wrong = _wrong_conditions(call, exc)
     if wrong:
         step = N_("Correct in the address: %(names)s. Or open the page without these conditions.")
+    section = None if isinstance(exc, Forbidden) else _section_of(call)
     page = RefusalPage(
         title=words.gettext(lead),
         lead=words.gettext(exc.title()),
@@ -304,8 +321,30 @@ def refused(call: Request, exc: Refusal) -> Response:
         without=call.url.path if wrong else "",
         request_id=str(getattr(call.state, "request_id", "")),
         back=HOME,
+        section=words.gettext(section.label) if section else "",
+        section_path=section.path if section else "",
     )
     return guarded(render(call, None, None, "parts/refusal.html", page, status=status, words=words))
+
+
+def _named(exc: Refusal) -> Refusal:
+    """Return what it means that a part of the path is nothing that can stand there.
+
+    Nothing has such an id, so it is answered like an id of nothing.
+    """
+    if not isinstance(exc, Malformed):
+        return exc
+    found = cast("list[dict[str, str]]", exc.facts.get("errors", []))
+    places = [one["where"].partition("/") for one in found]
+    names = [name for kind, _, name in places if kind == "path"]
+    return _NOTHING.get(names[0], PageMissing)() if names else exc
+
+
+def _section_of(call: Request) -> Section | None:
+    """Return the section of the navigation under which an address lies, if it is not its own."""
+    return next(
+        (one for one in web_of(call).sections if call.url.path.startswith(f"{one.path}/")), None
+    )
 
 
 def _wrong_conditions(call: Request, exc: Refusal) -> str:

@@ -68,6 +68,25 @@ class Asked:
         both = "&leg=both" if self.has_both else ""
         return f"{here}?purpose={self.purpose}&{_bounds(self.part)}{both}"
 
+    def talk(self, recording_id: UUID) -> str:
+        """Return the address of who talks when; of a part, within it alone."""
+        here = f"/v1/recordings/{recording_id}"
+        if self.part is None:
+            return f"{here}/sound?purpose={self.purpose}"
+        return f"{here}/talk?purpose={self.purpose}&{_bounds(self.part)}"
+
+    @property
+    def sounds_of(self) -> str | None:
+        """Return the leg whose lanes are drawn; a part is cut from both directions."""
+        return HeardLeg.BOTH if self.part is not None and self.has_both else self.leg
+
+    def has(self, from_ms: int, to_ms: int | None) -> bool:
+        """Say whether any of a stretch may be heard."""
+        if self.part is None:
+            return True
+        ends_ms = max(from_ms + 1, to_ms or 0)
+        return from_ms < self.part.end_ms and ends_ms > self.part.from_ms
+
     def source(self, recording_id: UUID) -> str:
         """Return the address of the sound; of a part with the place where it begins to play."""
         here = f"/v1/recordings/{recording_id}"
@@ -92,21 +111,20 @@ def settings(
     words: Words,
 ) -> str:
     """Return what the script of the player needs, as JSON."""
-    here = f"/v1/recordings/{found.id}"
     return json.dumps(
         {
             "waveform": asked.picture(found.id),
-            # The figures are of the whole, and are not given where only a part is.
-            "sound": None if asked.part else f"{here}/sound?purpose={asked.purpose}",
+            "sound": asked.talk(found.id),
             "part_from_ms": asked.part.from_ms if asked.part else 0,
             "part_to_ms": asked.part.to_ms if asked.part else None,
-            "leg": asked.leg,
+            "leg": asked.sounds_of,
             "start_ms": asked.start_ms,
             "duration_ms": found.duration_ms or 0,
             "told": {one.label: one.told_ms for one in parties},
             "notices": [
                 {"from_ms": one.start_ms, "to_ms": one.end_ms, "share": one.share}
                 for one in notices.found
+                if asked.has(one.start_ms, one.end_ms)
             ],
             "marks": [
                 {
@@ -116,6 +134,7 @@ def settings(
                     "note": mark.note or words.gettext(KINDS[MarkKind(mark.kind)]),
                 }
                 for mark, _ in marked
+                if asked.has(mark.from_ms, mark.to_ms)
             ],
             "say": {name: words.gettext(said) for name, said in SAY.items()},
         },

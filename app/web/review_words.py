@@ -271,5 +271,7 @@ EMPTY: Final = {
     ),
     Queue.MOBILE: N_("A recording from a mobile comes here after two weeks without a ground."),
     Queue.DIFFERS: N_("When a later search contradicts a verdict, the case appears here."),
-    Queue.ASKED: N_("What people ask you to look at, from the list of recordings, appears here."),
+    Queue.ASKED: N_(
+        "What people ask you to look at, from a recording or the list of them, appears here."
+    ),
 }

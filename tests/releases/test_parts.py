@@ -40,6 +40,12 @@ def _draw(house: House, recording: Recording) -> None:
         leg.peaks_object_id = make.sealed(builder.finish().to_bytes())
 
 
+def _talk(house: House, recording: Recording, *spans: tuple[int, int]) -> None:
+    with house.making() as make:
+        leg = make.session.scalars(select(Leg).where(Leg.recording_id == recording.id)).one()
+        make.talked(leg, spans, duration_ms=4000)
+
+
 def test_the_part_begins_and_ends_at_its_samples(house: House) -> None:
     recording = _recording(house)
     heard = _part(house, recording.id, "from_ms=2000&to_ms=3000")
@@ -115,3 +121,45 @@ def test_the_picture_of_a_part_shows_that_part_and_is_refused_with_it(house: Hou
     assert part["data"] == whole["data"][first:last]
     backwards = house.call("manager", "GET", f"{path}?from_ms=3000&to_ms=3000")
     assert (backwards.status_code, backwards.json()["type"]) == (400, "/problems/segment-invalid")
+
+
+def test_the_talk_of_a_part_tells_nothing_before_or_after_it(house: House) -> None:
+    recording = _recording(house)
+    path = f"/v1/recordings/{recording.id}/talk"
+    early = house.call("manager", "GET", f"{path}?from_ms=2000")
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/not-playable-yet")
+    _talk(house, recording, (200, 900), (1500, 2250), (2600, 2800), (2900, 3900))
+    told = house.call("manager", "GET", f"{path}?from_ms=2000&to_ms=3000").json()
+    (channel,) = told["legs"][0].pop("channels")
+    assert told == {"legs": [{"leg": "mixed", "from_ms": 2000, "to_ms": 3000}]}
+    assert channel == {
+        "channel": 0,
+        "party": None,
+        "talk_ms": 550,
+        "talk_share": 0.55,
+        "talk": [[2000, 2250], [2600, 2800], [2900, 3000]],
+    }
+    rest = house.call("manager", "GET", f"{path}?from_ms=2000").json()["legs"][0]
+    assert (rest["from_ms"], rest["to_ms"], rest["channels"][0]["talk"][-1]) == (
+        2000,
+        4000,
+        [2900, 3900],
+    )
+
+
+def test_the_talk_of_a_part_is_refused_with_its_sound(house: House) -> None:
+    recording = _recording(house)
+    _talk(house, recording, (200, 900))
+    house.person("auditor", Role.AUDITOR)
+    house.person("agent", Role.AGENT, agent_ref="202")
+    path = f"/v1/recordings/{recording.id}/talk"
+    for asked in ("", "from_ms=1999", "to_ms=2001"):
+        refused = house.call("manager", "GET", f"{path}?{asked}")
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/consent-refused")
+    assert house.call("auditor", "GET", f"{path}?from_ms=2000").status_code == 403
+    assert house.call("agent", "GET", f"{path}?from_ms=2000").status_code == 404
+    assert house.call("manager", "GET", f"/v1/recordings/{new_id()}/talk").status_code == 404
+    backwards = house.call("manager", "GET", f"{path}?from_ms=3000&to_ms=3000")
+    assert (backwards.status_code, backwards.json()["type"]) == (400, "/problems/segment-invalid")
+    house.withdraw(recording.id)
+    assert house.call("manager", "GET", f"{path}?from_ms=2000").status_code == 403

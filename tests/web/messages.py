@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +55,28 @@ def catalogs(language: str = "ru") -> dict[str, Catalog]:
         with path.open("rb") as file:
             found[path.name] = read_po(file, locale=language)
     return found
+
+
+_TITLES = """
+import json
+import app.main
+from app.core.errors import Refusal
+found, waiting = {}, Refusal.__subclasses__()
+while waiting:
+    kind = waiting.pop()
+    waiting += kind.__subclasses__()
+    found[f"{kind.__module__}.{kind.__name__}"] = kind.title()
+print(json.dumps(found))
+"""
+
+
+def titles_of_refusals() -> dict[str, str]:
+    """Return the title of every refusal that a route may raise, by its class.
+
+    Asked of a process of its own: what other tests import here is none of a page's.
+    """
+    asked = [sys.executable, "-c", _TITLES]
+    told = subprocess.run(  # noqa: S603 - this very Python.
+        asked, cwd=ROOM.parents[1], capture_output=True, check=True, timeout=120
+    )
+    return dict(json.loads(told.stdout))

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import update
 
@@ -60,9 +61,7 @@ def test_a_refusal_is_a_page_with_a_number_and_a_next_step(site: Site) -> None:
         assert step in page.text
         assert title in page.text
         assert page.headers["x-request-id"] in page.text
-    wrong = site.get("/review/nonsense?lang=en", Role.REVIEWER)
-    assert wrong.status_code == 422
-    assert "Go back and check the fields." in wrong.text
+        assert '<a class="button" href="/review">' not in page.text  # It would refuse again.
     assert site.get("/static/nothing.css", None).status_code == 404
 
 
@@ -82,6 +81,36 @@ def test_a_condition_that_does_not_fit_is_named_and_can_be_left_out(
     assert says in answer.text
     path = asked.partition("?")[0]
     assert f'<a href="{path}">Открыть без этих условий</a>' in answer.text
+
+
+@pytest.mark.parametrize("lang", ["ru", "en"])
+@pytest.mark.parametrize(
+    ("section", "ru", "en"),
+    [
+        ("/recordings", "Такой записи нет", "There is no such recording"),
+        ("/clients", "Такого контрагента нет", "There is no such client"),
+        ("/events", "Такого события нет", "There is no such event"),
+        ("/disputes", "Такого спора нет", "There is no such dispute"),
+        ("/releases", "Такой передачи нет", "There is no such release"),
+    ],
+)
+def test_an_id_that_is_none_is_answered_like_an_id_of_nothing(
+    site: Site, section: str, ru: str, en: str, lang: str
+) -> None:
+    for one in ("abc", "12", "00000000-0000-7000-8000-000000000000"):
+        page = site.get(f"{section}/{one}?lang={lang}", Role.MANAGER)
+        assert page.status_code == 404, one
+        assert (ru if lang == "ru" else en) in page.text, one
+        assert f'<a class="button" href="{section}">' in page.text, one
+    assert site.get(f"{section}/abc", None).status_code == 401
+    assert httpx.get(f"{site.house.url}/v1{section}/abc", timeout=60).status_code == 401
+
+
+def test_a_path_that_no_page_has_is_told_as_none(site: Site) -> None:
+    page = site.get("/review/nonsense?lang=en", Role.REVIEWER)
+    assert page.status_code == 404
+    assert "There is no such page" in page.text
+    assert '<a class="button" href="/review">' in page.text
 
 
 def test_an_address_of_nothing_is_a_page_for_a_browser_and_a_problem_for_a_program(

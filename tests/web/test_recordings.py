@@ -12,18 +12,26 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from app.consent.purposes import Kind
+from app.consent import review
+from app.consent.models import Verdict
+from app.consent.purposes import Kind, Purpose
+from app.consent.review import Proposal
+from app.core.ids import new_id
 from app.disputes.models import Dispute, Exhibit
 from app.identity.permissions import Role
 from app.inspection.joining import join
 from app.playback.models import Mark
-from app.recordings.models import LegKind
+from app.recordings.models import Leg, LegKind
+from app.review import service as reviewing
+from app.review.models import ReviewAsk
+from app.review.rules import Queue
 from app.web import places
 from app.web.edge import form_token
 from app.web.pages.recordings import harmless
 from app.web.places import PlaceInvalid
 from tests.factories import wav
 from tests.review.browser import picture
+from tests.review.house import ACKNOWLEDGED, AGREED
 from tests.web.conftest import Site
 from tests.web.looking import LOOKS, Look, heard_wrong, violations
 
@@ -290,3 +298,94 @@ def test_what_was_only_proposed_says_that_it_waits_and_counts_for_nothing(site: 
     page = site.get(f"/recordings/{recording.id}?lang=en", Role.MANAGER).text
     assert "refusal reported" in page
     assert "already holds" in page
+
+
+def _agreed_late(site: Site) -> str:
+    """Return a recording of which only what lies after its fourth second may be heard."""
+    house, at = site.house, site.house.clock.now()
+    recording = house.recording()
+    picture(house, str(recording.id))
+    agreed = Proposal(
+        kind=Kind.VERBAL_CONSENT,
+        evidence=AGREED,
+        party="cli",
+        from_ms=4000,
+        purposes=(Purpose.INTERNAL_QUALITY,),
+        recipients=("own_staff_manager",),
+    )
+    told = Proposal(kind=Kind.EMPLOYEE_ACK, evidence=ACKNOWLEDGED, party="own", wide=True)
+    with house.making() as make:
+        for one in (told, agreed):
+            row = review.propose(make.session, house.people["manager"], recording.id, one, at=at)
+            reviewer = house.people["reviewer"]
+            review.decide(make.session, reviewer, row.id, Verdict.VERIFY, reason=None, at=at)
+        leg = make.session.scalars(select(Leg).where(Leg.recording_id == recording.id)).one()
+        spans = ((500, 3000), (4200, 4600), (7000, 7900))
+        make.talked(leg, spans, duration_ms=8000)
+    return str(recording.id)
+
+
+def test_of_a_part_the_lanes_show_it_alone_and_silence_in_it_is_skipped(
+    site: Site, open_page: Callable[[Role, Look], Page], axe: str
+) -> None:
+    recording = _agreed_late(site)
+    page = open_page(Role.MANAGER, LOOKS[0])
+    faults = heard_wrong(page)
+    page.goto(f"/recordings/{recording}?lang=en&{HEAR}")
+    expect(page.locator("#player")).to_have_attribute("data-drawn", "yes")
+    assert "Only a part may be heard: 0:04" in page.locator(".part").inner_text()
+    drawn = page.locator("#lanes .band i").evaluate_all(
+        "all => all.map(one => Math.round(parseFloat(one.style.left) * 80))"
+    )
+    assert drawn == [4200, 7000]
+    page.locator("#skip").check()
+    page.locator("#letters").evaluate("one => { one.closest('details').open = true; }")
+    page.locator("#audio").evaluate("one => { one.currentTime = 1; return one.play(); }")
+    page.wait_for_function("() => document.querySelector('#audio').currentTime > 2.5")
+    assert "is skipped" in page.locator("#told").inner_text()
+    assert faults == []
+    assert violations(page, axe) == []
+
+
+def test_a_review_is_asked_for_on_the_page_of_a_recording_and_its_answer_stands_there(
+    site: Site,
+) -> None:
+    recording = site.house.recording()
+    path = f"/recordings/{recording.id}"
+    form = f'action="{path}/review"'
+    assert form in site.get(f"{path}?lang=en", Role.MANAGER).text
+    assert form not in site.get(f"{path}?lang=en", Role.AUDITOR).text
+    assert _send(site, f"{path}/review", Role.AUDITOR)[0] == 403
+    assert _send(site, f"/recordings/{new_id()}/review")[0] == 404
+    assert _send(site, f"{path}/review", words="Кто это сказал?")[0] == 303
+    waiting = site.get(f"{path}?lang=en", Role.MANAGER).text
+    assert "Asked: Кто это сказал?" in waiting
+    assert "waits for the reviewers" in waiting
+    assert form not in waiting
+    again, told = _send(site, f"{path}/review")
+    assert again == 409
+    assert "A review of it was asked for already" in told
+    with site.house.database.transaction() as session:
+        ask = session.scalars(select(ReviewAsk).where(ReviewAsk.recording_id == recording.id)).one()
+        reviewing.take_note(
+            session,
+            site.house.people["reviewer"],
+            Queue.ASKED,
+            item_id=ask.id,
+            note="Сам клиент.",
+            at=site.house.clock.now(),
+        )
+    answered = site.get(f"{path}?lang=en", Role.MANAGER).text
+    assert "Reviewed: Сам клиент." in answered
+    assert form in answered
+
+
+def test_a_recording_leads_to_its_client_and_its_event(site: Site) -> None:
+    path = f"/recordings/{site.parameters['recording_id']}"
+    page = site.get(f"{path}?lang=en", Role.MANAGER).text
+    facts = page.partition("<h2>The call</h2>")[2].partition("</dl>")[0]
+    ways = re.findall(r'href="(/(?:clients|events)/[0-9a-f-]{36})"', facts)
+    assert [one.split("/")[1] for one in ways] == ["clients", "events"]
+    for one in ways:
+        assert site.get(one, Role.MANAGER).status_code == 200
+    assert 'href="/clients/' not in site.get(f"{path}?lang=en", Role.AGENT).text

@@ -37,11 +37,12 @@ from app.recordings.models import Direction, InspectionState, Leg, Recording
 from app.recordings.schemas import NoticesRead
 from app.retention import keeping
 from app.retention import subjects as keeping_of
-from app.web import acts, edge, heard, lookups, places, player, teaching
+from app.web import acts, edge, heard, lookups, places, player, review_asked, teaching
 from app.web.edge import Form
 from app.web.heard import Heard
 from app.web.pages.recordings import DIRECTIONS
 from app.web.player import KIND_MARKS, KINDS, Asked
+from app.web.review_asked import Reviews
 from app.web.teaching import Teaching
 from app.web.words import N_, Words
 
@@ -150,6 +151,8 @@ class RecordingPage:
     duration_ms: int | None
     client: str
     client_id: UUID | None
+    sees_client: bool
+    event_id: UUID
     event: str
     subject: str
     is_erased: bool
@@ -188,6 +191,7 @@ class RecordingPage:
     history: tuple[Happened, ...]
     sees_history: bool
     teaching: Teaching | None
+    reviews: Reviews | None
 
 
 @router.get("/recordings/{recording_id}")
@@ -289,6 +293,8 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         duration_ms=found.duration_ms,
         client=client.name if client else "",
         client_id=client.id if client else None,
+        sees_client=Permission.CLIENT_READ in actor.permissions,
+        event_id=event.id,
         event=event.external_id or "",
         subject=event.subject,
         is_erased=found.erased_at is not None,
@@ -374,6 +380,7 @@ def _shown(  # noqa: PLR0913 - as `show_recording`, and what was wrong with a fo
         ),
         sees_history=Permission.LEDGER_READ in actor.permissions,
         teaching=teaching.of(session, actor, found),
+        reviews=review_asked.of(session, actor, found),
     )
     return edge.render(
         call,

@@ -31,6 +31,7 @@ FORMS = {
     "/recordings/{recording_id}/marks": HEARD_BY,
     "/recordings/{recording_id}/purpose": HEARD_BY,
     "/recordings/{recording_id}/marks/{mark_id}/remove": HEARD_BY,
+    "/recordings/{recording_id}/review": those_with(Permission.ASSERTION_PROPOSE),
     "/recordings/{recording_id}/exhibits": those_with(Permission.DISPUTE_WRITE),
 }
 

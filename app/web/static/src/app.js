@@ -4,3 +4,11 @@ import "htmx.org";
 import { watchForms } from "./account/proof.js";
 
 watchForms();
+
+// On a telephone the sections stand in a row that is pushed sideways: the one of this page is brought into sight.
+const sections = document.querySelector("nav.sections");
+const here = sections?.querySelector("[aria-current]");
+if (here && sections.scrollWidth > sections.clientWidth) {
+  const { left, width } = here.getBoundingClientRect();
+  sections.scrollLeft += left - (sections.clientWidth - width) / 2;
+}

@@ -42,6 +42,7 @@ let clipRegion = null;
 // Where only a part may be heard the sound begins later than the call; all places are of the call. The address of a
 // part says where in it to begin.
 const firstMs = settings.part_from_ms;
+const isPart = firstMs > 0 || settings.part_to_ms !== null;
 const lastMs = () => settings.part_to_ms ?? lengthMs();
 const seek = (ms) => {
   audio.currentTime = (Math.max(firstMs, Math.min(ms, lastMs())) - firstMs) / 1000;
@@ -298,7 +299,7 @@ const begin = async () => {
     });
   }
   document.addEventListener("keydown", onKey);
-  if (settings.start_ms && settings.sound) {
+  if (settings.start_ms && !isPart) {
     if (audio.readyState) {
       seek(settings.start_ms);
     } else {
@@ -306,14 +307,12 @@ const begin = async () => {
     }
   }
   onTime();
-  if (settings.sound) {
-    try {
-      const sound = await ask(settings.sound);
-      gaps = gapsOf(sound, SHORTEST_GAP_MS);
-      drawTalk(at("lanes"), sound, settings.leg, lengthMs(), say);
-    } catch {
-      gaps = []; // Not measured: nothing is skipped.
-    }
+  try {
+    const sound = await ask(settings.sound);
+    gaps = gapsOf(sound, SHORTEST_GAP_MS);
+    drawTalk(at("lanes"), sound, settings.leg, lengthMs(), say);
+  } catch {
+    gaps = []; // Not measured: nothing is skipped.
   }
   drawTold(at("lanes"), settings.told, lengthMs());
   try {

@@ -30,8 +30,11 @@ const start = (desk) => {
     text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
   const locale = settings.language === "en" ? "en-GB" : "ru-RU";
   const format = (style) => new Intl.DateTimeFormat(locale, { timeZone: settings.zone, ...style });
-  const moment = format({ dateStyle: "medium", timeStyle: "short" });
+  // As the other pages write a moment: 30.11.2026 14:16 and 30 Nov 2026 14:16.
+  const figures = { day: "2-digit", month: "2-digit" };
+  const day = format({ ...(locale === "ru-RU" ? figures : { day: "numeric", month: "short" }), year: "numeric" });
   const hour = format({ timeStyle: "short" });
+  const moment = { format: (when) => `${day.format(when)} ${hour.format(when)}` };
   const long = (unit, n) =>
     new Intl.NumberFormat(settings.language, { style: "unit", unit, unitDisplay: "long" }).format(n);
 

@@ -6,9 +6,10 @@ export const gapsOf = (sound, shortestMs) => {
   const spans = voicesOf(sound)
     .flatMap((one) => one.talk)
     .sort((a, b) => a[0] - b[0]);
-  const end = Math.max(0, ...sound.legs.map((leg) => leg.duration_ms));
+  // Of a part, each leg says where it begins and ends in the call.
+  const end = Math.max(0, ...sound.legs.map((leg) => leg.to_ms ?? leg.duration_ms));
   const gaps = [];
-  let quietSince = 0;
+  let quietSince = Math.min(end, ...sound.legs.map((leg) => leg.from_ms ?? 0));
   for (const [from, to] of [...spans, [end, end]]) {
     if (spans.length && from - quietSince >= shortestMs) {
       gaps.push([quietSince, from]);
