@@ -24,10 +24,11 @@ class Part:
 
 def told_as(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """Return the entry of a route's `responses` for a file of one of these kinds."""
-    content = {"schema": {"type": "string", "format": "binary"}}
-    return {
-        200: {"description": "The file", "content": dict.fromkeys(media_types, content)},
+    content = {
+        name: {"schema": {} if name.endswith("json") else {"type": "string", "format": "binary"}}
+        for name in media_types
     }
+    return {200: {"description": "The file", "content": content}}
 
 
 def etag(sha256: bytes) -> str:

@@ -201,7 +201,8 @@ def undo_verdict(
 @router.get(
     "/reports/{name}",
     response_model=None,
-    responses=problems(*GUARDED) | told_as("application/json", "text/csv"),
+    responses=problems(*GUARDED)
+    | {200: {"model": ReportRead, "content": told_as("text/csv")[200]["content"]}},
 )
 def read_report(
     name: ReportName,

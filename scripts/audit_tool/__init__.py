@@ -1,0 +1,1 @@
+"""Reading the source for known faults."""
