@@ -34,6 +34,20 @@ def test_a_run_shows_what_became_of_its_files(site: Site) -> None:
     assert "in/a.wav" not in page
 
 
+def test_the_sources_of_1c_stand_there_with_what_failed_and_what_was_refused(site: Site) -> None:
+    listed = site.get("/imports?lang=ru", Role.ADMIN).text
+    assert "1С не принимает имя или пароль." in listed
+    assert "не удалось: 1" in listed
+    assert 'href="/imports/1c/buh">2</a>' in listed
+    page = site.get("/imports/1c/buh?lang=ru", Role.ADMIN).text
+    for said in ("Это не номер телефона. phones доб. 12", "Глухов С. А.", "контакт", "событие"):
+        assert said in page, said
+    assert "This is no telephone number." in site.get("/imports/1c/buh?lang=en", Role.ADMIN).text
+    assert site.get("/imports/1c/nobody", Role.ADMIN).status_code == 404
+    last = f"/imports/1c/buh?before={'0' * 8}-0000-7000-8000-{'0' * 12}"
+    assert "Отказов нет" in site.get(last + "&lang=ru", Role.ADMIN).text
+
+
 def test_a_run_that_there_is_not_and_a_cursor_that_was_not_given_are_refused(site: Site) -> None:
     other = site.parameters["client_id"]
     assert site.get(f"/imports/{other}", Role.ADMIN).status_code == 404
