@@ -392,7 +392,7 @@ def _client_name(taking: Taking, told: str) -> str:
 
 def _keep_paper(taking: Taking, thing: OnecThing, fields: dict[str, object]) -> None:
     """Let a contract that is here keep what 1C does not tell of its paper."""
-    client = clients.client_by_external_id(taking.session, thing.client or "")
+    client = _seen_client(taking, thing.client or "")
     if client is None:
         return
     contract = clients.contract_by_number(taking.session, client.id, thing.name or "")
@@ -448,20 +448,39 @@ def _written(
     values = rows[0].values
     before = None
     if thing.client and item.kind in {Kind.CONTACT, Kind.CONTRACT}:
-        before = clients.client_by_external_id(session, thing.client)
-    if (
-        before is not None
-        and item.kind is Kind.CONTRACT
-        and thing.client == values["client"]
-        and thing.name != values["number"]
-    ):
-        client_service.rename_contract(
-            session, ways.actor, before, thing.name or "", values["number"], at=ways.at
-        )
-    done = table_import.write_one(session, ways, TABLES[item.kind], rows)
-    if not done[1] and before is not None and thing.client != values["client"]:
-        _end_there(taking, item.kind, thing, before, at=ways.at)
+        before = _seen_client(taking, thing.client)
+    is_here = before is not None and thing.client == values["client"]
+    done: tuple[bool, list[tables.Wrong]] = (False, [])
+    try:
+        with session.begin_nested():
+            if before is not None and is_here and item.kind is Kind.CONTRACT:
+                client_service.rename_contract(
+                    session, ways.actor, before, thing.name or "", values["number"], at=ways.at
+                )
+            done = table_import.write_one(session, ways, TABLES[item.kind], rows)
+            if before is not None and not is_here and not done[1]:
+                _end_there(taking, item.kind, thing, before, at=ways.at)
+            _take_back(is_wanted=bool(done[1]))
+    except _TakenBack:
+        session.expire_all()
     return done
+
+
+class _TakenBack(Exception):
+    """What was done of an item that is refused is not to stay."""
+
+
+def _take_back(*, is_wanted: bool) -> None:
+    if is_wanted:
+        raise _TakenBack
+
+
+def _seen_client(taking: Taking, name: str) -> Client | None:
+    """Return the client of this name, if there is one that whoever tells may know of."""
+    client = clients.client_by_external_id(taking.session, name)
+    if client is None or not clients.is_seen(taking.session, taking.ways.actor, client.id):
+        return None
+    return client
 
 
 # --- ending ---------------------------------------------------------------------------------------
@@ -472,14 +491,19 @@ def _end(taking: Taking, item: Item, thing: OnecThing) -> Said:
     if thing.name is None:
         return _said(item, Outcome.UNCHANGED, (Problem(reason=Reason.MARKED_UNKNOWN),))
     session, ways = taking.session, taking.ways
+    unseen = _said(item, Outcome.REFUSED, (Problem(reason=Reason.CLIENT),))
     if item.kind is Kind.EVENT:
         event = session.get(Event, thing.event_id) if thing.event_id else None
-        if event is not None:
-            client_service.close_event(session, ways.actor, event, at=ways.at)
-    elif item.kind is not Kind.CLIENT:
-        client = clients.client_by_external_id(session, thing.client or "")
-        if client is not None:
-            _end_there(taking, item.kind, thing, client, at=ways.at)
+        if event is None or not clients.is_seen(session, ways.actor, event.client_id):
+            return unseen
+        client_service.close_event(session, ways.actor, event, at=ways.at)
+        return _said(item, Outcome.TAKEN)
+    name = thing.name if item.kind is Kind.CLIENT else thing.client
+    client = _seen_client(taking, name or "")
+    if client is None:
+        return unseen
+    if item.kind is not Kind.CLIENT:
+        _end_there(taking, item.kind, thing, client, at=ways.at)
     return _said(item, Outcome.TAKEN)
 
 

@@ -109,10 +109,10 @@ class OnecHouse:
     def pull(self, **more: Any) -> Pulled:  # noqa: ANN401 - the service's own.
         return pulling.pull(self.tools, "base", **more)
 
-    def push(self, *items: object) -> list[Said]:
+    def push(self, *items: object, actor: Actor = ACTOR) -> list[Said]:
         with self.tools.database.transaction() as session:
             ways = Ways(
-                actor=ACTOR,
+                actor=actor,
                 at=self.tools.clock.now(),
                 region="RU",
                 zone=self.tools.settings.zone,

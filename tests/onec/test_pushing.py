@@ -10,7 +10,10 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from app.core.ids import new_id
 from app.custody.models import CustodyEntry
+from app.identity.actor import Actor
+from app.identity.permissions import Role
 from app.onec import service
 from app.onec.mapping import Infobase
 from app.onec.reasons import REASONS, Reason
@@ -240,6 +243,35 @@ def test_a_person_who_moved_has_left_where_he_was(house: OnecHouse) -> None:
         rows = session.scalars(select(Contact)).all()
     left = {row.client_id: row.left_at for row in rows}
     assert left == {clients[ref(1)].id: house.tools.clock.now(), clients[ref(5)].id: None}
+
+
+def test_another_offices_manager_changes_and_ends_nothing(house: OnecHouse) -> None:
+    house.add()
+    house.push(CLIENT, PERSON, CONTRACT, CALL)
+    other = Actor.user(new_id(), Role.MANAGER, "other", offices=frozenset({new_id()}))
+    renamed = {**CONTRACT, "fields": {**CONTRACT["fields"], "number": "0"}}
+    for batch in (
+        [{**one, "deleted": True, "version": "9"} for one in (CLIENT, PERSON, CONTRACT, CALL)],
+        [renamed, {**CALL, "version": "9", "fields": {**CALL["fields"], "subject": "x"}}],
+        [{**PERSON, "version": "9", "fields": {**PERSON["fields"], "name": "x"}}],
+    ):
+        said = house.push(*batch, actor=other)
+        assert {(one.outcome, one.problems[0].reason) for one in said} == {
+            ("refused", Reason.CLIENT)
+        }
+    assert house.contacts()[ref(2)].left_at is None
+    assert house.contracts()["7/26"].terminated_at is None
+    event = house.events()[ref(4)]
+    assert (event.closed_at, event.subject) == (None, "Не печатает принтер")
+
+
+def test_a_contract_that_is_refused_keeps_its_number(house: OnecHouse) -> None:
+    house.add()
+    house.push(CLIENT, CONTRACT)
+    wrong = {**CONTRACT["fields"], "number": "8/26", "valid_to": "2020-01-01"}
+    (said,) = house.push({**CONTRACT, "version": "2", "fields": wrong})
+    assert [one.reason for one in said.problems] == [Reason.PERIOD]
+    assert set(house.contracts()) == {"7/26"}
 
 
 def test_who_may_not_is_refused_and_what_is_no_batch_too(archive: Live) -> None:
