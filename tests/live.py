@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.clients.models import EventKind
-from app.core.clock import SystemClock
+from app.core.clock import Clock, SystemClock
 from app.core.db import APP_ROLE, Database
 from app.core.server import WEB_CONNECTIONS, config_of
 from app.custody.ledger import DetailCipher
@@ -174,9 +174,12 @@ def live_archive(
     database_url: str,
     sandbox: Sandbox,
     store: Store | None = None,
+    *,
+    clock: Clock | None = None,
     **settings: Any,  # noqa: ANN401 - each setting has a type of its own.
 ) -> Iterator[Live]:
     """Run an archive over the database at `database_url` and stores in `folder`, or in `store`."""
+    clock = clock or SystemClock()
     archive_keys = MasterKeys.create(folder / "archive.key")
     release_keys = MasterKeys.create(folder / "release.key")
     cipher = DetailCipher(archive_keys.derive("ledger-detail"))
@@ -184,10 +187,10 @@ def live_archive(
     archive = SealedStore(store or FolderStore(folder / "archive"), archive_keys)
     tools = Tools(
         settings=Settings(data=folder, _env_file=None, **settings),
-        clock=SystemClock(),
+        clock=clock,
         database=database,
         cipher=cipher,
-        log=log_tools(folder, database, SystemClock()),
+        log=log_tools(folder, database, clock),
         archive=archive,
         shelf=Shelf(archive=archive, sandbox=sandbox, spool=folder / "spool"),
         release=SealedStore(FolderStore(folder / "release"), release_keys),

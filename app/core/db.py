@@ -12,7 +12,17 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import TupleRow
-from sqlalchemy import TIMESTAMP, LargeBinary, MetaData, Text, Uuid, create_engine, make_url
+from sqlalchemy import (
+    TIMESTAMP,
+    LargeBinary,
+    MetaData,
+    Text,
+    Uuid,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Engine
@@ -20,6 +30,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
 
 from app.core.errors import Unavailable
+from app.core.punctual import PunctualConnection
 
 JsonObject = dict[str, Any]
 
@@ -29,6 +40,15 @@ CONNECT_SECONDS = 3
 STATEMENT_MILLISECONDS = 15_000
 LOCK_MILLISECONDS = 5_000
 IDLE_MILLISECONDS = 30_000
+ANSWER_SECONDS = STATEMENT_MILLISECONDS / 1000 + 5
+LINE_LIMITS: Mapping[str, int] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
+"""How a connection finds out that nobody is there any more."""
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
@@ -114,6 +134,14 @@ def copy_in(
             copy.write_row(row)
 
 
+def let_last(session: Session) -> None:
+    """Let the statements of this transaction take as long as they take."""
+    session.execute(text("SET LOCAL statement_timeout = 0"))
+    raw = _driver(session.connection().connection)
+    if isinstance(raw, PunctualConnection):
+        raw.patience_seconds = None
+
+
 class Database:
     """Connections to one Postgres database, acting as `role`.
 
@@ -140,11 +168,7 @@ class Database:
         if role is not None:
             options.append(f"-c role={role}")
         connect_args = {
-            "connect_timeout": CONNECT_SECONDS,
-            "tcp_user_timeout": 10_000,
-            "keepalives_idle": 10,
-            "keepalives_interval": 3,
-            "keepalives_count": 3,
+            **LINE_LIMITS,
             "application_name": "audiatur",
             "options": " ".join(options),
         }
@@ -169,10 +193,25 @@ class Database:
             hide_parameters=True,
             connect_args=connect_args,
         )
+        self.answer_seconds: float = ANSWER_SECONDS
+        for engine in (self.engine, self._statements):
+            event.listen(engine, "do_connect", self._connect)
+            event.listen(engine, "checkin", self._be_punctual_again)
         self.after_jobs = after_jobs
         self._sessions = sessionmaker(
             self.engine, expire_on_commit=False, info=dict(info or {}), autoflush=False
         )
+
+    def _connect(
+        self, _dialect: object, _record: object, args: Sequence[Any], named: Mapping[str, Any]
+    ) -> PunctualConnection:
+        made = PunctualConnection.connect(*args, **named)
+        made.patience_seconds = self.answer_seconds
+        return made
+
+    def _be_punctual_again(self, connection: PunctualConnection | None, _record: object) -> None:
+        if connection is not None:
+            connection.patience_seconds = self.answer_seconds
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -17,7 +17,7 @@ from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import DeleteJobCondition, Status
 from procrastinate.manager import JobManager
 
-from app.core.db import APP_ROLE
+from app.core.db import APP_ROLE, LINE_LIMITS
 from app.core.errors import Refusal
 from app.core.garbage import spare_what_lasts
 from app.core.jobs import QUEUE
@@ -51,7 +51,11 @@ def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinat
             conninfo=url,
             min_size=1,
             max_size=CONCURRENCY + 2,
-            kwargs={"options": f"-c role={APP_ROLE}", "application_name": "audiatur worker"},
+            kwargs={
+                **LINE_LIMITS,
+                "options": f"-c role={APP_ROLE}",
+                "application_name": "audiatur worker",
+            },
         )
     )
     for name, handler in HANDLERS.items():

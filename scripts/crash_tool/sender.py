@@ -132,8 +132,11 @@ class Sender:
 class Load:
     """Senders in threads that take the next upload until `count` were taken."""
 
-    def __init__(self, address: Address, book: Book, *, senders: int, count: int) -> None:
+    def __init__(
+        self, address: Address, book: Book, *, senders: int, count: int, pause_s: float = 0
+    ) -> None:
         self.count = count
+        self._pause_s = pause_s
         self._book = book
         self._errors: list[Exception] = []
         self._threads = [
@@ -164,6 +167,7 @@ class Load:
         try:
             while self._book.drawn < self.count:
                 self._one(sender, chance)
+                time.sleep(self._pause_s)
         except Exception as exc:  # noqa: BLE001 - told to the main thread, which ends the trial.
             self._errors.append(exc)
         finally:

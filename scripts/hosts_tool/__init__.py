@@ -1,0 +1,1 @@
+"""Many hosts on one machine: each in a network namespace, killed and cut off in turn."""

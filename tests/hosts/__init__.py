@@ -1,0 +1,1 @@
+"""The town of many hosts, in its short form."""
