@@ -44,7 +44,7 @@ class Book:
             if answer.is_success:
                 self.acknowledged[call] = body
                 number += 1
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def refused(self) -> list[httpx.Response]:
         return [answer for answer in list(self.answers) if not answer.is_success]
@@ -58,7 +58,7 @@ class Book:
         before, give_up_at = count(), time.monotonic() + PATIENCE_SECONDS
         while count() < before + more:
             assert time.monotonic() < give_up_at, "taken" if taken else "refused"
-            time.sleep(0.02)
+            time.sleep(0.1)
 
 
 @contextmanager
