@@ -184,9 +184,10 @@ def run(folder: Path, faults: list[str], *, seconds: float) -> Course:
         with psycopg.connect(built.owner_url, autocommit=True) as connection:
             course.jobs = _jobs(connection)
             built.end_programs()
-            later = SystemClock().now() + timedelta(hours=1)
-            jobs.sweep(tools, older_than=later)
-            evidence = Evidence(connection=connection, store=tools.archive, cipher=tools.cipher)
+            # With connections of its own: those of before have seen the database die.
+            looking = stack.enter_context(open_tools(settings, configured_urls(settings)))
+            jobs.sweep(looking, older_than=SystemClock().now() + timedelta(hours=1))
+            evidence = Evidence(connection=connection, store=looking.archive, cipher=looking.cipher)
             course.findings = check(evidence, book)
     course.wrong += book.faults
     course.wrong += [
