@@ -4,9 +4,10 @@ Two web processes, the process of the links, three workers, one Postgres, one S3
 before them, each in a network namespace of its own; senders upload all the while, and one person
 stays logged in. Each host's program is killed and started again, and each cable is pulled for some
 seconds. A cut is over when the cable is plugged in; a kill of what there is one of when its program
-answers again by itself, and of what there are several of at once. From then on the service has five seconds until uploads, the session and the links all work
-again. In the end everything that was acknowledged is compared with what is kept, and jobs are
-counted. The exit status is 1 unless all holds. It must be run as root.
+answers again by itself, and of what there are several of at once. From then on the service has five
+seconds until uploads, the session and the links all work again. In the end everything that was
+acknowledged is compared with what is kept, and jobs are counted. The exit status is 1 unless all
+holds. It must be run as root.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ BACK_WITHIN_S = 5.0
 _GIVE_UP_S = 60.0
 _SENDERS, _PAUSE_S = 6, 0.5  # What is tried is faults, not how much the machine takes.
 _PASSWORD = "a long walk along the old canal"  # noqa: S105 - of a person who lives for minutes.
-TWINS = {name: ("web-1", "web-2") for name in ("web-1", "web-2")}
+TWINS = dict.fromkeys(("web-1", "web-2"), ("web-1", "web-2"))
 TWINS |= {f"worker-{n}": (f"worker-{n}",) for n in (1, 2, 3)}
 _SHORT = ("kill web-1", "cut web-2", "kill worker-1", "kill database", "cut database", "cut store")
 _TWICE = """
