@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvicorn
@@ -175,11 +175,11 @@ def live_archive(
     sandbox: Sandbox,
     store: Store | None = None,
     *,
-    clock: Clock | None = None,
+    clock: Any = None,  # noqa: ANN401 - a Clock; settings are handed over as whole mappings.
     **settings: Any,  # noqa: ANN401 - each setting has a type of its own.
 ) -> Iterator[Live]:
     """Run an archive over the database at `database_url` and stores in `folder`, or in `store`."""
-    clock = clock or SystemClock()
+    clock = cast(Clock, clock or SystemClock())
     archive_keys = MasterKeys.create(folder / "archive.key")
     release_keys = MasterKeys.create(folder / "release.key")
     cipher = DetailCipher(archive_keys.derive("ledger-detail"))
