@@ -38,6 +38,8 @@ def make(folder: Path, *, seconds: int, forms: Sequence[str] = tuple(FORMS)) -> 
 def old(folder: Path, *, seconds: int) -> dict[str, Path]:
     """Return a file of that length in each coding of old archives: a notice once, then talk."""
     notice, talk = _samples(_NOTICE), _samples(_SPEECH / "calls" / "d23.wav")
+    # The talk begins with the notice too.
+    talk = talk[round(_CUTS_S[0][0] * RATE_HZ) * 2 :]
     times = -(-seconds * RATE_HZ * 2 // len(talk))
     return _coded(folder / f"old-{seconds}", notice + talk * times, seconds, OLD_FORMS)
 

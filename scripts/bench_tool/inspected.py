@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _reference(path: Path, sandbox: Sandbox, folder: Path) -> Reference:
-    recogniser = AudioRecogniser()
+    recogniser = AudioRecogniser(file_name=path.name)
     with spooled(_fed(path, recogniser), folder) as descriptor:
         pcm = decoded(descriptor, recogniser.finish(), sandbox)
     return Reference.register(pcm, text_id=path.stem, version=1, sha256="0" * 64)
@@ -88,7 +88,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _stored(archive: SealedStore, path: Path) -> tuple[SealedRef, MediaFacts]:
-    recogniser = AudioRecogniser()
+    recogniser = AudioRecogniser(file_name=path.name)
     draft = archive.begin(uuid4())
     for piece in _fed(path, recogniser):
         draft.write(piece)
