@@ -23,7 +23,7 @@ from fuzz_tool.targets import ROOT, TARGETS
 
 FOUND: Final = ROOT / "tests/attacks/found"
 _MOST_KEPT_BYTES: Final = 8192
-_GRACE_SECONDS: Final = 120
+_GRACE_SECONDS: Final = 600
 _COVERED = re.compile(r"\bcov: (\d+)")
 _DONE = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 
@@ -56,24 +56,8 @@ def fuzz(target: str, *, seconds: int, seed: int) -> Result:
     """Fuzz one target in a process of its own."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        done = subprocess.run(  # noqa: S603 - our own runner.
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "fuzz_tool.runner",
-                target,
-                place,
-                str(seconds),
-                str(seed),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=seconds + _GRACE_SECONDS,
-        )
+        command = [sys.executable, "-P", "-m", "fuzz_tool.runner", target, place]
+        done = _ran([*command, str(seconds), str(seed)], seconds + _GRACE_SECONDS)
         said = done.stdout + done.stderr
         figures = folder / "figures.json"
         told = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}
@@ -91,6 +75,22 @@ def fuzz(target: str, *, seconds: int, seed: int) -> Result:
         if not result.is_read and not faults:
             print(f"{target}: the fuzzer ended with {done.returncode}\n{said[-3000:]}", flush=True)
         return result
+
+
+def _ran(command: list[str], seconds: int) -> subprocess.CompletedProcess[str]:
+    """Run the fuzzer; one that does not end is ended, and has read nothing."""
+    try:
+        return subprocess.run(  # noqa: S603 - our own runner.
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, -1, "", f"It did not end within {seconds} s.")
 
 
 def _faults(folder: Path, said: str) -> Iterator[Fault]:
