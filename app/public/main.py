@@ -81,6 +81,7 @@ _HEADERS: Final = {
 _log = structlog.get_logger()
 
 Language = Annotated[str | None, Query(max_length=20)]
+Begin = Annotated[str | None, Query(max_length=20)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,17 +128,21 @@ class _Site:
     zone: ZoneInfo
     is_secure: bool
 
-    def page(
+    def page(  # noqa: PLR0913 - who asks for what, and what was just done.
         self,
         call: Request,
         token: str,
         lang: str | None,
         *,
         is_heard: bool,
+        is_begun: bool = False,
         fault: str | None = None,
         said: Fields | None = None,
     ) -> Response:
-        """Return the page of a link, or the one for all that are not open."""
+        """Return the page of a link, or the one for all that are not open.
+
+        With `is_begun` its button was pressed a moment ago, and the first sound plays by that.
+        """
         language = _language(call, lang)
         parsed = _token(token)
         view = self._view_of(call, parsed)
@@ -154,6 +159,7 @@ class _Site:
                 at=self.clock.now(),
                 bundle=self.links.bundle_facts(parsed),
                 is_heard=is_heard,
+                is_begun=is_begun,
                 form=AnswerForm(
                     token=view.form_token() if view else "",
                     answers=self.links.answers(parsed),
@@ -194,7 +200,7 @@ class _Site:
                 return self.asking(parsed, language, fault="often", status=429)
         view = self.links.view(parsed)
         _log.info("link.viewed")
-        answer = _see(f"/s/{parsed.secret}/listen", _language(call, lang))
+        answer = _see(f"/s/{parsed.secret}/listen", _language(call, lang), "&begin=yes")
         answer.set_cookie(
             _cookie(parsed, is_secure=self.is_secure),
             view.secret,
@@ -352,8 +358,8 @@ def _add_pages(app: FastAPI, site: _Site) -> None:
         return site.page(call, token, lang, is_heard=False)
 
     @app.api_route("/s/{token}/listen", methods=_READ)
-    def listen(call: Request, token: str, lang: Language = None) -> Response:
-        return site.page(call, token, lang, is_heard=True)
+    def listen(call: Request, token: str, lang: Language = None, begin: Begin = None) -> Response:
+        return site.page(call, token, lang, is_heard=True, is_begun=begin == "yes")
 
     @app.post("/s/{token}/open")
     async def open_link(call: Request, token: str, lang: Language = None) -> Response:

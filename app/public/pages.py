@@ -68,6 +68,7 @@ class LinkPage:
     action: str
     button: str
     written: str
+    is_begun: bool = False
     bundle: BundlePart | None = None
     answer: AnswerPart | None = None
 
@@ -111,11 +112,12 @@ class Pages:
         bundle: BundleFacts | None,
         form: AnswerForm,
         is_heard: bool,
+        is_begun: bool = False,
     ) -> str:
         """Return the page of an open link; with `is_heard` the one that plays."""
         words = self._wording[language]
         page = _link_page(found, token, words, at=at)
-        page = replace(page, answer=part(form, f"/s/{token.secret}", words))
+        page = replace(page, answer=part(form, f"/s/{token.secret}", words), is_begun=is_begun)
         if bundle is not None:
             page = replace(page, bundle=_bundle(bundle, token, words))
         return self._render("listen.html" if is_heard else "link.html", language, page)

@@ -67,7 +67,9 @@ def test_the_language_that_is_asked_for_goes_nowhere(
     assert page.status_code == 200
     assert page.headers["content-language"] in {"ru", "en"}
     sent_on = browser.post(f"{link}/open?lang={lang}")
-    assert sent_on.headers["location"] in {f"{link}/listen?lang={tag}" for tag in ("ru", "en")}
+    assert sent_on.headers["location"] in {
+        f"{link}/listen?lang={tag}&begin=yes" for tag in ("ru", "en")
+    }
     assert set(sent_on.headers.get_list("set-cookie")) == {sent_on.headers["set-cookie"]}
 
 

@@ -93,6 +93,7 @@ def test_a_director_answers_from_a_telephone(
     assert box["y"] + box["height"] < HEIGHT  # One tap, without scrolling.
     phone.locator("button").click()
     phone.wait_for_url("**/listen**")
+    phone.wait_for_function("() => document.querySelector('audio').currentTime > 0")  # By that tap.
     wrong += look(phone, tmp_path, "listen")
     phone.locator("#words").fill("Это не наш коммутатор.")
     phone.locator("#name").fill("П. Директор")
