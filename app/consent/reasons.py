@@ -287,7 +287,7 @@ REASONS: dict[str, Explained] = {
     "A_LEGAL": Explained(
         Words("Нужно одобрение юриста", "Legal approval is missing"),
         Words(
-            "Ответ на требование одобряет сотрудник с ролью legal.",
+            "Ответ на требование одобряет юрист.",
             "The answer to a demand is approved by the role legal.",
         ),
     ),
@@ -383,7 +383,7 @@ REMEDIES: dict[str, Words] = {
         "Ask for the missing approvals of giving it to counsel.",
     ),
     "ASK_LEGAL_APPROVAL": Words(
-        "Попросите одобрения у сотрудника с ролью legal.",
+        "Попросите одобрения у юриста.",
         "Ask the role legal to approve.",
     ),
     "CALL_ADMINISTRATOR": Words(

@@ -142,9 +142,9 @@ HINDRANCES: dict[str, Words] = {
 }
 ROLES: dict[str, Words] = {
     "any": Words("любой проверяющий", "any reviewer"),
-    "approver": Words("approver (руководитель проверки)", "an approver"),
-    "legal": Words("legal (юрист)", "legal"),
-    "approver|legal": Words("approver или legal", "an approver or legal"),
+    "approver": Words("утверждающий", "an approver"),
+    "legal": Words("юрист", "legal"),
+    "approver|legal": Words("утверждающий или юрист", "an approver or legal"),
 }
 TOLD: dict[str, Words] = {
     "notice": Words("Какой текст должен звучать", "Text that must be heard"),

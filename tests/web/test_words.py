@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.consent.reasons import REASONS, REMEDIES
+from app.identity.permissions import Role
+from app.review import wording
 from app.web import words
 from tests.web import messages
 
@@ -52,6 +55,21 @@ def test_every_refusal_that_a_route_may_raise_has_a_russian_title(
     assert {"app.core.errors.NotFound", "app.playback.door.ConsentChanged"} <= titles.keys()
     missing = [name for name, title in titles.items() if said["ru"].gettext(title) == title]
     assert not missing, "refusals.po has nothing for these."
+
+
+def test_roles_are_not_named_in_english_in_russian() -> None:
+    roles = re.compile(rf"\b({'|'.join(Role)})\b")
+    said = [
+        text
+        for catalog in messages.catalogs().values()
+        for message in catalog
+        for text in ([message.string] if isinstance(message.string, str) else message.string or ())
+        if message.id
+    ]
+    said += [words.ru for words in (*wording.ROLES.values(), *REMEDIES.values())]
+    said += [words.ru for one in REASONS.values() for words in (one.title, one.meaning)]
+    assert len(said) > 1000
+    assert not [text for text in said if roles.search(HOLES.sub("", text))]
 
 
 def test_no_translation_is_left_over() -> None:
