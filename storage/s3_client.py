@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import urllib3.exceptions
@@ -89,12 +89,22 @@ def _make_client(session: boto3.session.Session, settings: S3Settings) -> S3Clie
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return session.client(
+    client = session.client(
         "s3",
         endpoint_url=settings.endpoint_url,
         config=config,
         verify=str(settings.ca_file) if settings.ca_file else None,
     )
+    client.meta.events.register_last("before-call.s3", _without_expecting)
+    return client
+
+
+def _without_expecting(params: dict[str, Any], **_: object) -> None:
+    """Let no upload wait for "100 Continue".
+
+    The library reads that answer in a loop that has no end where the line breaks off inside of it.
+    """
+    params["headers"].pop("Expect", None)
 
 
 def code_of(exc: ClientError) -> str:

@@ -49,10 +49,12 @@ class Book:
     def refused(self) -> list[httpx.Response]:
         return [answer for answer in list(self.answers) if not answer.is_success]
 
-    def wait_answers(self, more: int, *, taken: bool) -> None:
-        """Wait until so many more were taken, or refused."""
+    def wait_answers(self, more: int, *, taken: bool | None = None) -> None:
+        """Wait until so many more were taken, or refused, or either."""
 
         def count() -> int:
+            if taken is None:
+                return len(self.answers)
             return len(self.acknowledged) if taken else len(self.refused())
 
         before, give_up_at = count(), time.monotonic() + PATIENCE_SECONDS
