@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.core.clock import SystemClock
 from app.core.db import APP_ROLE, CONNECT_SECONDS, Database
 from app.core.errors import Refusal
+from app.core.said import Said
 from app.custody.signing import Purpose
 from app.embedded.errors import EmbeddedPostgresFailed
 from app.feeds import queries as feeds
@@ -87,7 +88,12 @@ class Finding:
         return self.level is Level.FAIL
 
     def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+        return {
+            "part": self.part,
+            "level": self.level,
+            "found": str(self.found),
+            "mend": self.mend,
+        }
 
     def as_line(self) -> str:
         line = f"{self.level:<4}  {self.part:<14} {self.found}"
@@ -143,7 +149,7 @@ def _durable(session: Session) -> bool:
 
 def _answers(part: str, store: SealedStore) -> Iterator[Finding]:
     store.check()
-    yield Finding(part=part, level=Level.OK, found="it answers")
+    yield Finding(part=part, level=Level.OK, found=Said("it answers"))
 
 
 def _guarded(part: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -171,7 +177,11 @@ def _mail_server(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             part="mail",
             level=Level.FAIL,
-            found=f"{settings.smtp_host}:{settings.smtp_port} takes no letters: {exc.detail}",
+            found=Said(
+                "{server} takes no letters: {detail}",
+                server=f"{settings.smtp_host}:{settings.smtp_port}",
+                detail=exc.detail,
+            ),
             mend="see whether it runs, and whether the AUDIATUR_SMTP_… settings are right",
         )
 
@@ -181,7 +191,12 @@ def _mail(settings: Settings, counts: Mapping[MailState, int]) -> Finding:
     if settings.smtp_host is None:
         return _no_mail()
     dead = sum(counts[state] for state in DEAD)
-    found = f"{counts[MailState.SENT]} sent, {counts[MailState.QUEUED]} wait, {dead} were not taken"
+    found = Said(
+        "{sent} sent, {waiting} wait, {dead} were not taken",
+        sent=counts[MailState.SENT],
+        waiting=counts[MailState.QUEUED],
+        dead=dead,
+    )
     if dead:
         mend = "see below why, mend the address or the server, and send them again"
         return Finding(part="mail", level=Level.WARN, found=found, mend=mend)
@@ -192,19 +207,19 @@ def _no_mail() -> Finding:
     return Finding(
         part="mail",
         level=Level.OK,
-        found="no mail server is configured: nobody is told of anything by mail",
+        found=Said("no mail server is configured: nobody is told of anything by mail"),
         mend="set AUDIATUR_SMTP_HOST and AUDIATUR_SMTP_FROM",
     )
 
 
 def _pages() -> Iterator[Finding]:
     if _BUILT.exists():
-        yield Finding(part="pages", level=Level.OK, found="styles and scripts are built")
+        yield Finding(part="pages", level=Level.OK, found=Said("styles and scripts are built"))
     else:
         yield Finding(
             part="pages",
             level=Level.FAIL,
-            found="the styles and scripts of the pages were not built",
+            found=Said("the styles and scripts of the pages were not built"),
             mend="run scripts/setup, which builds them with npm, then start the archive again",
         )
 
@@ -217,14 +232,14 @@ def _data(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             part="data folder",
             level=Level.FAIL,
-            found=f"{folder} cannot be written",
+            found=Said("{folder} cannot be written", folder=folder),
             mend=f"give it to the account that runs the archive: chown -R USER {folder}",
         )
     elif mode & 0o007:
         yield Finding(
             part="data folder",
             level=Level.WARN,
-            found=f"{folder} is open to others (mode {mode:o})",
+            found=Said("{folder} is open to others (mode {mode})", folder=folder, mode=f"{mode:o}"),
             mend=f"chmod 700 {folder}",
         )
     else:
@@ -233,7 +248,11 @@ def _data(settings: Settings) -> Iterator[Finding]:
 
 def _disk(folder: Path) -> Iterator[Finding]:
     usage = shutil.disk_usage(folder)
-    found = f"{usage.free / (1 << 30):.1f} GiB free of {usage.total / (1 << 30):.1f}"
+    found = Said(
+        "{free} GiB free of {total}",
+        free=f"{usage.free / (1 << 30):.1f}",
+        total=f"{usage.total / (1 << 30):.1f}",
+    )
     mend = "make room, or move AUDIATUR_DATA to a larger disk"
     if usage.free < _FREE_ERROR_BYTES:
         yield Finding(part="disk", level=Level.FAIL, found=found, mend=mend)
@@ -274,11 +293,13 @@ def _postgres_version(version: int) -> Finding:
 
 def _durability(*, is_durable: bool) -> Finding:
     if is_durable:
-        return Finding(part="durability", level=Level.OK, found="every commit is synced to disk")
+        return Finding(
+            part="durability", level=Level.OK, found=Said("every commit is synced to disk")
+        )
     return Finding(
         part="durability",
         level=Level.FAIL,
-        found="the server may lose what it has acknowledged",
+        found=Said("the server may lose what it has acknowledged"),
         mend="set fsync, full_page_writes and synchronous_commit to on in postgresql.conf",
     )
 
@@ -330,12 +351,12 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 def _key_backup(settings: Settings) -> Finding:
     if settings.master_key_backed_up:
         return Finding(
-            part="key backup", level=Level.OK, found="said to be kept apart from the data"
+            part="key backup", level=Level.OK, found=Said("said to be kept apart from the data")
         )
     return Finding(
         part="key backup",
         level=Level.WARN,
-        found="without the master keys no backup of the data can be read",
+        found=Said("without the master keys no backup of the data can be read"),
         mend=(
             f"copy {settings.archive_key_path}, {settings.release_key_path} and "
             f"{settings.ledger_key_path} to a place apart from the data, then set "
@@ -365,18 +386,26 @@ def _stamps(urls: Sequence[str]) -> Finding:
     return Finding(
         part="time stamps",
         level=Level.OK if urls else Level.WARN,
-        found=", ".join(urls) or "no authority witnesses the ledger",
+        found=", ".join(urls) or Said("no authority witnesses the ledger"),
         mend="" if urls else "set AUDIATUR_TSA_URLS and AUDIATUR_TSA_ROOTS_FILE",
     )
 
 
 def _log(size: int, waiting_seconds: float, pending: int) -> Finding:
-    found = f"{size} leaves, the oldest entry without one is {waiting_seconds:.0f} s old"
+    found = Said(
+        "{leaves} leaves, the oldest entry without one is {seconds} s old",
+        leaves=size,
+        seconds=f"{waiting_seconds:.0f}",
+    )
     if waiting_seconds > _LATE_SECONDS:
         mend = "start a worker: audiatur serve, or audiatur worker"
         return Finding(part="ledger", level=Level.WARN, found=found, mend=mend)
     if pending:
-        found = f"{found}; {pending} checkpoints wait for a time stamp since over a day"
+        found = Said(
+            "{leaves} leaves; checkpoints that wait for a time stamp since over a day: {pending}",
+            leaves=size,
+            pending=pending,
+        )
         mend = "see in the log why the authorities do not answer: stamp.failed"
         return Finding(part="ledger", level=Level.WARN, found=found, mend=mend)
     return Finding(part="ledger", level=Level.OK, found=found)
@@ -401,15 +430,19 @@ def _archive(settings: Settings) -> Iterator[Finding]:
 def _object_lock(settings: Settings, *, can_lock: bool) -> Finding:
     asked = settings.s3_object_lock
     if can_lock and asked != "off":
-        found = f"worm=verified: {asked}, {settings.s3_object_lock_days} days, extended"
+        found = Said(
+            "worm=verified: {mode}, {days} days, extended",
+            mode=asked,
+            days=settings.s3_object_lock_days,
+        )
         return Finding(part="object lock", level=Level.OK, found=found)
     if can_lock:
-        found = "worm=verified, and switched off by AUDIATUR_S3_OBJECT_LOCK"
+        found = Said("worm=verified, and switched off by AUDIATUR_S3_OBJECT_LOCK")
         return Finding(part="object lock", level=Level.OK, found=found)
     return Finding(
         part="object lock",
         level=Level.WARN if settings.s3_bucket and asked != "off" else Level.OK,
-        found="worm=unsupported: the store would delete what it is told to delete",
+        found=Said("worm=unsupported: the store would delete what it is told to delete"),
         mend="keep copies elsewhere, or use a bucket that was made with object lock",
     )
 
@@ -425,7 +458,11 @@ def _fixity(urls: Urls) -> Finding:
 
 
 def _fixity_told(found: fixity.Figures) -> Finding:
-    said = f"{found.damaged} objects damaged or missing, {found.lock_differences} locks differ"
+    said = Said(
+        "{damaged} objects damaged or missing, {differences} locks differ",
+        damaged=found.damaged,
+        differences=found.lock_differences,
+    )
     if found.damaged or found.lock_differences:
         return Finding(
             part="fixity",
@@ -434,7 +471,9 @@ def _fixity_told(found: fixity.Figures) -> Finding:
             mend="see GET /v1/fixity; mend with: audiatur repair RECORDING --from FILE",
         )
     if found.overdue_seconds > _OVERDUE_SECONDS:
-        late = f"the oldest check is {found.overdue_seconds / 3600:.0f} hours late"
+        late = Said(
+            "the oldest check is {hours} hours late", hours=f"{found.overdue_seconds / 3600:.0f}"
+        )
         return Finding(
             part="fixity", level=Level.WARN, found=late, mend="start more workers, or wait"
         )
@@ -453,22 +492,29 @@ def _calls(urls: Urls, settings: Settings) -> Iterator[Finding]:
 
 def _calls_told(found: feeds.Figures, settings: Settings) -> Iterator[Finding]:
     silent = [
-        f"{source.name} is silent for {source.silent_seconds / 3600:.0f} hours"
+        f"{source.name} ({source.silent_seconds / 3600:.0f})"
         for source in found.sources
         if source.silent_seconds > settings.source_silent_hours * 3600
     ]
-    known = sum(source.known for source in found.sources)
-    said = f"{known} calls of the last week from {len(found.sources)} sources"
+    told = Said(
+        "{calls} calls of the last week from {sources} sources",
+        calls=sum(source.known for source in found.sources),
+        sources=len(found.sources),
+    )
+    if silent:
+        told = Said("silent, and for how many hours: {sources}", sources=", ".join(silent))
     yield Finding(
         part="call records",
         level=Level.WARN if silent else Level.OK,
-        found="; ".join(silent) or said,
+        found=told,
         mend="see why it sends no call records, or disable the device" if silent else "",
     )
     yield Finding(
         part="lost calls",
         level=Level.WARN if found.alarms else Level.OK,
-        found=f"{found.alarms} calls or counts without recording and explanation",
+        found=Said(
+            "{alarms} calls or counts without recording and explanation", alarms=found.alarms
+        ),
         mend="see GET /v1/reconciliation/gaps, find them or give the reason"
         if found.alarms
         else "",
@@ -494,7 +540,7 @@ def _reader(sandbox: Sandbox) -> Iterator[Finding]:
     yield Finding(
         part="text in pictures",
         level=Level.OK if reader else Level.WARN,
-        found=reader.name if reader else "the text in screenshots is not read",
+        found=reader.name if reader else Said("the text in screenshots is not read"),
         mend="" if reader else "apt-get install tesseract-ocr tesseract-ocr-rus",
     )
 
@@ -502,12 +548,14 @@ def _reader(sandbox: Sandbox) -> Iterator[Finding]:
 def _audio_told(sandbox: Sandbox) -> Iterator[Finding]:
     yield from _reader(sandbox)
     if sandbox.strength is Strength.NAMESPACES:
-        yield Finding(part="audio tools", level=Level.OK, found="ffmpeg in namespaces of its own")
+        yield Finding(
+            part="audio tools", level=Level.OK, found=Said("ffmpeg in namespaces of its own")
+        )
     else:
         yield Finding(
             part="audio tools",
             level=Level.WARN,
-            found="ffmpeg is held by limits alone, not by namespaces",
+            found=Said("ffmpeg is held by limits alone, not by namespaces"),
             mend="install bubblewrap and allow user namespaces, or run workers in a container "
             "without network",
         )
@@ -515,6 +563,6 @@ def _audio_told(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(
             part="AMR",
             level=Level.WARN,
-            found="AMR recordings are kept but cannot be inspected",
+            found=Said("AMR recordings are kept but cannot be inspected"),
             mend="apt-get install sox libsox-fmt-base",
         )

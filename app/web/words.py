@@ -24,6 +24,8 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from babel.units import format_unit
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
+from app.core.said import Said
+
 LANGUAGES: Final = ("ru", "en")
 LOCALE_DIR: Final = Path(__file__).parent / "locale"
 _LOCALES: Final = {"ru": "ru_RU", "en": "en_GB"}
@@ -73,6 +75,12 @@ class Words:
     def gettext(self, message: str) -> str:
         """Return a message in this language."""
         return self.translations.gettext(message)
+
+    def said(self, sentence: str) -> str:
+        """Return a sentence in this language, if it remembers what it was made of."""
+        if not isinstance(sentence, Said):
+            return sentence
+        return self.gettext(sentence.message).format(**sentence.values)
 
     def counted(self, one: str, many: str, number: int) -> str:
         """Return `one` or `many` as the language counts, with the number as `%(num)s` in it."""

@@ -424,4 +424,4 @@ def test_figures_and_doctor_tell_of_gaps_and_silence(
     with house.live.tools.database.transaction() as session:
         session.execute(text("UPDATE known_calls SET received_at = now() - interval '4 days'"))
     silence, _ = _calls(urls, house.live.tools.settings)
-    assert (silence.level, silence.found) == ("warn", "pbx is silent for 96 hours")
+    assert (silence.level, silence.found) == ("warn", "silent, and for how many hours: pbx (96)")

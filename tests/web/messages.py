@@ -13,12 +13,14 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
+from app.system import doctor
 from app.web import words
 
 ROOM = Path(words.__file__).parent
 KEYWORDS = {
     "_": None,
     "N_": None,
+    "Said": None,
     "gettext": None,
     "ngettext": (1, 2),
     "counted": (1, 2),
@@ -36,7 +38,8 @@ def of_file(path: Path) -> Iterator[Message]:
 
 
 def sources() -> list[Path]:
-    return sorted([*ROOM.rglob("*.py"), *(ROOM / "templates").rglob("*.html")])
+    ours = [*ROOM.rglob("*.py"), *(ROOM / "templates").rglob("*.html")]
+    return sorted([*ours, Path(doctor.__file__)])
 
 
 def used() -> dict[str, Message]:

@@ -143,7 +143,7 @@ def test_a_restriction_is_set_at_once_and_lifted_by_another(house: House) -> Non
         (row,) = session.query(Restriction)
         assert row.lift_reason == "Done."
     assert one.get("/keeping/recording/00000000-0000-7000-8000-000000000000").status_code == 404
-    assert one.get("/keeping/call/00000000-0000-7000-8000-000000000000").status_code == 422
+    assert one.get("/keeping/call/00000000-0000-7000-8000-000000000000").status_code == 404
     assert f'href="{where}"' in one.get(f"/recordings/{recording.id}").text
 
 

@@ -12,6 +12,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.core.deps import SessionDep
+from app.core.said import Said
 from app.custody import checkpoints, proofs
 from app.identity.actor import Actor
 from app.identity.guard import Requires
@@ -91,6 +92,10 @@ PARTS: Final = {
         N_("Tools for the sound"),
         N_("Install bubblewrap and allow user namespaces, so that decoders are shut in."),
     ),
+    "text in pictures": (
+        N_("Text in screenshots"),
+        N_("Install tesseract with its Russian, so that what stands in screenshots is found."),
+    ),
     "AMR": (N_("Sound of mobiles (AMR)"), N_("Install sox with its formats.")),
     "pages": (N_("Pages"), N_("Run the set-up, which builds styles and scripts, and start again.")),
 }
@@ -108,11 +113,12 @@ STATES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartRow:
-    """A part: how it stands, what to do, and doctor's own words."""
+    """A part: how it stands, what to do, and what was found; `is_ours` where a sentence says it."""
 
     label: str
     level: Level
     found: str
+    is_ours: bool
     todo: str
     mend: str
 
@@ -280,7 +286,8 @@ def _part(found: Finding, words: Words) -> PartRow:
     return PartRow(
         label=words.gettext(label),
         level=found.level,
-        found=found.found,
+        found=words.said(found.found),
+        is_ours=isinstance(found.found, Said),
         todo="" if is_ok or not todo else words.gettext(todo),
         mend="" if is_ok else found.mend,
     )
