@@ -14,8 +14,11 @@ TOOLS = ["bash", "dirname", "id", "mkdir", "sha256sum", "head", "tail", "grep", 
 
 PACKAGES = (
     "ffmpeg bubblewrap sox libsox-fmt-base libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 "
-    "fonts-dejavu-core npm"
+    "fonts-dejavu-core tesseract-ocr npm"
 )
+RUSSIAN = Path("/usr/share/tesseract-ocr/5/tessdata/rus.traineddata")
+if not RUSSIAN.exists():  # It is looked for there, and not among the programs.
+    PACKAGES = PACKAGES.replace("tesseract-ocr", "tesseract-ocr tesseract-ocr-rus")
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def set_up(checkout: Path, bare: Path, *options: str) -> subprocess.CompletedPro
 
 
 def with_packages(bare: Path) -> None:
-    for name in ("ffmpeg", "bwrap", "sox", "fc-list", "npm"):
+    for name in ("ffmpeg", "bwrap", "sox", "fc-list", "tesseract", "npm"):
         put(bare, name, "exit 0")
     libraries = ("libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0")
     lines = "".join(rf"\t{library} (libc6,x86-64) => /lib/{library}\n" for library in libraries)

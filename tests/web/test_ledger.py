@@ -85,7 +85,7 @@ def test_entries_are_paged(site: Site, told: UUID) -> None:
 def test_what_the_ledger_does_not_know_is_not_here(site: Site) -> None:
     assert site.get(f"/ledger/dispute/{uuid4()}", Role.LEGAL).status_code == 404
     assert site.get(f"/ledger/recording/{uuid4()}", Role.LEGAL).status_code == 404
-    assert site.get("/ledger/dispute/7", Role.LEGAL).status_code == 422
+    assert site.get("/ledger/dispute/7", Role.LEGAL).status_code == 404
     recording = site.parameters["recording_id"]
     page = site.get(f"/ledger/recording/{recording}?lang=en", Role.LEGAL)
     assert page.status_code == 200

@@ -17,7 +17,7 @@ def test_a_day_shows_what_is_known_and_missing_and_what_was_signed(site: Site) -
     assert "audiatur" in day.partition("The signature")[2].partition("</details>")[0].lower()
     assert "/v1/reconciliation/gaps.csv?from=2026-11-19&amp;to=2026-11-19" in day
     assert site.get("/reconciliation/2020-01-01", Role.MANAGER).status_code == 404
-    assert site.get("/reconciliation/nonsense", Role.MANAGER).status_code == 422
+    assert site.get("/reconciliation/nonsense", Role.MANAGER).status_code == 404
 
 
 def test_a_gap_gets_a_reason_in_words(site: Site) -> None:
