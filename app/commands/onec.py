@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +15,7 @@ from app.onec import checking, pulling, returning, service
 from app.onec.checking import Check
 from app.onec.mapping import Infobase, MappingInvalid, parse
 from app.onec.pulling import Pulled
-from app.onec.reasons import FAULTS, REASONS
+from app.onec.reasons import FAULTS, REASONS, Reason
 from app.onec.service import Login
 
 _LOGIN = (
@@ -195,12 +195,12 @@ def _login() -> Login:
     return Login(user=found["user"], password=found["password"])
 
 
-def _moment(at: Any) -> str | None:  # noqa: ANN401 - a moment or none.
+def _moment(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 
 
 def _why(told: dict[str, str]) -> str:
-    words = REASONS[told["reason"]].en  # type: ignore[index]  # a StrEnum is its word
+    words = REASONS[Reason(told["reason"])].en
     return ": ".join(part for part in (told["field"], words.rstrip("."), told["what"]) if part)
 
 

@@ -414,15 +414,16 @@ def _rows(
     taking: Taking, kind: Kind, fields: Mapping[str, object], clauses: object
 ) -> tuple[list[Row], list[Problem]]:
     """Read the fields as a table's line, or one for each clause of a contract."""
-    parts: list[Mapping[str, object]] = [{}]
+    parts: list[Mapping[str, object]] = []
     if clauses is not None:
-        is_list = isinstance(clauses, list) and len(clauses) <= _MOST_CLAUSES
-        if not is_list or not all(isinstance(one, dict) for one in clauses):  # type: ignore[attr-defined]  # it is a list
+        if not isinstance(clauses, list) or len(clauses) > _MOST_CLAUSES:
             return [], [Problem(reason=Reason.VALUE, field=_CLAUSES)]
-        parts = list(clauses) or [{}]  # type: ignore[call-overload]  # it is a list of objects
+        parts = [one for one in clauses if isinstance(one, dict)]
+        if len(parts) < len(clauses):
+            return [], [Problem(reason=Reason.VALUE, field=_CLAUSES)]
     rows: list[Row] = []
     problems: list[Problem] = []
-    for line, part in enumerate(parts, start=1):
+    for line, part in enumerate(parts or [{}], start=1):
         table = tables.read_one({**fields, **part}, TABLES[kind], zone=taking.ways.zone, line=line)
         rows += table.rows
         problems += [
