@@ -194,6 +194,11 @@ def can_be_asked(decision: Decision) -> bool:
     return _can_wait(decision)
 
 
+def can_be_approved(decision: Decision) -> bool:
+    """Say whether a part may be approved: nothing lacks but the approval itself."""
+    return _is_possible(decision)
+
+
 def request_release(session: Session, actor: Actor, wanted: Wanted, *, at: datetime) -> Release:
     """Ask for recordings and screenshots to be handed to a contact, and decide on each at once.
 

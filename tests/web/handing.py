@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from app.consent import review
 from app.consent.models import Verdict
 from app.consent.purposes import Kind, Purpose, ScreeningResult
@@ -26,8 +28,11 @@ class Agreed:
     recording_id: UUID
 
 
-def agreed(house: House, *, from_ms: int = 0) -> Agreed:
-    """Return a client who agreed on the line, from a moment on, that his management hears it."""
+def agreed(house: House, *, from_ms: int = 0, is_screened: bool = True) -> Agreed:
+    """Return a client who agreed on the line, from a moment on, that his management hears it.
+
+    Without `is_screened` nobody has listened yet whether anything private is heard.
+    """
     at, reviewer = house.clock.now(), house.people["reviewer"]
     evidence = AGREED
     with house.making() as make:
@@ -48,9 +53,8 @@ def agreed(house: House, *, from_ms: int = 0) -> Agreed:
         ):
             row = review.propose(make.session, house.people["manager"], recording.id, told, at=at)
             review.decide(make.session, reviewer, row.id, Verdict.VERIFY, reason=None, at=at)
-        review.screen(
-            make.session, reviewer, recording.id, WHOLE, ScreeningResult.CLEAR, note=None, at=at
-        )
+        if is_screened:
+            screen(house, make.session, recording.id)
         review.verify_contact(
             make.session,
             reviewer,
@@ -60,6 +64,13 @@ def agreed(house: House, *, from_ms: int = 0) -> Agreed:
             at=at,
         )
         return Agreed(client=client.external_id, contact_id=contact.id, recording_id=recording.id)
+
+
+def screen(house: House, session: Session, recording_id: UUID) -> None:
+    """Let the reviewer find nothing private in a recording."""
+    reviewer, at = house.people["reviewer"], house.clock.now()
+    found = ScreeningResult.CLEAR
+    review.screen(session, reviewer, RecordingId(recording_id), WHOLE, found, note=None, at=at)
 
 
 def disputed(house: House, found: Agreed, *, from_ms: int = 1000, to_ms: int = 7000) -> str:

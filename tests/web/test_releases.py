@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from app.core.ids import DisputeId
+from app.disputes import settling
 from app.identity import offices
 from app.releases import passphrases
 from tests.review.conftest import house
 from tests.review.house import House
-from tests.web.handing import agreed, disputed
+from tests.web.handing import agreed, disputed, screen
 from tests.web.test_account import Browser
 
 __all__ = ["house"]
@@ -118,6 +121,43 @@ def test_a_refusal_needs_a_reason_which_the_asker_reads(
     with house.database.transaction() as session:
         kept = session.scalars(text("SELECT end_note FROM releases")).all()
     assert kept == ["Слышен чужой"]
+
+
+def test_what_lacks_a_check_cannot_be_approved_and_says_which(
+    house: House, manager: Browser, approver: Browser
+) -> None:
+    found = agreed(house, is_screened=False)
+    release = asked(manager, f"/disputes/{disputed(house, found)}")
+    page = approver.get(release).text
+    assert "Part 1 lacks a check" in page
+    assert "What would make it possible" in page
+    assert f'action="{release}/approve"' not in page
+    assert f'action="{release}/refuse"' in page
+    with house.database.transaction() as session:
+        screen(house, session, found.recording_id)
+    after = approver.get(release).text
+    assert "lacks a check" not in after
+    assert f'action="{release}/approve"' in after
+
+
+def test_whose_conduct_is_in_question_is_told_that_another_decides(
+    house: House, manager: Browser, approver: Browser
+) -> None:
+    dispute = disputed(house, agreed(house))
+    release = asked(manager, f"/disputes/{dispute}")
+    with house.database.transaction() as session:
+        settling.question_conduct(
+            session,
+            house.people["legal"],
+            DisputeId(UUID(dispute)),
+            user_id=house.people["approver"].id,
+            agent=None,
+            at=house.clock.now(),
+        )
+    page = approver.get(release).text
+    assert "This dispute is about your own conduct" in page
+    assert f'action="{release}/approve"' not in page
+    assert f'action="{release}/refuse"' not in page
 
 
 def test_what_cannot_leave_says_why_and_leads_to_a_cut(house: House, manager: Browser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, cast
@@ -179,6 +179,9 @@ class ReleasePage:
     has_passphrase: bool
     is_mailed: bool
     may_approve: bool
+    lacking: tuple[int, ...]
+    is_involved: bool
+    has_approved: bool
     is_own: bool
     may_refuse: bool
     may_end: bool
@@ -382,7 +385,17 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
     words = edge.words_of(call, actor, session)
     is_waiting = release.state == ReleaseState.REQUESTED
     is_own = actor.id == release.requested_by
-    may_approve = is_waiting and Permission.RELEASE_APPROVE in actor.permissions and not is_own
+    is_involved = _is_involved(session, actor, release)
+    may_decide = (
+        is_waiting
+        and Permission.RELEASE_APPROVE in actor.permissions
+        and not is_own
+        and not is_involved
+    )
+    is_over = release.state in {ReleaseState.REVOKED, ReleaseState.DENIED}
+    said = {} if is_over else dict(_standing(session, release, at=at))
+    lacking = _lacking(release, said) if is_waiting else ()
+    has_approved = is_waiting and not lacking and _has_approved(actor, release, said)
     known = consent.contact(session, release.contact_id)
     reason = EndReason(release.end_reason) if release.end_reason else None
     people = [release.requested_by, release.revoked_by]
@@ -396,7 +409,7 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
         id=release.id,
         state=_state(release),
         is_open=queries.is_open(session, release.id),
-        next=_next(release, words, may_approve=may_approve, url=url),
+        next=_next(release, words, may_decide=may_decide, is_lacking=bool(lacking), url=url),
         client=release.client_name,
         client_path=f"/clients/{release.client_id}",
         dispute_id=release.dispute_id,
@@ -415,15 +428,18 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
         ended_by=ended_by,
         end_note=release.end_note or "",
         views=queries.views(session, release.id),
-        parts=_parts(session, release, words, names, at=at),
+        parts=_parts(session, release, words, names, said),
         bundle=_bundle(session, release),
         url=url,
         passphrase=passphrase,
         has_passphrase=queries.has_passphrase(session, release.id),
         is_mailed=is_mailed,
-        may_approve=may_approve,
+        may_approve=may_decide and not lacking and not has_approved,
+        lacking=lacking,
+        is_involved=is_involved and is_waiting,
+        has_approved=has_approved,
         is_own=is_own,
-        may_refuse=may_approve,
+        may_refuse=may_decide,
         may_end=Permission.RELEASE_REVOKE in actor.permissions
         and release.state in {ReleaseState.REQUESTED, ReleaseState.GRANTED},
         may_preview=Permission.EXHIBIT_PREVIEW in actor.permissions,
@@ -437,10 +453,39 @@ def _show(  # noqa: PLR0913 - who looks at what, and what is said beside it.
     )
 
 
-def _next(release: Release, words: Words, *, may_approve: bool, url: str) -> str:
+def _is_involved(session: Session, actor: Actor, release: Release) -> bool:
+    """Say whether the dispute is about the conduct of who looks."""
+    if actor.id is None or release.dispute_id is None:
+        return False
+    return disputes.is_in_question(session, release.dispute_id, actor.id)
+
+
+def _lacking(release: Release, said: Mapping[UUID, Decision]) -> tuple[int, ...]:
+    """Return the numbers of the parts that no approval makes possible yet."""
+    return tuple(
+        number
+        for number, wish in enumerate(release.wishes, 1)
+        if not service.can_be_approved(said[wish.id])
+    )
+
+
+def _has_approved(actor: Actor, release: Release, said: Mapping[UUID, Decision]) -> bool:
+    """Say whether somebody has said yes to each part as it stands now."""
+    return all(
+        any(
+            (one.approver_id, one.inputs_digest.hex()) == (actor.id, said[wish.id].inputs_digest)
+            for one in wish.approvals
+        )
+        for wish in release.wishes
+    )
+
+
+def _next(release: Release, words: Words, *, may_decide: bool, is_lacking: bool, url: str) -> str:
     if url:
         return words.gettext("Copy the link now and send it: it is shown only this once.")
-    if may_approve:
+    if may_decide and is_lacking:
+        return words.gettext("It cannot be approved yet: see below what is still missing.")
+    if may_decide:
         return words.gettext("Hear and see each part as it would leave, then approve or refuse.")
     if release.state == ReleaseState.REQUESTED:
         return words.gettext("Another person approves or refuses; nothing leaves until then.")
@@ -452,11 +497,9 @@ def _parts(
     release: Release,
     words: Words,
     names: dict[UUID, str],
-    *,
-    at: datetime,
+    said: Mapping[UUID, Decision],
 ) -> tuple[PartRow, ...]:
     is_over = release.state in {ReleaseState.REVOKED, ReleaseState.DENIED}
-    said = {} if is_over else dict(_standing(session, release, at=at))
     exhibits = queries.exhibits(session, release.dispute_id) if release.dispute_id else ()
     items = {item.wish_id: item for item in release.items}
     found = []
