@@ -384,12 +384,19 @@ def _tell(  # noqa: PLR0913 - what the ledger tells of a change.
 
 
 def upsert_event(
-    session: Session, actor: Actor, external_id: str, told: EventWrite, *, at: datetime
+    session: Session,
+    actor: Actor,
+    external_id: str,
+    told: EventWrite,
+    *,
+    at: datetime,
+    may_wait: bool = False,
 ) -> tuple[Event, bool]:
     """Make the event what its owner system says; return it and whether it is new.
 
     Recordings that waited for it, or that were given an event of the archive's own, are adopted
-    by a job after the commit.
+    by a job after the commit. An event that `may_wait` is kept where its client is not known, and
+    waits in triage.
 
     Raises:
         ClientNotFound: the client was not told of yet.
@@ -397,22 +404,26 @@ def upsert_event(
     """
     queries.lock_name(session, "event", external_id)
     client = queries.client_by_external_id(session, told.client)
-    if client is None or not queries.is_seen(session, actor, client.id):
+    if client is not None and not queries.is_seen(session, actor, client.id):
+        client = None
+    event = queries.event_by_external_id(session, external_id)
+    is_somebodys = event is not None and event.client_id is not None
+    if client is None and (is_somebodys or not may_wait):
         raise ClientNotFound(
             f"Tell of the client first: PUT /v1/clients/{told.client}.", client=told.client
         )
-    event = queries.event_by_external_id(session, external_id)
     is_new = event is None or event.origin == EventOrigin.AWAITED
+    client_id = client.id if client is not None else None
     if event is None:
         event = Event(id=new_id(), external_id=external_id, created_at=at)
         session.add(event)
-    elif event.client_id not in (None, client.id):
+    elif event.client_id not in (None, client_id):
         raise EventOfAnotherClient(f"Event {external_id} was told of as another client's.")
     event.origin = EventOrigin.SENT
     event.kind = told.kind
     event.occurred_at = told.occurred_at
     event.subject = told.subject
-    event.client_id = client.id
+    event.client_id = client_id
     event.agents = list(told.agents)
     event.closed_at = told.closed_at
     changed = _changed(event)
@@ -420,6 +431,18 @@ def upsert_event(
     session.flush()
     if is_new or changed:
         _tell(session, actor, Act.EVENT_CHANGED, event, changed, is_new=is_new, at=at)
-    if is_new:
+    if is_new or "client_id" in changed:
         enqueue(session, Job(task=ADOPT, args={"event_id": str(event.id)}))
     return event, is_new
+
+
+def give_client(
+    session: Session, actor: Actor, event: Event, client: Client, *, at: datetime
+) -> None:
+    """Tie an event that waited for its client to him; its recordings follow by a job."""
+    event.client_id = client.id
+    changed = _changed(event)
+    event.updated_at = at
+    session.flush()
+    _tell(session, actor, Act.EVENT_CHANGED, event, changed, is_new=False, at=at)
+    enqueue(session, Job(task=ADOPT, args={"event_id": str(event.id)}))

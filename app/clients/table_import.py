@@ -19,7 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clients import queries, service, tables
-from app.clients.models import Client, Contact
+from app.clients.models import Client, Contact, EventKind
 from app.clients.schemas import ClauseWrite, ClientWrite, ContactWrite, ContractWrite, EventWrite
 from app.clients.service import (
     ClientNotFound,
@@ -52,13 +52,17 @@ _MOST_WRONG = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """Who carries out, when, and how numbers and moments without a zone are read."""
+    """Who carries out, when, and how numbers and moments without a zone are read.
+
+    With `calls_may_wait` a call whose client is not known is kept without one.
+    """
 
     actor: Actor
     at: datetime
     region: str
     zone: ZoneInfo
     max_rows: int = tables.MAX_ROWS
+    calls_may_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +301,14 @@ def _event(session: Session, ways: Ways, group: Sequence[Row]) -> bool:
     if known is not None:
         kept = {"agents": list(known.agents), "closed_at": known.closed_at}
     told = _told(EventWrite, values, kept)
-    _, is_new = service.upsert_event(session, ways.actor, _named(external_id), told, at=ways.at)
+    _, is_new = service.upsert_event(
+        session,
+        ways.actor,
+        _named(external_id),
+        told,
+        at=ways.at,
+        may_wait=ways.calls_may_wait and told.kind is EventKind.CALL,
+    )
     return is_new
 
 

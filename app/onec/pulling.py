@@ -442,12 +442,15 @@ def _note_fault(run: _Run, entity: Entity, exc: OnecFailed) -> None:
 
 
 def _retry(run: _Run) -> None:
-    """Try once more the oldest of what was refused: offices and rules change here too."""
+    """Try once more the oldest of what was refused or lacks its client: things change here too."""
     with run.tools.database.transaction() as session:
         source = session.get_one(OnecSource, run.source_id)
         things = session.scalars(
             select(OnecThing)
-            .where(OnecThing.source_id == run.source_id, OnecThing.state == ThingState.REFUSED)
+            .where(
+                OnecThing.source_id == run.source_id,
+                or_(OnecThing.state == ThingState.REFUSED, OnecThing.needs.is_not(None)),
+            )
             .order_by(OnecThing.at, OnecThing.id)
             .limit(_RETRIED)
         ).all()

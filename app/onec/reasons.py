@@ -9,7 +9,10 @@ from typing import Final
 
 
 class Reason(StrEnum):
-    """Why an item of 1C was not taken as it is; most are what a line of a table can have."""
+    """Why an item of 1C was not taken as it is; most are what a line of a table can have.
+
+    `marked_unknown` and `client_awaited` are told of what was not refused.
+    """
 
     NOT_AN_OBJECT = "not_an_object"
     KIND = "kind"
@@ -18,6 +21,7 @@ class Reason(StrEnum):
     TWICE = "twice"
     PERMISSION = "permission"
     MARKED_UNKNOWN = "marked_unknown"
+    CLIENT_AWAITED = "client_awaited"
     COLUMN_MISSING = "column_missing"
     COLUMN_TWICE = "column_twice"
     CELL_MISSING = "cell_missing"
@@ -86,6 +90,12 @@ REASONS: Final[Mapping[Reason, Words]] = {
         "It is marked for deletion and was never here.",
         "Ничего делать не нужно.",
         "There is nothing to do.",
+    ),
+    Reason.CLIENT_AWAITED: Words(
+        "Клиента этого звонка в архиве нет: звонок принят без него и ждёт разбора.",
+        "The client of this call is not known: it was taken without one and waits in triage.",
+        "Когда клиент придёт, звонок станет его звонком сам.",
+        "When the client comes, the call becomes his by itself.",
     ),
     Reason.COLUMN_MISSING: Words(
         "Нет обязательного поля.",

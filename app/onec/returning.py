@@ -328,11 +328,35 @@ def ask_again(session: Session, source_id: UUID, *, at: datetime) -> int:
     return len(done.all())
 
 
-def counts(session: Session) -> dict[tuple[UUID, str], int]:
-    """Return how many returns of each source stand how."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What waits to be written into documents of a source, and what was given up.
+
+    `failing` are those of them tried in vain; `since` is when the oldest was asked for.
+    """
+
+    waiting: int = 0
+    failing: int = 0
+    dead: int = 0
+    since: datetime | None = None
+
+
+NOTHING: Final = Queue()
+
+
+def queues(session: Session) -> dict[UUID, Queue]:
+    """Return how the documents of each source stand; of one that is not named nothing waits."""
+    waits = OnecReturn.state == ReturnState.WAITING
     rows = session.execute(
-        select(OnecReturn.source_id, OnecReturn.state, func.count()).group_by(
-            OnecReturn.source_id, OnecReturn.state
-        )
+        select(
+            OnecReturn.source_id,
+            func.count().filter(waits),
+            func.count().filter(waits, OnecReturn.fault.is_not(None)),
+            func.count().filter(OnecReturn.state == ReturnState.DEAD),
+            func.min(OnecReturn.changed_at).filter(waits),
+        ).group_by(OnecReturn.source_id)
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    return {
+        source_id: Queue(waiting=waiting, failing=failing, dead=dead, since=since)
+        for source_id, waiting, failing, dead, since in rows
+    }

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
+from prometheus_client import Counter
 
 from app.clients.table_import import Ways
 from app.core.deps import ClockDep, SessionDep
@@ -37,6 +38,9 @@ router = APIRouter(prefix="/v1/1c", tags=["1c"])
 
 CanSend = Annotated[Actor, Depends(Requires(Permission.EVENT_WRITE))]
 CanAdmin = Annotated[Actor, Depends(Requires(Permission.DEVICE_ADMIN))]
+_ITEMS = Counter(
+    "audiatur_onec_items_total", "Items that 1C sent, and what became of them.", ["outcome"]
+)
 GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 
 
@@ -65,6 +69,8 @@ def post_items(
     done = taking.take(Taking(session=session, ways=ways, source=found), body.items)
     found.sent_at = ways.at
     outcomes = [one.outcome for one in done]
+    for outcome in outcomes:
+        _ITEMS.labels(outcome).inc()
     return ItemsAnswer(
         taken=outcomes.count(Outcome.TAKEN),
         unchanged=outcomes.count(Outcome.UNCHANGED),

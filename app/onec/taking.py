@@ -1,6 +1,7 @@
 """Taking in what 1C tells of things, one by one, by the way of tables: a bad one stops no other.
 
-What is refused for want of its client is kept, and is taken in by itself when the client comes.
+What is refused for want of its client is kept, and is taken in by itself when the client comes. A
+call is taken without its client and waits in triage for him.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -175,10 +176,26 @@ def take(taking: Taking, told: Sequence[object]) -> list[Said]:
 
 
 def retry(taking: Taking, things: Sequence[OnecThing]) -> int:
-    """Try once more what was refused; return how many are taken now."""
+    """Try once more what was refused or lacks its client; return how many lack nothing now."""
     clients.lock_name(taking.session, "onec", str(taking.source.id))
-    done = [_take_one(taking, item_of(one)) for one in things if one.told is not None]
-    return sum(one.outcome != Outcome.REFUSED for one in done)
+    return sum(_settle(taking, one) for one in things)
+
+
+def _settle(taking: Taking, thing: OnecThing) -> bool:
+    """Take in what was refused, or give the call that was kept its client, if he is here now."""
+    if thing.told is not None:
+        return _take_one(taking, item_of(thing)).outcome != Outcome.REFUSED
+    client = _seen_client(taking, _client_name(taking, thing.needs or ""))
+    event = taking.session.get(Event, thing.event_id) if thing.event_id else None
+    thing.at = taking.ways.at
+    if client is None or event is None:
+        return False
+    if event.client_id is None:
+        client_service.give_client(
+            taking.session, taking.ways.actor, event, client, at=taking.ways.at
+        )
+    thing.client, thing.needs, thing.reasons = client.external_id, None, []
+    return True
 
 
 def item_of(thing: OnecThing) -> Item:
@@ -200,7 +217,9 @@ def _take_one(taking: Taking, item: Item) -> Said:
     sha256 = _digest(item)
     if thing is not None and thing.state == ThingState.TAKEN and thing.sha256 == sha256:
         thing.version = item.version
-        return _said(item, Outcome.UNCHANGED)
+        if thing.needs is None or _settle(taking, thing):
+            return _said(item, Outcome.UNCHANGED)
+        return _said(item, Outcome.UNCHANGED, (Problem(reason=Reason.CLIENT_AWAITED),))
     permission = NEEDED[TABLES[item.kind]]
     if taking.ways.actor.kind != "system" and permission not in taking.ways.actor.permissions:
         return _said(item, Outcome.REFUSED, (Problem(reason=Reason.PERMISSION),))
@@ -229,7 +248,8 @@ def _take_one(taking: Taking, item: Item) -> Said:
         thing.state = ThingState.REFUSED
         thing.told = _kept(item)
     else:
-        thing.state, thing.told, thing.needs = ThingState.TAKEN, None, None
+        thing.state, thing.told = ThingState.TAKEN, None
+        thing.needs = thing.needs if thing.event_id else None
         thing.is_marked = item.is_marked
     session.flush()
     if item.kind is Kind.CLIENT and said.outcome == Outcome.TAKEN and not was_here:
@@ -266,7 +286,7 @@ def _kept(item: Item) -> dict[str, Any]:
 
 
 def _free(taking: Taking, thing: OnecThing) -> None:
-    """Take in what had lacked this client."""
+    """Take in what had lacked this client, and give him the calls that were kept without one."""
     waiting = taking.session.scalars(
         select(OnecThing)
         .where(
@@ -277,7 +297,7 @@ def _free(taking: Taking, thing: OnecThing) -> None:
         .limit(_MOST_FREED)
     ).all()
     for one in waiting:
-        _take_one(taking, item_of(one))
+        _settle(taking, one)
 
 
 def _said(
@@ -306,6 +326,10 @@ def _write(taking: Taking, item: Item, thing: OnecThing) -> Said:
     fields, unknown, twice = _named(item)
     clauses = fields.pop(_CLAUSES, None)
     needs = _complete(taking, item, thing, fields)
+    is_nobodys = item.kind is Kind.EVENT and fields.get("client") is None
+    if is_nobodys:
+        # An empty reference of 1C is no client's name; whether that may be, its kind tells.
+        fields["client"] = ZERO_REF
     rows, problems = _rows(taking, item.kind, fields, clauses)
     problems = [*twice, *problems]
     is_new = False
@@ -315,19 +339,32 @@ def _write(taking: Taking, item: Item, thing: OnecThing) -> Said:
             Problem(reason=_reason(str(one.fault)), field=one.column, what=_shown(one.what))
             for one in wrong
         ]
+    if is_nobodys:
+        problems = [_is_empty(one) for one in problems]
     if problems:
         lacks = any(one.reason is Reason.CLIENT for one in problems)
         thing.needs = needs if lacks and item.kind is not Kind.CLIENT else None
         return _said(item, Outcome.REFUSED, tuple(problems), unknown=unknown)
     values = rows[0].values
-    thing.client = values.get("client")
+    thing.client, thing.needs = values.get("client"), None
     thing.name = values["number"] if item.kind is Kind.CONTRACT else values["external_id"]
     if item.kind is Kind.EVENT:
         event = clients.event_by_external_id(session, values["external_id"])
         thing.event_id = event.id if event is not None else None
         session.flush()
         returning.ask_for_event(session, thing.event_id, at=ways.at)
+        if event is not None and event.client_id is None:
+            thing.client, thing.needs = None, needs
+            waits = (Problem(reason=Reason.CLIENT_AWAITED, field="client", what=needs or ""),)
+            return _said(item, Outcome.TAKEN, waits, is_new=is_new, unknown=unknown)
     return _said(item, Outcome.TAKEN, is_new=is_new, unknown=unknown)
+
+
+def _is_empty(problem: Problem) -> Problem:
+    """Say of an event without a client that he is missing, not that nobody is called so."""
+    if problem.reason is not Reason.CLIENT:
+        return problem
+    return Problem(reason=Reason.CELL_MISSING, field="client")
 
 
 def _named(item: Item) -> tuple[dict[str, object], tuple[str, ...], list[Problem]]:
@@ -458,7 +495,8 @@ def _written(
                 client_service.rename_contract(
                     session, ways.actor, before, thing.name or "", values["number"], at=ways.at
                 )
-            done = table_import.write_one(session, ways, TABLES[item.kind], rows)
+            keeping = replace(ways, calls_may_wait=True)
+            done = table_import.write_one(session, keeping, TABLES[item.kind], rows)
             if before is not None and not is_here and not done[1]:
                 _end_there(taking, item.kind, thing, before, at=ways.at)
             _take_back(is_wanted=bool(done[1]))

@@ -23,6 +23,7 @@ from app.core.errors import Refusal
 from app.fixity import queries as fixity
 from app.system.call_figures import CallCollector
 from app.system.log_figures import LogCollector
+from app.system.onec_figures import OnecCollector
 from app.system.provider_figures import ProviderCollector
 from app.system.waiting_figures import WaitingCollector
 from app.system.webhook_figures import WebhookCollector
@@ -97,6 +98,7 @@ def metrics(request: Request) -> Response:
     queue.register(CallCollector(request.app.state.database, request.app.state.clock))
     queue.register(WebhookCollector(request.app.state.database, request.app.state.clock))
     queue.register(ProviderCollector(request.app.state.database))
+    queue.register(OnecCollector(request.app.state.database, request.app.state.clock))
     queue.register(WaitingCollector(request.app.state.database))
     body = generate_latest(REGISTRY)
     try:

@@ -282,12 +282,12 @@ def test_an_empty_reference_and_another_type_are_nobody(house: OnecHouse) -> Non
     house.onec.put(PEOPLE, ref(100), Владелец_Type="StandardODATA.Catalog_Физлица")
     house.add()
     done = house.pull()
-    for entity in (done.entities[1], done.entities[3]):
-        (refused,) = entity.refused
-        (problem,) = refused.problems
-        assert (problem.reason, problem.field) == (Reason.CELL_MISSING, "client")
+    (refused,) = done.entities[1].refused
+    (problem,) = refused.problems
+    assert (problem.reason, problem.field) == (Reason.CELL_MISSING, "client")
     refused_here = [one for one in house.things() if one.state == ThingState.REFUSED]
-    assert {str(one.ref) for one in refused_here} == {ref(100), ref(300)}
+    assert {str(one.ref) for one in refused_here} == {ref(100)}
+    assert house.events()[ref(300)].client_id is None
 
 
 def test_what_was_refused_for_want_of_its_client_comes_with_him(house: OnecHouse) -> None:
@@ -295,12 +295,13 @@ def test_what_was_refused_for_want_of_its_client_comes_with_him(house: OnecHouse
     house.onec.hidden = {ref(1)}
     house.add()
     done = house.pull()
-    assert [one.problems[0].reason for one in done.entities[3].refused] == [Reason.CLIENT]
-    assert house.events() == {}
+    assert [one.problems[0].reason for one in done.entities[1].refused] == [Reason.CLIENT]
+    assert done.entities[3].refused == []
+    assert house.events()[ref(300)].client_id is None
     house.onec.hidden = set()
     house.tools.clock.advance(timedelta(minutes=10))
     house.pull()
-    assert set(house.events()) == {ref(300)}
+    assert house.events()[ref(300)].client_id == house.clients()[ref(1)].id
     assert set(house.contacts()) == {ref(100)}
     assert not [one for one in house.things() if one.state == ThingState.REFUSED]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from app.clients.models import Client
 from app.core.ids import new_id
 from app.custody.models import CustodyEntry
 from app.identity.actor import Actor
@@ -17,7 +19,9 @@ from app.identity.permissions import Role
 from app.onec import service
 from app.onec.mapping import Infobase
 from app.onec.reasons import REASONS, Reason
-from tests.live import Live
+from app.recordings.models import Party
+from tests.factories import wav
+from tests.live import Live, metadata
 from tests.onec.house import ACTOR, OnecHouse
 from tests.onec.standin import EMPTY, ZERO, ref
 
@@ -201,13 +205,114 @@ def test_fields_that_nobody_knows_are_named(archive: Live) -> None:
     assert told(answer) == [("taken", [])]
 
 
+VISIT = item("event", 5, **{**CALL["fields"], "kind": "Выезд"})
+
+
 def test_what_waits_for_its_client_is_taken_when_he_comes(archive: Live) -> None:
-    assert told(send(archive, CALL, PERSON)) == [("refused", ["client"])] * 2
-    assert archive.call("GET", f"/v1/events/{ref(4)}", who="manager").status_code == 404
+    assert told(send(archive, VISIT, PERSON)) == [("refused", ["client"])] * 2
+    assert archive.call("GET", f"/v1/events/{ref(5)}", who="manager").status_code == 404
     assert told(send(archive, CLIENT)) == [("taken", [])]
-    assert archive.call("GET", f"/v1/events/{ref(4)}", who="manager").status_code == 200
+    assert archive.call("GET", f"/v1/events/{ref(5)}", who="manager").status_code == 200
     assert archive.call("GET", "/v1/1c/base/refused", who="admin").json()["items"] == []
-    assert told(send(archive, CALL, PERSON)) == [("unchanged", [])] * 2
+    assert told(send(archive, VISIT, PERSON)) == [("unchanged", [])] * 2
+
+
+def _triage(archive: Live) -> list[tuple[str, str, str | None]]:
+    found = archive.call("GET", "/v1/triage", who="manager").json()["items"]
+    return [(one["external_id"], one["subject"], one["client"]) for one in found]
+
+
+def _event(archive: Live, number: int = 4) -> Json:
+    answer = archive.call("GET", f"/v1/events/{ref(number)}", who="manager")
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+def test_a_call_of_nobody_known_waits_in_triage_and_becomes_his_when_he_comes(
+    archive: Live,
+) -> None:
+    # Its recording came before it and names it, as the sender knows it from 1C.
+    sent = archive.send(metadata("c1", event={"external_id": ref(4)}), wav(0.2))
+    assert sent.status_code == 201, sent.text
+    answer = send(archive, CALL)
+    assert told(answer) == [("taken", ["client_awaited"])]
+    (problem,) = answer.json()["items"][0]["problems"]
+    assert (problem["field"], problem["what"]) == ("client", ref(1))
+    assert _triage(archive) == [(ref(4), "Не печатает принтер", None)]
+    assert archive.call("GET", "/v1/1c/base/refused", who="admin").json()["items"] == []
+    before = entries(archive)
+    assert told(send(archive, CALL)) == [("unchanged", ["client_awaited"])]
+    assert entries(archive) == before
+    assert told(send(archive, CLIENT)) == [("taken", [])]
+    assert _triage(archive) == []
+    assert _event(archive)["client"] == ref(1)
+    archive.work()
+    with archive.tools.database.transaction() as session:
+        (outside,) = session.scalars(select(Party).where(Party.side != "own")).all()
+        client = session.scalars(select(Client)).one()
+    assert (outside.side, outside.client_id, outside.how_identified) == (
+        "client",
+        client.id,
+        "event",
+    )
+    assert told(send(archive, CALL)) == [("unchanged", [])]
+
+
+def test_a_call_without_any_client_waits_too_and_another_event_does_not(archive: Live) -> None:
+    without = {**CALL, "fields": {**CALL["fields"], "client": ZERO}}
+    assert told(send(archive, without)) == [("taken", ["client_awaited"])]
+    assert told(send(archive, without)) == [("unchanged", [])]
+    visit = {**VISIT, "fields": {**VISIT["fields"], "client": ZERO}}
+    assert told(send(archive, visit)) == [("refused", ["cell_missing"])]
+    assert [one[0] for one in _triage(archive)] == [ref(4)]
+    assert told(send(archive, CLIENT, CALL)) == [("taken", [])] * 2
+    assert _triage(archive) == []
+    # What has a client is not taken from him again.
+    assert told(send(archive, without)) == [("refused", ["cell_missing"])]
+    assert _event(archive)["client"] == ref(1)
+
+
+def test_a_call_finds_a_client_who_came_by_another_way(archive: Live) -> None:
+    assert told(send(archive, CALL)) == [("taken", ["client_awaited"])]
+    path = f"/v1/clients/{ref(1)}"
+    made = archive.call("PUT", path, who="manager", json={"name": "ООО «Компас»"})
+    assert made.status_code in {200, 201}, made.text
+    assert [one[0] for one in _triage(archive)] == [ref(4)]
+    assert told(send(archive, CALL)) == [("unchanged", [])]
+    assert _triage(archive) == []
+
+
+def test_a_call_of_a_client_whom_the_sender_may_not_know_tells_nothing_of_him(
+    house: OnecHouse,
+) -> None:
+    house.add()
+    assert [one.outcome for one in house.push(CLIENT)] == ["taken"]
+    other = Actor.user(new_id(), Role.MANAGER, "other", offices=frozenset({new_id()}))
+    hidden, unknown = CALL, item("event", 6, **{**CALL["fields"], "client": ref(99)})
+    said = house.push(hidden, unknown, actor=other)
+    assert [one.outcome for one in said] == ["taken", "taken"]
+    assert [[str(two.reason) for two in one.problems] for one in said] == [["client_awaited"]] * 2
+    assert {row.client_id for row in house.events().values()} == {None}
+    # Who knows him ties it.
+    assert [one.outcome for one in house.push(hidden)] == ["unchanged"]
+    assert house.events()[ref(4)].client_id is not None
+
+
+def test_what_was_sent_and_refused_is_counted(archive: Live) -> None:
+    def counted() -> dict[str, float]:
+        text = archive.call("GET", "/metrics", who=None).text
+        found = re.findall(r"^(audiatur_onec\S+) (\S+)$", text, re.MULTILINE)
+        return {name: float(value) for name, value in found}
+
+    refused = 'audiatur_onec_items_total{outcome="refused"}'
+    before = counted()
+    assert before['audiatur_onec_refused{source="base"}'] == 0
+    send(archive, CLIENT, VISIT, item("contact", 9, client=ref(77), name="Имя"), "ничего")
+    after = counted()
+    # What has no reference is not kept here, and is counted at the door alone.
+    assert after['audiatur_onec_refused{source="base"}'] == 1
+    assert after[refused] - before.get(refused, 0) == 2
 
 
 def test_a_client_may_have_another_name_here_than_its_reference(archive: Live) -> None:

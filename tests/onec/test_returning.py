@@ -19,6 +19,7 @@ from app.onec import returning, service
 from app.onec.models import Fault, ReturnState
 from app.recordings import service as recordings
 from app.recordings.models import LinkedBy, Recording
+from app.system.onec_figures import OnecCollector
 from tests.onec.house import ACTOR, CALLS, MAPPING, OnecHouse
 from tests.onec.standin import Asked, ref
 
@@ -256,6 +257,42 @@ def test_what_fails_is_tried_again_then_given_up_seen_and_asked_for_again(
     house.onec.laid = []
     returning.handle_return(house.tools)
     assert _stands(house) == _address(recording_id)
+
+
+def _figures(house: OnecHouse) -> dict[tuple[str, ...], float]:
+    """Return the figures of the only source, by their names and states."""
+    found = OnecCollector(house.tools.database, house.tools.clock).collect()
+    return {
+        (family.name, *(one.labels[key] for key in sorted(one.labels) if key != "source")): (
+            one.value
+        )
+        for family in found
+        for one in family.samples
+    }
+
+
+def test_what_waits_fails_and_was_given_up_is_counted_with_its_age(house: OnecHouse) -> None:
+    house.add()
+    _record(house, _call(house))
+    Sequencer(house.tools.database, "rec.example/log1").catch_up()
+    returning.follow(house.tools.database, at=house.tools.clock.now())
+    returns, oldest = "audiatur_onec_returns", ("audiatur_onec_oldest_return_seconds",)
+    assert _figures(house) == {
+        (returns, "waiting"): 1,
+        (returns, "failing"): 0,
+        (returns, "dead"): 0,
+        oldest: 0,
+        ("audiatur_onec_refused",): 0,
+    }
+    house.onec.laid = [(500, {}, b"")]
+    returning.handle_return(house.tools)
+    house.tools.clock.advance(timedelta(seconds=30))
+    found = _figures(house)
+    assert (found[returns, "waiting"], found[returns, "failing"], found[oldest]) == (1, 1, 30)
+    with psycopg.connect(house.owner) as owner:
+        owner.execute("UPDATE onec_returns SET state = 'dead', next_at = NULL")
+    found = _figures(house)
+    assert (found[returns, "waiting"], found[returns, "dead"], found[oldest]) == (0, 1, 0)
 
 
 def test_a_change_during_a_write_is_written_after_it(house: OnecHouse) -> None:

@@ -39,6 +39,7 @@ STATES: dict[tuple[str, str], set[str]] = {
     ("audiatur_provider_media", "state"): set(MediaState),
     ("audiatur_provider_notices", "state"): set(NoticeState),
     ("audiatur_webhook_deliveries", "state"): {"waiting", "failing", "delivered", "dead"},
+    ("audiatur_onec_returns", "state"): {"waiting", "failing", "dead"},
     ("audiatur_refusals_total", "told"): {"yes", "no", "by_room", "limited", "failed"},
 }
 
