@@ -24,12 +24,13 @@ from app.custody.tree import leaf_hashes
 from app.custody.verification import Recount
 from app.embedded.postgres import Cluster, EmbeddedPostgres, grant_roles
 from app.migrate import migrate
-from bench_tool import figures, native
-from bench_tool.figures import Spread
+from bench_tool import figures, native, targets
+from bench_tool.figures import Spread, Target
 from bench_tool.native import BenchmarkFailed
 from bench_tool.parts import Section
 from bench_tool.processes import Family
 from bench_tool.rounds import Options, say
+from bench_tool.targets import Line
 
 _CLIENTS = 8
 _LEAVES = 200_000
@@ -68,7 +69,16 @@ _SCRIPTS = {
     "chain": "SELECT append_chained();\n",
 }
 _BEHIND = "SELECT (SELECT max(position) FROM custody_entries) - position FROM ledger_progress"
-_HEADER = ("#", "what", "against", "ratio (range)", "must / stretch", "a second", "CPU us each")
+_HEADER = (
+    "#",
+    "what",
+    "against",
+    "ratio (range)",
+    "must / stretch",
+    "verdict",
+    "a second",
+    "CPU us each",
+)
 _MICRO = 1_000_000
 
 
@@ -80,21 +90,65 @@ class _Pace:
     cpu_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """Two ways that were taken in turn."""
+
+    target: Target
+    what: str
+    ours: Sequence[_Pace]
+    other: Sequence[_Pace]
+
+    def line(self) -> Line:
+        """Return the line of the targets."""
+        ratio = Spread.of([a.rate / b.rate for a, b in zip(self.ours, self.other, strict=True)])
+        target = self.target
+        return Line(
+            number=target.number,
+            path=self.what,
+            against=target.against,
+            figure=targets.spread(ratio),
+            wanted=f"{target.must:g} / {target.stretch:g}",
+            verdict=targets.at_least(ratio.median, target.must, target.stretch).value,
+            cost=f"{self._costs()} µs each",
+        )
+
+    def row(self) -> list[str]:
+        """Return the row under `_HEADER`."""
+        rates = (Spread.of([pace.rate for pace in each]).median for each in (self.ours, self.other))
+        told = " / ".join(f"{rate:.0f}" for rate in rates)
+        return [*self.line().cells()[:-1], told, self._costs()]
+
+    def _costs(self) -> str:
+        costs = (
+            Spread.of([pace.cpu_s for pace in each]).median for each in (self.ours, self.other)
+        )
+        return " / ".join(f"{cost * _MICRO:.1f}" for cost in costs)
+
+
 def run(options: Options) -> Section:
     """Append by pgbench in turn, then recount the same leaves in Python and in C."""
     appended = _append(options)
     recounted, counted_by_c = _recount(options)
     ledger, plain, chain = (appended[name] for name in ("ledger", "plain", "chain"))
-    rows = [
-        _row("S13", "append, sequencer on", "plain INSERT", ledger, plain, "0.80 / 0.95"),
-        _row("S13", "append, sequencer on", "serial hash chain", ledger, chain, "3 / 12"),
-        _row(
-            "S14",
-            "recount of leaves and tree",
-            "C, one shot",
-            recounted,
-            counted_by_c,
-            "0.85 / 1.0",
+    compared = [
+        _Compared(
+            target=Target(number="S13", against="plain INSERT", must=0.8, stretch=0.95),
+            what="append, sequencer on",
+            ours=ledger,
+            other=plain,
+        ),
+        _Compared(
+            target=Target(number="S13", against="serial hash chain", must=3, stretch=12),
+            what="append, sequencer on",
+            ours=ledger,
+            other=chain,
+        ),
+        _Compared(
+            target=Target(number="S14", against="C, one shot", must=0.85, stretch=1),
+            what="recount of leaves and tree",
+            ours=recounted,
+            other=counted_by_c,
         ),
     ]
     alone = Spread.of([pace.rate for pace in appended["catch_up"]]).median
@@ -108,31 +162,10 @@ def run(options: Options) -> Section:
     }
     return Section(
         title="The log: appending and recounting",
-        text=figures.table(_HEADER, rows) + note,
+        text=figures.table(_HEADER, [one.row() for one in compared]) + note,
         values=[values, {"recount": [asdict(pace) for pace in recounted]}],
+        lines=[one.line() for one in compared],
     )
-
-
-def _row(
-    number: str,
-    what: str,
-    against: str,
-    ours: Sequence[_Pace],
-    other: Sequence[_Pace],
-    wanted: str,
-) -> list[str]:
-    ratio = Spread.of([a.rate / b.rate for a, b in zip(ours, other, strict=True)])
-    rates = (Spread.of([pace.rate for pace in paces]).median for paces in (ours, other))
-    costs = (Spread.of([pace.cpu_s for pace in paces]).median for paces in (ours, other))
-    return [
-        number,
-        what,
-        against,
-        f"{ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})",
-        wanted,
-        " / ".join(f"{rate:.0f}" for rate in rates),
-        " / ".join(f"{cost * _MICRO:.1f}" for cost in costs),
-    ]
 
 
 def _append(options: Options) -> dict[str, list[_Pace]]:

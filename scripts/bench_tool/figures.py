@@ -137,8 +137,8 @@ def row(comparison: Comparison) -> list[str]:
     shown = f"{ratio.median:.2f} ({ratio.low:.2f}–{ratio.high:.2f})" if ratio else "–"
     pairs = [
         _pair([run.rate for run in _valid(ours)], [run.rate for run in _valid(other)], 0),
-        _pair([run.cpu_ms for run in _valid(ours)], [run.cpu_ms for run in _valid(other)], 2),
-        f"{_peak(_valid(ours))} / {_peak(_valid(other))}",
+        cpu_pair(comparison),
+        growth_pair(comparison),
     ]
     latencies = [
         _median([run.p50_ms for run in _valid(ours)], 1),
@@ -155,6 +155,17 @@ def row(comparison: Comparison) -> list[str]:
         *pairs,
         " / ".join(latencies),
     ]
+
+
+def cpu_pair(comparison: Comparison) -> str:
+    """Return the CPU milliseconds of each request, ours / the other's."""
+    ours, other = _valid(comparison.ours), _valid(comparison.other)
+    return _pair([run.cpu_ms for run in ours], [run.cpu_ms for run in other], 2)
+
+
+def growth_pair(comparison: Comparison) -> str:
+    """Return by how many MiB the receiving process grew at most, ours / the other's."""
+    return f"{_peak(_valid(comparison.ours))} / {_peak(_valid(comparison.other))}"
 
 
 def as_json(comparison: Comparison) -> dict[str, object]:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from bench_tool import figures
+from bench_tool import figures, targets
 from bench_tool.figures import MIB, Spread, Target, Verdict
 from bench_tool.native import BenchmarkFailed
 from bench_tool.parts import Section
 from bench_tool.rounds import Options, say
+from bench_tool.targets import Line
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedObject, SealedStore
@@ -54,8 +55,9 @@ def run(options: Options) -> Section:
     shutil.rmtree(folder)
     rows = [_row(_TARGETS[name], name, seconds[name], seconds[_AGAINST]) for name in ways]
     values = [_values(_TARGETS[name], name, seconds[name], seconds[_AGAINST]) for name in ways]
+    lines = [_line(_TARGETS[name], name, seconds[name], seconds[_AGAINST]) for name in ways]
     title = "S17: fixity, per core"
-    return Section(title=title, text=figures.table(_HEADER, rows), values=values)
+    return Section(title=title, text=figures.table(_HEADER, rows), values=values, lines=lines)
 
 
 def _kept(store: SealedStore) -> SealedObject:
@@ -93,9 +95,7 @@ def _ratio(ours: Sequence[float], other: Sequence[float]) -> Spread:
 
 
 def _verdict(target: Target, ratio: Spread) -> Verdict:
-    if ratio.median >= target.stretch:
-        return Verdict.STRETCH
-    return Verdict.MET if ratio.median >= target.must else Verdict.MISSED
+    return targets.at_least(ratio.median, target.must, target.stretch)
 
 
 def _row(target: Target, name: str, ours: Sequence[float], other: Sequence[float]) -> list[str]:
@@ -104,7 +104,7 @@ def _row(target: Target, name: str, ours: Sequence[float], other: Sequence[float
         target.number,
         name,
         target.against,
-        f"{ratio.median:.2f} ({ratio.low:.2f}–{ratio.high:.2f})",
+        targets.spread(ratio),
         f"{target.must:.2f}",
         _verdict(target, ratio).value,
         *(f"{_BYTES / MIB / Spread.of(taken).median:.0f}" for taken in (ours, other)),
@@ -123,3 +123,17 @@ def _values(
         "ours_cpu_s": list(ours),
         "openssl_cpu_s": list(other),
     }
+
+
+def _line(target: Target, name: str, ours: Sequence[float], other: Sequence[float]) -> Line:
+    ratio = _ratio(ours, other)
+    cost = " / ".join(f"{Spread.of(taken).median:.2f}" for taken in (ours, other))
+    return Line(
+        number=target.number,
+        path=f"fixity {name}, per core",
+        against=target.against,
+        figure=targets.spread(ratio),
+        wanted=f"{target.must:g} / {target.stretch:g}",
+        verdict=_verdict(target, ratio).value,
+        cost=f"{cost} s for {_BYTES // MIB} MiB",
+    )

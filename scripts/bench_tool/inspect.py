@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from bench_tool import calls, figures
-from bench_tool.figures import MIB, Spread, Verdict
+from bench_tool.figures import MIB, Spread
 from bench_tool.native import BenchmarkFailed
 from bench_tool.parts import Section, told_when_cut
 from bench_tool.playable import wait_s
 from bench_tool.rounds import Options, say
+from bench_tool.targets import Line, at_least, at_most
 
 _HOUR_S = 3600
 _LONG_CALL_HOURS = 10
-_SHORT_LONG_CALL_HOURS = 2
-_SHORT_ROUNDS = 2
+_SHORT_LONG_CALL_HOURS = 1
+_SHORT_ROUNDS = 1
+_COPY_ROUNDS = 2
 _OLD_CALL_S = 600
 _OLD_GOALS = (0.5, 0.75)
 _SHORT_CALL_S = 180
@@ -36,6 +38,7 @@ _MUST_BYTES, _STRETCH_BYTES = 200 * MIB, 120 * MIB
 _WITHIN_S = 1800
 _TITLE = "S1 to S3, S18: inspecting a call completely, beside one plain decode"
 _HEADER = ("#", "path", "figure (range)", "must / stretch", "verdict", "ours", "reference")
+_NONE = "–"
 _COPY = {"copy": "with the playable copy", "none": "without the playable copy"}
 
 
@@ -68,20 +71,34 @@ def run(options: Options) -> Section:
             rows.append(one[0])
             values.append(one[1])
             say(figures.table(_HEADER, [one[0]]).splitlines()[-1])
-    return Section(title=_TITLE, text=figures.table(_HEADER, rows), values=values)
+    lines = [_line(row) for row in rows if row[0]]
+    return Section(title=_TITLE, text=figures.table(_HEADER, rows), values=values, lines=lines)
+
+
+def _line(row: Sequence[str]) -> Line:
+    number, path, figure, wanted, verdict, ours, reference = row
+    return Line(
+        number=number,
+        path=path,
+        against="one decode by ffmpeg" if reference != _NONE else _NONE,
+        figure=figure,
+        wanted=wanted,
+        verdict=verdict,
+        cost=f"{ours} / {reference}",
+    )
 
 
 def _measured(
     folder: Path, hours: dict[str, Path], texts: Sequence[Path], options: Options
 ) -> Iterator[tuple[list[str], dict[str, object]]]:
-    """Give the rows as they come; a short run makes a copy of one coding alone, and only once."""
+    """Give the rows as they come; a short run leaves out the copies, which cost most."""
     rounds = min(options.rounds, _SHORT_ROUNDS) if options.is_short else options.rounds
     yield from _cost_rows(_costs(hours, texts, rounds, copy="none"))
     yield _old(folder, texts[0], rounds)
     yield _wait(folder, options)
     yield _memory(hours[_REFERENCE], texts, options)
-    copied = {_REFERENCE: hours[_REFERENCE]} if options.is_short else hours
-    yield from _cost_rows(_costs(copied, texts, 1 if options.is_short else rounds, copy="copy"))
+    if not options.is_short:
+        yield from _cost_rows(_costs(hours, texts, _COPY_ROUNDS, copy="copy"))
 
 
 def _costs(
@@ -145,14 +162,14 @@ def _cost_rows(
 ) -> Iterator[tuple[list[str], dict[str, object]]]:
     for (form, copy), cost in costs.items():
         ratio, (must, stretch) = cost.ratio, _GOALS[form]
-        verdict = _verdict(ratio.median, must, stretch) if copy == "none" else None
+        verdict = at_most(ratio.median, must, stretch) if copy == "none" else None
         yield (
             [
-                "S1",
+                "S1" if verdict else "",
                 f"an hour of {form}, {_COPY[copy]}",
                 f"{ratio.median:.2f} × R ({ratio.low:.2f}–{ratio.high:.2f})",
-                f"{must:.1f} / {stretch:.1f}" if verdict else "–",
-                verdict.value if verdict else "–",
+                f"{must:.1f} / {stretch:.1f}" if verdict else _NONE,
+                verdict.value if verdict else _NONE,
                 f"{statistics.median(cost.ours):.2f} s CPU",
                 f"{statistics.median(cost.reference):.2f} s CPU",
             ],
@@ -176,11 +193,11 @@ def _memory(
         calls.repeated(hour, times), texts, what="none" if options.is_short else "copy"
     )
     peak = found["peak_bytes"]
-    verdict = _verdict(peak, _MUST_BYTES, _STRETCH_BYTES)
+    verdict = at_most(peak, _MUST_BYTES, _STRETCH_BYTES)
     copy = _COPY["none" if options.is_short else "copy"]
     what = f"memory, {found['duration_ms'] / 3_600_000:.1f} h of {_REFERENCE}, {copy}"
     row = ["S2", what, f"{peak / MIB:.0f} MiB", "200 / 120 MiB", verdict.value]
-    return [*row, f"{found['cpu_s']:.0f} s CPU", "–"], {
+    return [*row, f"{found['cpu_s']:.0f} s CPU", _NONE], {
         "target": "S2",
         "peak_bytes": peak,
         "verdict": verdict.value,
@@ -205,7 +222,7 @@ def _old(folder: Path, text: Path, rounds: int) -> tuple[list[str], dict[str, ob
     pairs = zip(cost.reference, cost.ours, strict=True)
     rate = Spread.of([reference / ours for reference, ours in pairs])
     must, stretch = _OLD_GOALS
-    verdict = _at_least(rate.median, must, stretch)
+    verdict = at_least(rate.median, must, stretch)
     row = ["S18", f"one text through whole old recordings, {_OLD_CALL_S // 60} min each of"]
     row[1] += f" {', '.join(old)}"
     row += [f"{rate.median:.2f} of the decode's rate ({rate.low:.2f}–{rate.high:.2f})"]
@@ -231,27 +248,15 @@ def _wait(folder: Path, options: Options) -> tuple[list[str], dict[str, object]]
     waits = wait_s(options.directory, call, calls.texts(folder)[0], count=options.rounds)
     decode, wait = Spread.of(decodes), Spread.of(waits)
     must, stretch = 3 * decode.median + 0.5, 2 * decode.median + 0.2
-    verdict = _verdict(wait.median, must, stretch)
+    verdict = at_most(wait.median, must, stretch)
     row = ["S3", "upload until playable and flagged, 3 minutes of Opus"]
     row += [
         f"{wait.median:.2f} s ({wait.low:.2f}–{wait.high:.2f})",
         f"{must:.2f} / {stretch:.2f} s",
     ]
-    return [*row, verdict.value, "–", f"{decode.median:.2f} s"], {
+    return [*row, verdict.value, _NONE, f"{decode.median:.2f} s"], {
         "target": "S3",
         "waits_s": waits,
         "decodes_s": decodes,
         "verdict": verdict.value,
     }
-
-
-def _verdict(value: float, must: float, stretch: float) -> Verdict:
-    if value <= stretch:
-        return Verdict.STRETCH
-    return Verdict.MET if value <= must else Verdict.MISSED
-
-
-def _at_least(value: float, must: float, stretch: float) -> Verdict:
-    if value >= stretch:
-        return Verdict.STRETCH
-    return Verdict.MET if value >= must else Verdict.MISSED

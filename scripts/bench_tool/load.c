@@ -1,12 +1,15 @@
 /*
  * The load: N connections, each sends M recordings one after the other and checks every answer.
  *
- *   load PORT PATH CONNECTIONS REQUESTS BYTES RUN      (the bearer key in BENCH_KEY)
+ *   load PORT PATH CONNECTIONS REQUESTS BYTES RUN [tus]   (the bearer key in BENCH_KEY)
  *
  * A request is what `curl -F metadata=JSON -F file=@call.wav` sends. The file is a WAV of BYTES
  * bytes; its first samples differ in each request, so no two recordings are alike. RUN goes into
  * source_call_id, so no two runs are alike. An answer counts if it is 201 and names the SHA-256
  * that was computed here, before the clock starts. A wrong answer ends its connection.
+ *
+ * With `tus` a recording is sent as tus 1.0 does it: a POST that begins an upload, and a PATCH with
+ * all of its bytes, which counts if it is answered by 204 and the offset behind the last one.
  *
  * Prints one line of JSON.
  */
@@ -50,13 +53,16 @@ static int port;
 static const char *path, *key, *run_name;
 static int connections, requests;
 static long long file_bytes;
+static bool is_tus;
 static unsigned char *block;
 static EVP_MD *sha256;
 static pthread_barrier_t ready;
 
 struct prepared {
-  char head[HEAD_BYTES]; /* The request up to and with the samples that differ. */
+  char head[HEAD_BYTES]; /* The request up to and with the samples that differ; of tus, those. */
   size_t head_length;
+  char begin[HEAD_BYTES]; /* Of tus, the request that begins the upload. */
+  size_t begin_length;
   char sha256[HEX_BYTES + 1];
 };
 
@@ -135,24 +141,54 @@ static void hash_file(const unsigned char *start, char *hex) {
   for (int i = 0; i < HEX_BYTES / 2; i++) sprintf(hex + 2 * i, "%02x", digest[i]);
 }
 
-static void prepare(struct connection *c, int index) {
-  struct prepared *p = &c->prepared[index];
+static int write_metadata(char *text, size_t room, const struct connection *c, int index) {
   int serial = c->number * requests + index;
+  return snprintf(
+      text, room,
+      "{\"source_call_id\": \"bench-%s-%d-%d\", \"started_at\": \"2026-01-15T%02d:%02d:%02d+03:00\","
+      " \"direction\": \"inbound\", \"from\": \"+74951234567\", \"to\": \"101\", \"leg\": \"mixed\"}",
+      run_name, c->number, index, serial / 3600 % 24, serial / 60 % 60, serial % 60);
+}
+
+static int prepare_form(struct prepared *p, const char *metadata) {
   char parts[HEAD_BYTES];
   int parts_length = snprintf(
       parts, sizeof parts,
-      "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n"
-      "{\"source_call_id\": \"bench-%s-%d-%d\", \"started_at\": \"2026-01-15T%02d:%02d:%02d+03:00\","
-      " \"direction\": \"inbound\", \"from\": \"+74951234567\", \"to\": \"101\", \"leg\": \"mixed\"}"
+      "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n%s"
       "\r\n--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"call.wav\"\r\n"
       "Content-Type: audio/wav\r\n\r\n",
-      run_name, c->number, index, serial / 3600 % 24, serial / 60 % 60, serial % 60);
+      metadata);
   long long length = parts_length + file_bytes + (long long)strlen(tail);
-  int head = snprintf(p->head, HEAD_BYTES - WAV_HEADER_BYTES - UNIQUE_BYTES,
-                      "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
-                      "Accept: */*\r\nContent-Length: %lld\r\n"
-                      "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n\r\n%s",
-                      path, port, key, length, parts);
+  return snprintf(p->head, HEAD_BYTES - WAV_HEADER_BYTES - UNIQUE_BYTES,
+                  "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
+                  "Accept: */*\r\nContent-Length: %lld\r\n"
+                  "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n\r\n%s",
+                  path, port, key, length, parts);
+}
+
+/* Source: tus resumable upload protocol 1.0, core and creation. */
+static void prepare_tus(struct prepared *p, const char *metadata) {
+  char encoded[HEAD_BYTES];
+  EVP_EncodeBlock((unsigned char *)encoded, (const unsigned char *)metadata, (int)strlen(metadata));
+  int length = snprintf(p->begin, HEAD_BYTES,
+                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
+                        "Tus-Resumable: 1.0.0\r\nUpload-Length: %lld\r\nContent-Length: 0\r\n"
+                        "Upload-Metadata: filename Y2FsbC53YXY=,metadata %s\r\n\r\n",
+                        path, port, key, file_bytes, encoded);
+  if (length >= HEAD_BYTES) die("head too long");
+  p->begin_length = (size_t)length;
+}
+
+static void prepare(struct connection *c, int index) {
+  struct prepared *p = &c->prepared[index];
+  int serial = c->number * requests + index;
+  char metadata[HEAD_BYTES / 4];
+  if (write_metadata(metadata, sizeof metadata, c, index) >= (int)sizeof metadata) die("metadata");
+  int head = 0;
+  if (is_tus)
+    prepare_tus(p, metadata);
+  else
+    head = prepare_form(p, metadata);
   if (head >= HEAD_BYTES - WAV_HEADER_BYTES - UNIQUE_BYTES) die("head too long");
   unsigned char *file = (unsigned char *)p->head + head;
   write_wav_header(file);
@@ -195,10 +231,12 @@ static bool send_vectors(int handle, struct iovec *vectors, size_t count) {
   return true;
 }
 
-static bool send_request(int handle, const struct prepared *p) {
+/* Send a request: `lead`, which may be empty, what was prepared, and what stands behind the file. */
+static bool send_request(int handle, const char *lead, const struct prepared *p, const char *end) {
   struct iovec vectors[VECTORS];
   size_t count = 0;
   long long left = file_bytes - WAV_HEADER_BYTES - UNIQUE_BYTES;
+  vectors[count++] = (struct iovec){(void *)lead, strlen(lead)};
   vectors[count++] = (struct iovec){(void *)p->head, p->head_length};
   while (left > 0) {
     size_t piece = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
@@ -209,20 +247,32 @@ static bool send_request(int handle, const struct prepared *p) {
       count = 0;
     }
   }
-  vectors[count++] = (struct iovec){(void *)tail, strlen(tail)};
+  vectors[count++] = (struct iovec){(void *)end, strlen(end)};
   return send_vectors(handle, vectors, count);
 }
 
-/* Read one answer with Content-Length into `text`; return its body, or NULL if it broke off. */
+/* Return what a field of the head of `text` says, or NULL; it ends with its line. */
+static const char *field_of(const char *text, const char *name) {
+  const char *end = strstr(text, "\r\n\r\n"), *at = strcasestr(text, name);
+  if (!end || !at || at > end) return NULL;
+  at += strlen(name);
+  return at + strspn(at, " ");
+}
+
+/* Read one answer with Content-Length, or in pieces that are text, into `text`; return its body, or
+ * NULL if it broke off. */
 static char *read_answer(int handle, char *text, int *status) {
   size_t filled = 0;
   for (;;) {
     text[filled] = 0;
     char *end = strstr(text, "\r\n\r\n");
     if (end) {
-      char *length = strcasestr(text, "\r\ncontent-length:");
-      size_t wanted = length && length < end ? strtoul(length + 17, NULL, 10) : 0;
-      if (filled >= (size_t)(end + 4 - text) + wanted) {
+      const char *length = field_of(text, "\r\ncontent-length:");
+      const char *coding = field_of(text, "\r\ntransfer-encoding:");
+      size_t wanted = length ? strtoul(length, NULL, 10) : 0;
+      bool is_in_pieces = coding && strncasecmp(coding, "chunked", 7) == 0;
+      if (is_in_pieces ? strstr(end + 2, "\r\n0\r\n\r\n") != NULL
+                       : filled >= (size_t)(end + 4 - text) + wanted) {
         *status = strncmp(text, "HTTP/1.1 ", 9) == 0 ? atoi(text + 9) : 0;
         return end + 4;
       }
@@ -247,10 +297,50 @@ static void note_error(struct connection *c, const char *what, int status, const
     if (*at < ' ' || *at == '"' || *at == '\\') *at = *at == '"' ? '\'' : ' ';
 }
 
+/* Begin an upload; return the path that it is sent to, in `place`, or false. */
+static bool begin_upload(struct connection *c, int handle, int index, char *text, char *place) {
+  const struct prepared *p = &c->prepared[index];
+  struct iovec vectors[1] = {{(void *)p->begin, p->begin_length}};
+  int status = 0;
+  char *body = send_vectors(handle, vectors, 1) ? read_answer(handle, text, &status) : NULL;
+  const char *at = body && status == 201 ? field_of(text, "\r\nlocation:") : NULL;
+  if (!at) {
+    note_error(c, "not begun", status, body ? body : strerror(errno));
+    return false;
+  }
+  const char *host = strstr(at, "//");
+  if (host && host < strstr(at, "\r\n")) at = strchr(host + 2, '/'); /* A whole address. */
+  snprintf(place, MESSAGE_BYTES, "%.*s", (int)strcspn(at, "\r\n"), at);
+  return true;
+}
+
+static bool exchange_tus(struct connection *c, int handle, int index, char *text) {
+  char place[MESSAGE_BYTES], lead[HEAD_BYTES];
+  int status = 0;
+  double started_at = now();
+  if (!begin_upload(c, handle, index, text, place)) return false;
+  snprintf(lead, sizeof lead,
+           "PATCH %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
+           "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: %lld\r\n"
+           "Content-Type: application/offset+octet-stream\r\n\r\n",
+           place, port, key, file_bytes);
+  bool sent = send_request(handle, lead, &c->prepared[index], "");
+  char *body = read_answer(handle, text, &status);
+  c->milliseconds[index] = (now() - started_at) * 1000;
+  const char *offset = body && status == 204 ? field_of(text, "\r\nupload-offset:") : NULL;
+  if (offset && atoll(offset) == file_bytes) {
+    c->done++;
+    return true;
+  }
+  const char *what = !body ? "no answer" : status == 204 ? "wrong offset" : "refused";
+  note_error(c, sent ? what : "cut off while sending", status, body ? body : strerror(errno));
+  return false;
+}
+
 static bool exchange(struct connection *c, int handle, int index, char *text) {
   int status = 0;
   double started_at = now();
-  bool sent = send_request(handle, &c->prepared[index]);
+  bool sent = send_request(handle, "", &c->prepared[index], tail);
   /* Who refuses early answers before it has read the body, so there may be one all the same. */
   char *body = read_answer(handle, text, &status);
   c->milliseconds[index] = (now() - started_at) * 1000;
@@ -273,7 +363,8 @@ static void *run(void *argument) {
   int handle = open_connection();
   pthread_barrier_wait(&ready);
   if (handle < 0) note_error(c, "no connection", 0, strerror(errno));
-  for (int i = 0; handle >= 0 && i < requests && exchange(c, handle, i, text); i++) {
+  bool (*send_one)(struct connection *, int, int, char *) = is_tus ? exchange_tus : exchange;
+  for (int i = 0; handle >= 0 && i < requests && send_one(c, handle, i, text); i++) {
   }
   c->ended_at = now();
   if (handle >= 0) close(handle);
@@ -310,8 +401,9 @@ static void report(struct connection *all, double started_at) {
 }
 
 static void read_arguments(int count, char **arguments) {
-  if (count != 7) {
-    fprintf(stderr, "usage: load PORT PATH CONNECTIONS REQUESTS BYTES RUN\n");
+  is_tus = count == 8 && strcmp(arguments[7], "tus") == 0;
+  if (count != 7 && !is_tus) {
+    fprintf(stderr, "usage: load PORT PATH CONNECTIONS REQUESTS BYTES RUN [tus]\n");
     exit(2);
   }
   port = atoi(arguments[1]);

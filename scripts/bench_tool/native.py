@@ -30,11 +30,12 @@ class Programs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where recordings are sent on the loopback, and by which key."""
+    """Where recordings are sent on the loopback, by which key, and whether by tus."""
 
     port: int
     path: str
     key: str = field(repr=False)
+    is_tus: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +109,10 @@ def run_load(program: Path, address: Address, volley: Volley) -> Load:
     Raises:
         BenchmarkFailed: the load itself failed; a wrong answer is an error in what is returned.
     """
+    way = ["tus"] if address.is_tus else []
     numbers = [str(number) for number in (volley.connections, volley.requests, volley.size)]
     done = subprocess.run(  # noqa: S603  # Compiled from the source beside this file.
-        [program, str(address.port), address.path, *numbers, uuid.uuid4().hex],
+        [program, str(address.port), address.path, *numbers, uuid.uuid4().hex, *way],
         env={**os.environ, "BENCH_KEY": address.key},
         capture_output=True,
         text=True,

@@ -30,6 +30,7 @@ class Options:
     max_run_bytes: int
     with_long_cells: bool
     is_short: bool = False
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +60,15 @@ def measure(
         for name, server in servers.items():
             trial = _warm_up(cell, server, options)
             if trial.errors:
-                runs[name].append(_run(trial, cpu_s=0, growth_bytes=0))
+                runs[name].append(run_of(trial, cpu_s=0, growth_bytes=0))
                 say(f"{cell.name}: {name} answers wrongly: {trial.first_error}")
             else:
-                counts[name] = _count(cell, trial, options.seconds, options.max_run_bytes)
+                counts[name] = count_for(cell, trial, options.seconds, options.max_run_bytes)
         for number in range(options.rounds):
             for name, count in counts.items():
                 run = _measure_one(cell, servers[name], count, options)
                 runs[name].append(run)
-                say(f"{cell.name}, round {number + 1}: {name} {_told(run)}")
+                say(f"{cell.name}, round {number + 1}: {name} {told(run)}")
     return {name: tuple(each) for name, each in runs.items()}
 
 
@@ -82,7 +83,7 @@ def _warm_up(cell: Cell, server: Server, options: Options) -> Load:
     if first.errors:
         return first
     seconds = options.seconds * _TRIAL_SHARE
-    return _send(cell, server, _count(cell, first, seconds, options.max_run_bytes), options)
+    return _send(cell, server, count_for(cell, first, seconds, options.max_run_bytes), options)
 
 
 def _measure_one(cell: Cell, server: Server, count: int, options: Options) -> Run:
@@ -92,7 +93,7 @@ def _measure_one(cell: Cell, server: Server, count: int, options: Options) -> Ru
     with watched(server.receivers()) as growth:
         load = _send(cell, server, count, options)
     cpu_s = server.family.cpu_s() - cpu_before_s
-    return _run(load, cpu_s=cpu_s, growth_bytes=growth.peak_growth_bytes)
+    return run_of(load, cpu_s=cpu_s, growth_bytes=growth.peak_growth_bytes)
 
 
 def _send(cell: Cell, server: Server, count: int, options: Options) -> Load:
@@ -100,14 +101,15 @@ def _send(cell: Cell, server: Server, count: int, options: Options) -> Load:
     return run_load(options.load, server.address, volley)
 
 
-def _count(cell: Cell, seen: Load, seconds: float, max_run_bytes: int) -> int:
+def count_for(cell: Cell, seen: Load, seconds: float, max_run_bytes: int) -> int:
     """Return how many requests per connection fill `seconds` at the rate that was seen."""
     wanted = seconds * seen.requests / seen.wall_s
     most = max_run_bytes / cell.size
     return max(1, round(min(wanted, most) / cell.connections))
 
 
-def _run(load: Load, *, cpu_s: float, growth_bytes: int) -> Run:
+def run_of(load: Load, *, cpu_s: float, growth_bytes: int) -> Run:
+    """Return the run of a load, with what the server spent meanwhile."""
     return Run(
         requests=load.requests,
         wall_s=load.wall_s,
@@ -121,7 +123,8 @@ def _run(load: Load, *, cpu_s: float, growth_bytes: int) -> Run:
     )
 
 
-def _told(run: Run) -> str:
+def told(run: Run) -> str:
+    """Return a line about a run."""
     if not run.is_valid:
         return f"answers wrongly: {run.first_error}"
     growth = run.growth_bytes / MIB

@@ -23,6 +23,7 @@ from bench_tool.processes import Family
 
 _ROOT = Path(__file__).parents[2]
 _UPLOADS = "/v1/recordings"
+_RESUMED_UPLOADS = "/v1/uploads"
 _HOST = "127.0.0.1"
 _START_WITHIN_S = 180
 _STOP_WITHIN_S = 60
@@ -50,7 +51,8 @@ class Server:
         """Give back the room of files that are of no more use."""
         if self.expendable is not None:
             for file in self.expendable.iterdir():
-                file.unlink()
+                if file.is_file():
+                    file.unlink()
 
 
 Start = Callable[[Path], AbstractContextManager[Server]]
@@ -106,6 +108,60 @@ def with_worker(directory: Path) -> Iterator[Server]:
     with _archive(directory, workers=1) as (server, settings):
         key = _made(["user", "add", "bench", "--role", "admin", "--api-key"], directory, settings)
         yield replace(server, person_key=key)
+
+
+@contextmanager
+def heard(directory: Path) -> Iterator[Server]:
+    """Start the archive as `ours`, with a reviewer, who may listen whoever was told."""
+    with _archive(directory, workers=0) as (server, settings):
+        words = ["user", "add", "bench", "--role", "reviewer", "--api-key"]
+        yield replace(server, person_key=_made(words, directory, settings))
+
+
+def plain(file: Path) -> Start:
+    """Return how Starlette is started to give one plain file by `FileResponse`."""
+
+    @contextmanager
+    def start(directory: Path) -> Iterator[Server]:
+        port = _free_port()
+        argv = [sys.executable, "-m", "uvicorn", "bench_tool.plain:app", "--port", str(port)]
+        argv += ["--host", _HOST, "--no-access-log", "--log-level", "warning"]
+        argv += ["--http", "httptools", "--loop", "uvloop"]
+        settings = {"PLAIN_FILE": str(file), "PYTHONPATH": str(_ROOT / "scripts")}
+        with _process(argv, directory, settings) as process:
+            _wait_until_ready(process, f"http://{_HOST}:{port}/", directory)
+            yield _server(process, directory, Address(port=port, path="/", key="none"), None)
+
+    return start
+
+
+def by_tus(start: Start) -> Start:
+    """Return how an archive is started to take uploads by tus."""
+
+    @contextmanager
+    def started(directory: Path) -> Iterator[Server]:
+        with start(directory) as server:
+            address = replace(server.address, path=_RESUMED_UPLOADS, is_tus=True)
+            yield replace(server, address=address)
+
+    return started
+
+
+def peer(argv: Sequence[str], settings: Mapping[str, str]) -> Start:
+    """Return how a tus server of somebody else is started, with the words `PORT` replaced."""
+
+    @contextmanager
+    def start(directory: Path) -> Iterator[Server]:
+        port, files = _free_port(), directory / "files"
+        files.mkdir()
+        told = {**settings, "PEER_PORT": str(port), "PEER_FILES": str(files)}
+        words = [str(port) if word == "PORT" else word for word in argv]
+        with _process(words, directory, told) as process:
+            _wait_until_listening(process, port, directory)
+            address = Address(port=port, path="/files", key="none", is_tus=True)
+            yield _server(process, directory, address, files)
+
+    return start
 
 
 @contextmanager
@@ -237,6 +293,16 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, directory: Pat
     while True:
         with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             direct.open(url, timeout=5).close()
+            return
+        _require_alive(process, directory, deadline)
+        time.sleep(_PAUSE_S)
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int, directory: Path) -> None:
+    deadline = time.monotonic() + _START_WITHIN_S
+    while True:
+        with suppress(OSError):
+            socket.create_connection((_HOST, port), timeout=5).close()
             return
         _require_alive(process, directory, deadline)
         time.sleep(_PAUSE_S)

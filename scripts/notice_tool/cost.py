@@ -94,7 +94,7 @@ def measure(*, minutes: int, hours: float, rounds: int) -> Spent:
             mixed.decode_s_per_hour = total / 3
     return Spent(
         rows=[*rows.values(), mixed],
-        peak_mib=_peak_mib(hours),
+        peak_mib=peak_mib(hours),
         hours=hours,
         minutes=minutes,
         rounds=rounds,
@@ -181,7 +181,7 @@ def _search_s(talk: npt.NDArray[np.int16], texts: Sequence[Reference], *, whole:
     return time.process_time() - before
 
 
-def _peak_mib(hours: float) -> float:
+def peak_mib(hours: float) -> float:
     """Return the peak memory of a process that searches that much sound for five texts."""
     with tempfile.TemporaryDirectory(prefix="notice-bench-") as folder:
         kept = [Path(folder) / f"{number}.nref" for number in range(5)]

@@ -26,11 +26,19 @@ class Target:
     form: str
     at_least: bool
 
+    @property
+    def is_met(self) -> bool:
+        """Tell whether the must is reached; no value at all reaches nothing."""
+        return self.value >= self.must if self.at_least else self.value <= self.must
+
+    @property
+    def is_stretch_met(self) -> bool:
+        """Tell whether the stretch is reached."""
+        return self.value >= self.stretch if self.at_least else self.value <= self.stretch
+
     def line(self) -> str:
-        reached = self.value >= self.must if self.at_least else self.value <= self.must
-        beyond = self.value >= self.stretch if self.at_least else self.value <= self.stretch
         sign = ">=" if self.at_least else "<="
-        said = "stretch" if beyond else "must" if reached else "MISSED"
+        said = "stretch" if self.is_stretch_met else "must" if self.is_met else "MISSED"
         if said == "MISSED":
             said += f" by {self.form.format(abs(self.value - self.must))}"
         return (
@@ -111,8 +119,8 @@ def _odd(outcomes: Sequence[Outcome]) -> None:
         print("  nothing")
 
 
-def targets(outcomes: Sequence[Outcome], spent: Spent | None) -> None:
-    """Print the figures N1 to N7 with must and stretch."""
+def figures(outcomes: Sequence[Outcome], *, peak_mib: float | None, hours: float) -> list[Target]:
+    """Return the figures N1 to N7; N7, the memory over some hours, only if it was measured."""
     single, compound = _of(outcomes, Family.SINGLE), _of(outcomes, Family.COMPOUND)
     partial = _of(outcomes, Family.PARTIAL)
     shares = [abs(o.found_share - o.share) for o in partial if o.found]
@@ -188,13 +196,10 @@ def targets(outcomes: Sequence[Outcome], spent: Spent | None) -> None:
             False,
         ),
     ]
-    if spent is not None:
-        rows.append(
-            ("N7", f"memory at {spent.hours:g} h, MiB", spent.peak_mib, 150, 120, "{:.0f}", False)
-        )
-    print(f"\n{'':3} {'figure':52} {'measured':>10}     {'must':>9} {'stretch':>9}  reached")
-    for number, what, value, must, stretch, form, at_least in rows:
-        target = Target(
+    if peak_mib is not None:
+        rows.append(("N7", f"memory at {hours:g} h, MiB", peak_mib, 150, 120, "{:.0f}", False))
+    return [
+        Target(
             number=number,
             what=what,
             value=value,
@@ -203,6 +208,15 @@ def targets(outcomes: Sequence[Outcome], spent: Spent | None) -> None:
             form=form,
             at_least=at_least,
         )
+        for number, what, value, must, stretch, form, at_least in rows
+    ]
+
+
+def targets(outcomes: Sequence[Outcome], spent: Spent | None) -> None:
+    """Print the figures N1 to N7 with must and stretch."""
+    print(f"\n{'':3} {'figure':52} {'measured':>10}     {'must':>9} {'stretch':>9}  reached")
+    peak_mib, hours = (spent.peak_mib, spent.hours) if spent is not None else (None, 0)
+    for target in figures(outcomes, peak_mib=peak_mib, hours=hours):
         print(target.line())
 
 

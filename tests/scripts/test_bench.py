@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,66 @@ def test_the_load_counts_a_wrong_answer_as_an_error(
     assert load.first_error.startswith(f"{told}, status {status}")
 
 
+class _Resuming(BaseHTTPRequestHandler):
+    """Takes uploads by tus, and says of each that it has as much as `kept` bytes."""
+
+    protocol_version = "HTTP/1.1"
+    begun = 201
+    kept: int | None = None
+    is_whole_address = False
+
+    def do_POST(self) -> None:
+        assert self.headers["Tus-Resumable"] == "1.0.0"
+        told = dict(pair.split(" ") for pair in self.headers["Upload-Metadata"].split(","))
+        assert json.loads(base64.b64decode(told["metadata"]))["direction"] == "inbound"
+        host = f"http://{self.headers['Host']}" if self.is_whole_address else ""
+        self.send_response(self.begun)
+        self.send_header("Location", f"{host}/uploads/{self.headers['Upload-Length']}")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"0\r\n\r\n")
+
+    def do_PATCH(self) -> None:
+        assert self.path == f"/uploads/{self.headers['Content-Length']}"
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        assert content[:4] == b"RIFF"
+        self.send_response(204)
+        offset = len(content) if self.kept is None else self.kept
+        self.send_header("Upload-Offset", str(offset))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # As its base names it.
+        """Keep the test's output quiet."""
+
+
+@pytest.mark.parametrize(
+    ("answers", "requests", "told"),
+    [
+        ({}, 6, ""),
+        ({"is_whole_address": True}, 6, ""),
+        ({"kept": 1}, 0, "wrong offset, status 204"),
+        ({"begun": 503}, 0, "not begun, status 503"),
+    ],
+)
+def test_the_load_sends_by_tus_and_looks_at_the_offset(
+    programs: Programs, answers: dict[str, object], requests: int, told: str
+) -> None:
+    handler = type("Handler", (_Resuming,), answers)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = Address(port=server.server_address[1], path="/files", key="k", is_tus=True)
+            volley = Volley(connections=2, requests=3, size=100_000)
+            load = native.run_load(programs.load, address, volley)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert load.requests == requests
+    assert load.first_error.startswith(told)
+    assert bool(load.errors) == bool(told)
+
+
 def test_the_load_reports_a_server_that_is_not_there(programs: Programs) -> None:
     address = Address(port=1, path="/", key="k")
     load = native.run_load(programs.load, address, Volley(connections=2, requests=1, size=1000))
@@ -269,4 +331,5 @@ def test_the_script_tells_its_parts() -> None:
     told = subprocess.run(  # noqa: S603  # Our own script.
         [ROOT / "scripts" / "bench", "--help"], capture_output=True, text=True, check=True
     )
-    assert "{ingest,memory,queue,inspect,audit,bundle,fixity,pages,all}" in told.stdout
+    parts = "ingest,peers,memory,slow,tx,queue,audit,inspect,playback,bundle,fixity,notice,pages"
+    assert f"{{{parts},all,table}}" in told.stdout
