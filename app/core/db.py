@@ -8,9 +8,11 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from sqlalchemy import (
     TIMESTAMP,
@@ -50,6 +52,7 @@ LINE_LIMITS: Mapping[str, int] = {
 }
 """How a connection finds out that nobody is there any more."""
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+_DIALECT = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 
 
 # The driver's class of operational errors holds others too, as of a row too large for an index.
@@ -96,8 +99,30 @@ def one_of(column: str, values: type) -> str:
 
 
 def psycopg_url(url: str) -> URL:
-    """Return `url` for SQLAlchemy with the psycopg driver, whatever dialect name it came with."""
-    return make_url(url).set(drivername="postgresql+psycopg")
+    """Return `url` for SQLAlchemy with the psycopg driver, whatever dialect name it came with.
+
+    SQLAlchemy has another form for the list of hosts that libpq reads, a primary and its standbys.
+    """
+    if "," not in urlsplit(url).netloc:
+        return make_url(url).set(drivername="postgresql+psycopg")
+    told = libpq_parameters(url)
+    hosts, ports = told.pop("host", "").split(","), told.pop("port", "").split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    places = [f"{host}:{port or 5432}" for host, port in zip(hosts, ports, strict=True)]
+    return URL.create(
+        "postgresql+psycopg",
+        username=told.pop("user", None),
+        password=told.pop("password", None),
+        database=told.pop("dbname", None),
+        query={**told, "host": places},
+    )
+
+
+def libpq_parameters(url: str) -> dict[str, str]:
+    """Return what `url` says, by the names that Postgres' own programs have for it."""
+    found = conninfo_to_dict(_DIALECT.sub("postgresql://", url))
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 @cache

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import make_url
+from psycopg.conninfo import make_conninfo
 
+from app.core.db import libpq_parameters
 from app.core.errors import Invalid
 from app.core.ids import new_id
 from app.custody import ledger
@@ -141,12 +142,12 @@ def run(name: str, url: str, options: list[str]) -> None:
     Raises:
         DumpFailed: it gave up.
     """
-    parts = make_url(url)
-    environment = {"PATH": os.defpath, "LC_ALL": "C", "PGPASSWORD": parts.password or ""}
-    place = [f"--host={parts.host}", f"--username={parts.username}", f"--dbname={parts.database}"]
-    place += [f"--port={parts.port}"] if parts.port else []
+    told = libpq_parameters(url)
+    environment = {"PATH": os.defpath, "LC_ALL": "C", "PGPASSWORD": told.pop("password", "")}
+    # All of it, as which certificate the server must have and which of several hosts is meant.
+    place = f"--dbname={make_conninfo(**told)}"
     done = subprocess.run(  # noqa: S603 - Postgres' own program, no shell.
-        [str(program(name)), *place, "--no-password", *options],
+        [str(program(name)), place, "--no-password", *options],
         env=environment,
         capture_output=True,
         text=True,

@@ -182,6 +182,10 @@ def main() -> int:
         shutil.rmtree(data)
     elif not is_sound:
         print(f"what there is lies in {data}")
+    print(
+        f"R1 {len(course.book.promises)} acknowledged, {len(course.kills)} kills, "
+        f"{course.book.counts['unanswered']} attempts without an answer: {findings.verdict()}"
+    )
     print(findings.verdict())
     return 0 if is_sound else 1
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PORT = 8020
 _MARKER = "demo.lock"
 _ACCOUNTS = "log-ins.json"
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 300
 _STOP_SECONDS = 40
 _AT_ONCE = 3
 _ADDRESSES = re.compile(
@@ -115,10 +115,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which no setting leads to anything but the demo's own data.
 
     Its people have no telephones, so that none is asked for a code; outside the demo that stays on.
+    `more` is set beside that.
     """
     own = {k: v for k, v in os.environ.items() if not k.startswith("AUDIATUR_")}
     return own | {
@@ -126,6 +127,7 @@ def environment(folder: Path) -> dict[str, str]:
         "AUDIATUR_TOTP_ROLES": "none",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        **(more or {}),
     }
 
 
@@ -134,8 +136,8 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "app.cli", *words]
 
 
-def asked(folder: Path, *words: str) -> str:
-    """Return what a command prints.
+def asked(folder: Path, *words: str, more: Mapping[str, str] | None = None) -> str:
+    """Return what a command prints; `more` is set in its environment.
 
     Raises:
         CannotRun: it refuses.
@@ -143,7 +145,7 @@ def asked(folder: Path, *words: str) -> str:
     said = subprocess.run(  # noqa: S603 - our own program, no shell.
         command(*words),
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, more),
         capture_output=True,
         text=True,
         check=False,
@@ -154,8 +156,10 @@ def asked(folder: Path, *words: str) -> str:
 
 
 @contextmanager
-def served(folder: Path, *, port: int, lock: TextIO) -> Iterator[Running]:
-    """Run the archive on `folder` until the end of the block.
+def served(
+    folder: Path, *, port: int, lock: TextIO, more: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run the archive on `folder` until the end of the block; `more` is set in its environment.
 
     Raises:
         CannotRun: it does not start; its log tells why.
@@ -168,7 +172,7 @@ def served(folder: Path, *, port: int, lock: TextIO) -> Iterator[Running]:
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,  # Where no .env of anybody lies.
-            env=environment(folder),
+            env=environment(folder, more),
             pass_fds=(lock.fileno(),),
             start_new_session=True,  # Ctrl-C is for the demo, which then stops it in order.
         )

@@ -76,7 +76,7 @@ def _run(folder: Path, asked: argparse.Namespace, lock: TextIO) -> int:
         accounts = archive.kept_accounts(folder)
         report = Report()
         if accounts is None:
-            accounts = _play(folder, running, report)
+            accounts = play(folder, running, report)
         say()
         _print_ways_in(running, accounts)
         for difference in report.differences:
@@ -101,7 +101,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
     return 1
 
 
-def _play(folder: Path, running: Running, report: Report) -> Accounts:
+def play(folder: Path, running: Running, report: Report) -> Accounts:
     """Play everything in and print the table; return the log-ins."""
     told = story.read(now=datetime.now(UTC))
     company = told.company

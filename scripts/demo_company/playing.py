@@ -9,7 +9,7 @@ from demo_company.report import say
 from demo_company.stage import ONE_C, Stage
 from demo_company.story import FOLDER, Call
 
-_PATIENCE_SECONDS = 180
+_PATIENCE_SECONDS = 600
 _HOSTILE = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n"
 
 

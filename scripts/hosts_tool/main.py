@@ -256,6 +256,13 @@ def main() -> int:
         print(line)
     is_sound = course.findings.verdict() == "0 lost, 0 altered, 0 half" and not course.wrong
     slowest = max(one.back for one in course.told)
+    late = sum(one.back > BACK_WITHIN_S for one in course.told)
+    print(
+        f"{'R6' if given.worker_kills else 'R4'} {len(course.told)} faults, "
+        f"{course.findings.checked.get('acknowledged', 0)} acknowledged, "
+        f"{course.jobs.get('done', 0)} jobs done, {course.jobs.get('done twice', 0)} done twice, "
+        f"slowest back after {slowest:.1f} s, {late} later than {BACK_WITHIN_S:.0f} s"
+    )
     print(f"{course.findings.verdict()}; slowest back after {slowest:.1f} s; session kept")
     if is_sound:
         shutil.rmtree(folder)

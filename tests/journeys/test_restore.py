@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from app.embedded.postgres import EmbeddedPostgres
 from storage.keys import MasterKeys
+from tests.conftest import FIGURES
 from tests.factories import wav
 from tests.journeys.test_serve import _until
 from tests.live import metadata
@@ -187,9 +189,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
 
 
-def test_an_older_backup_brings_nothing_back_that_was_erased(story: Story, tmp_path: Path) -> None:
+def test_an_older_backup_brings_nothing_back_that_was_erased(
+    story: Story, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     place = Place(data=tmp_path / "data", keys=story.place.keys)
+    began = time.monotonic()
     said = place.cli("restore", str(story.backup))
+    restored = time.monotonic()
     assert "2 recordings and screenshots were erased again" in said
     keys = "SELECT wrapped_key IS NULL FROM legs JOIN sealed_objects USING (object_id)"
     keys += " WHERE recording_id = %s"
@@ -208,6 +214,7 @@ def test_an_older_backup_brings_nothing_back_that_was_erased(story: Story, tmp_p
     assert not list((place.data / "archive").rglob(shown.hex))
     assert list((story.backup / "archive").rglob(shown.hex))
     with place.served() as url:
+        served = time.monotonic()
         assert [_show(url, story.device, minute).status_code for minute in (1, 2, 3)] == [
             410,
             200,
@@ -220,6 +227,9 @@ def test_an_older_backup_brings_nothing_back_that_was_erased(story: Story, tmp_p
         told = _call(url, story.legal, "GET", f"/recordings/{story.erased}/retention")
         assert told["erased_at"]
     place.cli("ledger", "verify")
+    counts = {"erased again": 2, "restored in s": round(restored - began)}
+    counts |= {"serving again in s": round(served - began)}
+    record_property(f"{FIGURES}R8 folder", counts)
 
 
 def test_it_is_the_journal_that_keeps_it_away(story: Story, tmp_path: Path) -> None:

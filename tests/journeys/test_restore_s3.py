@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.conftest import FIGURES
 from tests.factories import wav
 from tests.journeys.test_restore import Place, _call, _send
 from tests.journeys.test_serve import _until
@@ -103,7 +106,10 @@ def drill(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Dril
 
 
 def test_what_was_erased_since_stays_erased_and_the_rest_plays(
-    drill: Drill, s3_server: S3Server, tmp_path: Path
+    drill: Drill,
+    s3_server: S3Server,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     copied = {f"{path.parent.name}/{path.name}" for path in (drill.backup / "archive").rglob("*/*")}
     assert drill.hidden
@@ -111,12 +117,15 @@ def test_what_was_erased_since_stays_erased_and_the_rest_plays(
     # The other bucket can lock, of which the one that was backed up said nothing.
     buckets = Buckets.new(s3_server, has_lock=True)
     place = Place(data=tmp_path / "data", keys=drill.place.keys, more=buckets.settings)
+    began = time.monotonic()
     said = place.cli("restore", str(drill.backup))
+    restored = time.monotonic()
     assert "1 recordings and screenshots were erased again" in said
     assert "0 are damaged or missing" in said
     assert not buckets.names() & drill.hidden
     assert buckets.names() >= copied - drill.hidden
     with place.served() as url:
+        served = time.monotonic()
         assert _send(url, drill.device, "c1").status_code == 410
         assert _send(url, drill.device, "c2").status_code == 200
         heard = httpx.get(
@@ -126,6 +135,9 @@ def test_what_was_erased_since_stays_erased_and_the_rest_plays(
         )
         assert heard.content == wav(0.2)
     place.cli("ledger", "verify")
+    counts = {"erased again": 1, "restored in s": round(restored - began)}
+    counts |= {"serving again in s": round(served - began)}
+    record_property(f"{FIGURES}R8 bucket", counts)
 
 
 def test_a_backup_that_was_broken_off_is_gone_on_with(drill: Drill, tmp_path: Path) -> None:

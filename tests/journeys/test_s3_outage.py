@@ -35,7 +35,7 @@ from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.s3 import S3Store
 from storage.sealed import SealedStore
-from tests.conftest import Urls
+from tests.conftest import FIGURES, Urls
 from tests.factories import wav
 from tests.live import Live, metadata, running
 from tests.logs import log_tools
@@ -184,7 +184,7 @@ def _is_refused(book: Book) -> None:
 
 
 def test_nothing_half_is_left_by_a_store_that_hangs_and_dies(
-    archive: Live, gateway: Gateway
+    archive: Live, gateway: Gateway, record_property: Callable[[str, object], None]
 ) -> None:
     archive.key("phone")
     with sending(archive) as book:
@@ -206,6 +206,8 @@ def test_nothing_half_is_left_by_a_store_that_hangs_and_dies(
     _all_were_told_to_come_again(book)
     _all_that_was_acknowledged_is_there(archive, book)
     _nothing_else_is_there(archive, book)
+    counts = {"outages": 2, "answers 503": len(book.refused), "kept": len(book.acknowledged)}
+    record_property(f"{FIGURES}R5 store hangs and dies", counts | {"lost": 0})
 
 
 def test_after_a_failure_a_hanging_store_is_found_out_before_the_body_is_taken(

@@ -7,9 +7,10 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,16 +20,20 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
+from app.core.clock import SetClock, SystemClock
 from app.core.db import Database
 from app.custody.models import CustodyEntry, CustodyPrivate
 from app.custody.receipts import check
 from app.custody.rules import commitment
 from app.custody.signing import Purpose
+from app.inspection.sandbox import Sandbox
 from app.recordings.models import Leg, LinkChange, Party, Recording, Screenshot, SealedRow
 from storage.sealed import SealedRef
-from tests.conftest import Urls
+from tests.conftest import FIGURES, Urls
 from tests.factories import set_erased, wav
-from tests.live import PATIENCE_SECONDS, Live, metadata
+from tests.live import PATIENCE_SECONDS, Live, live_archive, metadata
+
+Record = Callable[[str, object], None]
 
 CORPUS = Path(
     os.environ.get("AUDIATUR_CORPUS")
@@ -98,7 +103,9 @@ def test_an_upload_is_kept_whole(live: Live) -> None:
     assert b"".join(live.tools.archive.stream(ref)) == body
 
 
-def test_a_repeat_answers_the_same_and_keeps_nothing_more(live: Live) -> None:
+def test_a_repeat_answers_the_same_and_keeps_nothing_more(
+    live: Live, record_property: Record
+) -> None:
     body = wav(0.2)
     first = live.send(metadata("c1"), body)
     objects = len(list((live.tools.settings.data / "archive").rglob("*")))
@@ -108,6 +115,24 @@ def test_a_repeat_answers_the_same_and_keeps_nothing_more(live: Live) -> None:
         assert again.json() == first.json()
     assert _count(live.tools.database, Recording) == 1
     assert len(list((live.tools.settings.data / "archive").rglob("*"))) == objects
+    record_property(f"{FIGURES}R2 one after another", {"sent": 6, "kept": 1})
+
+
+def test_a_repeat_after_thirty_days_is_one_recording(
+    own_database: Urls, tmp_path: Path, sandbox: Sandbox, record_property: Record
+) -> None:
+    clock, body = SetClock(SystemClock().now()), wav(0.2)
+    with live_archive(tmp_path, own_database.web, sandbox, clock=clock) as live:
+        first = live.send(metadata("c1"), body)
+        assert first.status_code == 201
+        clock.advance(timedelta(days=30))
+        live.forget()
+        again = live.send(metadata("c1"), body)
+        assert (again.status_code, again.json()) == (200, first.json())
+        _problem(live.send(metadata("c1"), wav(0.3)), 409, "other-bytes")
+        kept = _count(live.tools.database, Recording)
+        assert kept == _count(live.tools.database, SealedRow) == 1
+    record_property(f"{FIGURES}R2 thirty days later", {"sent": 3, "refused": 1, "kept": kept})
 
 
 def test_an_idempotency_key_is_of_one_call_and_leg(live: Live) -> None:
@@ -194,7 +219,7 @@ def test_a_key_goes_with_the_recording(live: Live, own_database: Urls) -> None:
         assert owner.execute("SELECT count(*) FROM upload_keys").fetchall() == [(0,)]
 
 
-def test_thirty_two_repeats_at_once_are_one_recording(live: Live) -> None:
+def test_thirty_two_repeats_at_once_are_one_recording(live: Live, record_property: Record) -> None:
     body = wav(0.2)
     live.key("phone")
     with ThreadPoolExecutor(32) as pool:
@@ -203,6 +228,7 @@ def test_thirty_two_repeats_at_once_are_one_recording(live: Live) -> None:
     assert len({a.json()["id"] for a in answers}) == 1
     assert _count(live.tools.database, Recording) == 1
     assert _count(live.tools.database, SealedRow) == 1
+    record_property(f"{FIGURES}R2 at once", {"sent": len(answers), "kept": 1})
 
 
 def test_other_bytes_are_refused_and_leave_an_alarm(live: Live) -> None:

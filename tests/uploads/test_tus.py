@@ -20,12 +20,13 @@ from app.inspection.sandbox import Sandbox
 from app.recordings.models import Recording, SealedRow
 from app.uploads import jobs, pieces, service
 from app.uploads.models import Piece, Upload
-from tests.conftest import Urls
+from tests.conftest import FIGURES, Urls
 from tests.factories import wav
 from tests.live import PATIENCE_SECONDS, Live, live_archive, metadata
 from tests.public.requesting import png
 from tests.uploads.sender import BODY, TUS, Sender, field, told_of
 
+Record = Callable[[str, object], None]
 BODY_BYTES = wav(40.0)
 
 
@@ -93,31 +94,43 @@ def test_an_upload_in_two_parts_is_a_recording_like_any_other(live: Live, sender
     assert not any(_is_stored(live, one) for one in objects)
 
 
-def test_what_came_before_a_silence_is_not_sent_again(impatient: Live) -> None:
+def test_what_came_before_a_silence_is_not_sent_again(
+    impatient: Live, record_property: Record
+) -> None:
     sender = Sender(impatient)
     path = sender.begin("call-2", len(BODY_BYTES))
-    cuts = [0, 1, 44, 4096, len(BODY_BYTES) // 2, len(BODY_BYTES) - 1]
-    at = 0
+    whole = len(BODY_BYTES)
+    boundary = whole // 2
+    cuts = [0, 1, 44, 4096, boundary - 1, boundary, boundary + 1, whole * 999 // 1000, whole - 1]
+    at = sent = 0
     for cut in cuts:
-        answer = sender.cut(path, at, BODY_BYTES[at:cut], len(BODY_BYTES) - at)
+        answer = sender.cut(path, at, BODY_BYTES[at:cut], whole - at)
         assert " 503 " in answer
         assert sender.offset(path) == cut
+        sent += cut - at
         at = cut
     assert _recordings(impatient) == 0
     assert sender.append(path, at, BODY_BYTES[at:]).status_code == 204
+    sent += whole - at
     told = impatient.call("GET", path, who="phone").json()
     assert told["answer"]["sha256"] == hashlib.sha256(BODY_BYTES).hexdigest()
     assert _recordings(impatient) == 1
+    counts = {"cuts": len(cuts), "bytes": whole, "bytes sent again": sent - whole}
+    record_property(f"{FIGURES}R3 silent in the middle", counts)
 
 
-def test_a_sender_that_hangs_up_goes_on_from_what_it_is_told(live: Live, sender: Sender) -> None:
+def test_a_sender_that_hangs_up_goes_on_from_what_it_is_told(
+    live: Live, sender: Sender, record_property: Record
+) -> None:
     # What the server's own buffer held when the line broke may be lost, and nothing before that.
     path = sender.begin("call-2", len(BODY_BYTES))
-    at = 0
+    at = cuts = again = most = 0
     for cut in range(0, len(BODY_BYTES), 150_000):
         sender.cut(path, at, BODY_BYTES[at:cut], len(BODY_BYTES) - at, hangs_up=True)
         durable = sender.offset(path)
         assert at <= durable <= max(at, cut)
+        cuts, lost = cuts + 1, max(at, cut) - durable
+        again, most = again + lost, max(most, lost)
         at = durable
     _until(
         lambda: (
@@ -126,6 +139,8 @@ def test_a_sender_that_hangs_up_goes_on_from_what_it_is_told(live: Live, sender:
     )
     told = live.call("GET", path, who="phone").json()
     assert told["answer"]["sha256"] == hashlib.sha256(BODY_BYTES).hexdigest()
+    counts = {"cuts": cuts, "bytes": len(BODY_BYTES), "bytes sent again": again, "at most": most}
+    record_property(f"{FIGURES}R3 hung up", counts)
 
 
 def test_bytes_come_along_with_the_beginning(live: Live, sender: Sender) -> None:
