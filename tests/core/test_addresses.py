@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy import create_engine
 
 from app.core.db import libpq_parameters, psycopg_url
 
@@ -12,8 +12,9 @@ STANDBY = "postgresql://audiatur_web:p%40ss%2Cword@db-a:5433,db-b:5434/audiatur?
 
 def _driven(url: str) -> dict[str, str]:
     """Return what the driver is given."""
-    _, named = PGDialect_psycopg().create_connect_args(psycopg_url(url))
-    return {name: str(value) for name, value in named.items()}
+    made = psycopg_url(url)
+    _, named = create_engine(made).dialect.create_connect_args(made)
+    return {name: str(value) for name, value in named.items() if name != "context"}
 
 
 def test_a_list_of_hosts_is_given_to_the_driver_as_it_stands() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ sys.stdin.read()
 """
 
 
-def samples(**series: list[float]) -> list[Sample]:
+def samples(**series: Sequence[float]) -> list[Sample]:
     names = [name.replace("_", " ") for name in series]
     rows = zip(*series.values(), strict=True)
     return [
@@ -42,7 +43,7 @@ def samples(**series: list[float]) -> list[Sample]:
     ]
 
 
-def grown(**series: list[float]) -> list[str]:
+def grown(**series: Sequence[float]) -> list[str]:
     return [line.name for line in compare(samples(**series)) if line.is_grown]
 
 
