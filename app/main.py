@@ -23,7 +23,7 @@ from app.consent.routes import router as consent
 from app.consent.staff_routes import router as staff
 from app.consent.template_routes import router as templates
 from app.consent.vcon_routes import router as vcon
-from app.core import problems
+from app.core import problems, traces
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.custody.refusals import Denials
@@ -160,6 +160,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # Its page would load scripts from elsewhere.
         redoc_url=None,
+        telemetry=traces.telemetry(),
     )
     settings = tools.settings
     app.state.settings = settings
@@ -299,6 +300,7 @@ class Told:
             return
         request_id = str(new_id())
         scope.setdefault("state", {})["request_id"] = request_id
+        traces.note_request(request_id)
         began = time.perf_counter()
         status = 500
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.core import traces
 from app.core.clock import SystemClock
 from app.core.db import APP_ROLE, Database
 from app.core.errors import Invalid
@@ -23,6 +24,7 @@ from app.inspection.sandbox import Sandbox
 from app.migrate import migrate
 from app.settings import Settings
 from app.tools import Tools
+from app.traced_store import TracedStore
 from storage.folder import FolderStore
 from storage.keys import KeyId, MasterKeys
 from storage.ports import Store
@@ -167,6 +169,10 @@ def release_store(settings: Settings) -> Store:
     return store
 
 
+def _told(store: Store) -> Store:
+    return TracedStore(store) if traces.is_sent() else store
+
+
 def _spool(settings: Settings) -> Path:
     settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return settings.spool_dir
@@ -239,7 +245,7 @@ def open_tools(settings: Settings, urls: Urls) -> Iterator[Tools]:
     waker = Waker(database)
     database.after_jobs = waker.wake
     try:
-        archive = SealedStore(archive_store(settings), keys)
+        archive = SealedStore(_told(archive_store(settings)), keys)
         sandbox = Sandbox.detect()
         clock = SystemClock()
         yield Tools(
@@ -249,7 +255,7 @@ def open_tools(settings: Settings, urls: Urls) -> Iterator[Tools]:
             cipher=cipher,
             log=LogTools(database=database, ring=ring, clock=clock, authorities=stampers),
             archive=archive,
-            release=SealedStore(release_store(settings), release_keys),
+            release=SealedStore(_told(release_store(settings)), release_keys),
             sandbox=sandbox,
             shelf=Shelf(archive=archive, sandbox=sandbox, spool=settings.spool_dir),
         )

@@ -31,6 +31,7 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
 
+from app.core import traces
 from app.core.errors import Unavailable
 from app.core.punctual import PunctualConnection
 
@@ -247,7 +248,7 @@ class Database:
                 answer to COMMIT it is unknown whether the change was kept.
         """
         try:
-            with self._sessions.begin() as session:
+            with traces.leaf("database transaction"), self._sessions.begin() as session:
                 yield session
             if session.info.get(JOBS_WAITING):
                 self.after_jobs()
@@ -274,7 +275,10 @@ class Database:
             DatabaseAway: the connection could not be made or was lost.
         """
         try:
-            with closing(self._statements.raw_connection()) as connection:
+            with (
+                traces.leaf("database statement"),
+                closing(self._statements.raw_connection()) as connection,
+            ):
                 raw = _driver(connection)
                 numbered, names = _numbered(sql)
                 values = [parameters[name] for name in names]

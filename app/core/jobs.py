@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.core import traces
 from app.core.db import JOBS_WAITING
 
 QUEUE = "audiatur"
@@ -38,7 +39,7 @@ class Job:
     at: datetime | None = field(default=None)
 
     def args_json(self) -> str:
-        return json.dumps(dict(self.args), separators=(",", ":"))
+        return json.dumps({**self.args, **traces.marks()}, separators=(",", ":"))
 
 
 def enqueue(session: Session, job: Job) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from app.consent import service as consent
+from app.core import traces
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
 from app.custody import ledger
@@ -23,6 +24,7 @@ from app.inspection.joining import JOIN
 from app.inspection.levels import Samples
 from app.inspection.models import NoticeHit
 from app.inspection.notice.detector import Detector
+from app.inspection.notice.hits import Hit
 from app.inspection.references import Taken, ref_of, spooled
 from app.inspection.sandbox import DecodeFailed, DecodeLimit
 from app.inspection.searching import InspectionTools, facts_of, joins_of, legs_of
@@ -72,15 +74,17 @@ def inspect(tools: InspectionTools, recording_id: str) -> None:
         waiting = _waiting(session, wanted)
         texts = detection.texts_for(session, recording) if recording else []
         joins = joins_of(session, wanted)
-    taken = tools.shelf.take(texts) if waiting else Taken.nothing()
+    with traces.span("inspection texts"):
+        taken = tools.shelf.take(texts) if waiting else Taken.nothing()
     for leg in waiting:
         detector = Detector(taken.references, joins_ms=joins)
-        found = _inspect_leg(tools, leg, detector)
+        with traces.span("inspection decode"):
+            found = _inspect_leg(tools, leg, detector)
         searched = detection.Searched(
             leg_id=leg.leg_id,
             texts=taken.texts,
             not_searched=taken.not_searched,
-            hits=detector.finish() if found.inspection else [],
+            hits=_hits_of(detector) if found.inspection else [],
             is_whole=False,
             decoder=found.inspection.decoder if found.inspection else "",
         )
@@ -88,6 +92,11 @@ def inspect(tools: InspectionTools, recording_id: str) -> None:
             _write_down(session, wanted, leg, found, searched, at=tools.clock.now())
     with tools.database.transaction() as session:
         _complete(session, wanted, region=tools.settings.region, at=tools.clock.now())
+
+
+def _hits_of(detector: Detector) -> list[Hit]:
+    with traces.span("inspection search"):
+        return detector.finish()
 
 
 def follow_call(tools: InspectionTools, recording_id: str) -> None:

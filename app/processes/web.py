@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from app.core import traces
 from app.core.server import WEB_CONNECTIONS, serve
 from app.embedded.supervisor import die_with_parent, inherited_sockets
 from app.main import create_app
@@ -18,7 +19,7 @@ _STAGES_FILE = "AUDIATUR_STAGES_FILE"
 def run(settings: Settings) -> None:
     """Serve the archive on the sockets that were handed down."""
     die_with_parent()
-    with database_urls(settings) as urls, open_tools(settings, urls) as tools:
+    with traces.sent("web"), database_urls(settings) as urls, open_tools(settings, urls) as tools:
         app = create_app(tools, stages=_stages())
         serve(app, inherited_sockets(), connections=WEB_CONNECTIONS)
 

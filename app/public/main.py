@@ -25,7 +25,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import downloads, ranges
+from app.core import downloads, ranges, traces
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.errors import Unavailable
@@ -334,7 +334,13 @@ def create_public_app(tools: PublicTools) -> FastAPI:
         zone=tools.office_zone,
         is_secure=tools.is_secure,
     )
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=traces.OFF,  # Whoever opens a link is watched by nobody's collector.
+    )
     app.add_middleware(_Guarded)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     _add_pages(app, site)

@@ -24,6 +24,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import TupleRow
 
+from app.core import traces
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.errors import Conflict, Gone, Malformed, Unavailable
@@ -418,7 +419,7 @@ class RecordingIngest:
             "idempotency_key": self._key,
             "queue": QUEUE,
             "task": INSPECT,
-            "args": json.dumps({"recording_id": str(recording_id)}),
+            "args": json.dumps({"recording_id": str(recording_id), **traces.marks()}),
         }
 
     def _recording_parameters(self, tie: Link) -> dict[str, object]:

@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request
 
+from app.core import traces
 from app.core.errors import TooLarge, Unavailable
 from app.recordings.digests import Compared
 from app.recordings.ingest import Arrived
@@ -154,10 +155,12 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
                     waiting_bytes += len(piece)
                     received_bytes += len(piece)
                     if not is_looked_at or waiting_bytes >= _batch_bytes(reception.stages):
-                        await loop.run_in_executor(reception.pool, taking.feed, waiting)
+                        feed = traces.carried(taking.feed)
+                        await loop.run_in_executor(reception.pool, feed, waiting)
                         waiting_bytes, is_looked_at = 0, True
                         silence.reschedule(loop.time() + reception.idle_seconds)
-        return await loop.run_in_executor(reception.pool, _finish, taking, waiting)
+        finish = traces.carried(_finish)
+        return await loop.run_in_executor(reception.pool, finish, taking, waiting)
     except TimeoutError as exc:
         raise SenderSilent from exc
     finally:

@@ -14,6 +14,8 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
+from app.core import traces
+
 _SECONDS = Histogram(
     "audiatur_ingest_stage_seconds",
     "Time that uploads spend in each stage of the way in.",
@@ -95,6 +97,7 @@ def in_stage(stages: Stages, stage: Stage) -> Iterator[None]:
     began = time.perf_counter()
     stages.enter(stage)
     try:
-        yield
+        with traces.span(f"upload {stage}"):
+            yield
     finally:
         stages.leave(stage, time.perf_counter() - began)

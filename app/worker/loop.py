@@ -17,6 +17,7 @@ from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import DeleteJobCondition, Status
 from procrastinate.manager import JobManager
 
+from app.core import traces
 from app.core.db import APP_ROLE, LINE_LIMITS
 from app.core.errors import Refusal
 from app.core.garbage import spare_what_lasts
@@ -65,7 +66,7 @@ def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinat
     if not has_clock:
         return app
     for name, (cron, work) in PERIODIC.items():
-        task = app.task(name=name, queue=QUEUE, queueing_lock=name)(_periodic(tools, work))
+        task = app.task(name=name, queue=QUEUE, queueing_lock=name)(_periodic(tools, name, work))
         app.periodic(cron=cron)(task)
     _add_rescue(app)
     return app
@@ -73,8 +74,10 @@ def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinat
 
 def _bound(tools: Tools, name: str, handler: Handler) -> Callable[..., None]:
     def run(**args: str) -> None:
+        traceparent = args.pop(traces.TRACEPARENT, None)
         try:
-            handler(tools, **args)
+            with traces.job(name, traceparent):
+                handler(tools, **args)
         except Exception as exc:
             _log.warning("job.failed", task=name, error=type(exc).__name__, **args)
             raise
@@ -82,10 +85,11 @@ def _bound(tools: Tools, name: str, handler: Handler) -> Callable[..., None]:
     return run
 
 
-def _periodic(tools: Tools, work: Callable[[Tools], object]) -> Callable[..., None]:
+def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Callable[..., None]:
     def run(timestamp: int) -> None:
         del timestamp
-        work(tools)
+        with traces.job(name, None):
+            work(tools)
 
     return run
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.core import traces
 from app.core.db import JOBS_WAITING
 from app.core.errors import Conflict, NotFound
 from app.identity.actor import Actor
@@ -86,7 +87,7 @@ def listed(session: Session, state: JobState, *, before: int | None, limit: int)
             task=row[1],
             state=JobState(row[2]),
             attempts=row[3],
-            args=row[4],
+            args={k: v for k, v in row[4].items() if k != traces.TRACEPARENT},
             scheduled_at=row[5],
             changed_at=row[6],
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic_core import PydanticUndefined
 
 from app.settings import Settings
-from tests.docs.markdown import README, rows, section
+from tests.docs.markdown import README, ROOT, rows, section
 
 
 def _written(default: object) -> str:
@@ -28,3 +30,11 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 def test_every_setting_says_what_it_means() -> None:
     for name, _, meaning in rows(section(README, "Settings")):
         assert len(meaning.split()) > 2, name
+
+
+def test_every_name_of_opentelemetry_that_is_read_here_is_in_the_readme() -> None:
+    told = set(re.findall(r"`(OTEL_\w+)`", section(README, "Traces")))
+    sources = [*(ROOT / "app/core").glob("*.py"), ROOT / "app/processes/supervised.py"]
+    read = {name for path in sources for name in re.findall(r"\bOTEL_\w+", path.read_text("utf-8"))}
+    assert len(read) > 5
+    assert read - told == set()

@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import psycopg
@@ -152,10 +153,13 @@ def fresh_database(cluster: Cluster) -> Iterator[Urls]:
 
 
 @contextmanager
-def deployed(s3: S3Server, cluster: Cluster, folder: Path) -> Iterator[Deployment]:
+def deployed(
+    s3: S3Server, cluster: Cluster, folder: Path, more: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Deployment]:
     """Run an archive whose database and buckets are elsewhere, each with a user of its own.
 
-    The database is migrated already, so the owner's log-in is given to no process.
+    The database is migrated already, so the owner's log-in is given to no process. `more` is added
+    to the environment.
     """
     releaser, reader = s3.account("releaser"), s3.account("reader")
     archive = Bucket(name=s3.new_bucket(), account=s3.owner)
@@ -169,6 +173,7 @@ def deployed(s3: S3Server, cluster: Cluster, folder: Path) -> Iterator[Deploymen
             "AUDIATUR_PUBLIC_URL": "https://links.example",
             **archive.settings("AUDIATUR_S3_", s3.endpoint_url),
             **release.settings("AUDIATUR_RELEASE_S3_", s3.endpoint_url),
+            **more,
         }
         found = stack.enter_context(serving(["serve", "--port", "0"], environment, folder))
         # The same parts once more, to make people and devices known.
