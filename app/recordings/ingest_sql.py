@@ -131,11 +131,11 @@ KEEP_RECORDING = f"""
 WITH {_MADE_EVENT}, {_OBJECT}, recording AS (
     INSERT INTO recordings (id, device_id, source_call_id, started_at, ended_at,
         claimed_duration_ms, direction, capture, line, from_party, to_party, outside_number,
-        agent, claimed_notice, event_id, linked_by, received_at)
+        agent, claimed_notice, event_id, client_id, linked_by, received_at)
     VALUES (%(subject_id)s, %(device_id)s, %(source_call_id)s, %(started_at)s, %(ended_at)s,
         %(claimed_duration_ms)s, %(direction)s, %(capture)s, %(line)s, %(from_party)s,
         %(to_party)s, %(outside_number)s, %(agent)s, %(claimed_notice)s::jsonb, %(event_id)s,
-        %(linked_by)s, %(at)s)
+        %(event_client_id)s, %(linked_by)s, %(at)s)
 ), {_LEG}, {_LINK.format(column="recording_id")}, heard AS (
     INSERT INTO parties (id, recording_id, label, side, client_id, contact_id, agent, number,
         present_from_ms, present_to_ms, how_identified)

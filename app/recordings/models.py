@@ -131,7 +131,8 @@ class Recording(Base):
 
     `consent_epoch` grows with every change that a consent decision on this recording could
     depend on; a decision made in an earlier epoch proves nothing. `kept_only_by_hold` is set where
-    its time is over and nothing but a hold keeps it.
+    its time is over and nothing but a hold keeps it. `client_id` is that of the event, which the
+    database itself lets it follow.
     """
 
     __tablename__ = "recordings"
@@ -150,7 +151,15 @@ class Recording(Base):
             # Calls of a year are summed from it without a look at the table.
             postgresql_include=["event_id", "duration_ms", "erased_at"],
         ),
-        Index("ix_recordings_event", "event_id", desc("started_at"), desc("id")),
+        Index("ix_recordings_client", "client_id", desc("started_at"), desc("id")),
+        Index(
+            "ix_recordings_event",
+            "event_id",
+            desc("started_at"),
+            desc("id"),
+            # A search by words picks the newest of many events without a look at the table.
+            postgresql_include=["erased_at"],
+        ),
         Index("ix_recordings_flag", "flag", desc("started_at"), desc("id")),
         Index("ix_recordings_agent", "agent", desc("started_at"), desc("id")),
         Index("ix_recordings_number", "outside_number", desc("started_at"), desc("id")),
@@ -180,6 +189,7 @@ class Recording(Base):
     agent: Mapped[str | None] = mapped_column(AgentRef)
     claimed_notice: Mapped[JsonObject | None]
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
+    client_id: Mapped[UUID | None]
     linked_by: Mapped[str]
     received_at: Mapped[datetime]
     flag: Mapped[str] = mapped_column(server_default=Flag.UNKNOWN)

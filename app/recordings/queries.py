@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, select, text, true, tuple_
+from sqlalchemy import ColumnElement, and_, false, func, select, text, true, tuple_
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.clients import queries as clients
@@ -51,21 +50,6 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     return ~of_another.exists()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a list is narrowed to; None is no condition."""
-
-    client: str | None = None
-    agent: str | None = None
-    event: str | None = None
-    number: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    flag: str | None = None
-    proof: str | None = None
-    q: str | None = None
-
-
 def recording(session: Session, actor: Actor, recording_id: UUID) -> Recording | None:
     """Return a recording with its legs and parties, if there is one that `actor` may see."""
     return session.scalar(
@@ -98,54 +82,6 @@ def last_received(session: Session) -> dict[UUID, datetime]:
     )
     rows = session.execute(select(Device.id, newest))
     return {device_id: at for device_id, at in rows if at is not None}
-
-
-def page(
-    session: Session, actor: Actor, wanted: Wanted, *, after: Cursor | None, limit: int
-) -> Sequence[tuple[Recording, Event, str | None]]:
-    """Return recordings, newest first, each with its event and the client's external id."""
-    query = (
-        select(Recording, Event, Client.external_id)
-        .join(Event, Event.id == Recording.event_id)
-        .outerjoin(Client, Client.id == Event.client_id)
-        .where(visible_to(actor), Recording.erased_at.is_(None))
-    )
-    query = _narrowed(query, wanted)
-    if after is not None:
-        query = query.where(
-            text("(recordings.started_at, recordings.id) < (:at, :id)").bindparams(
-                at=after.at, id=after.id
-            )
-        )
-    rows = session.execute(
-        query.order_by(Recording.started_at.desc(), Recording.id.desc()).limit(limit)
-    )
-    return [(found, event, client) for found, event, client in rows]
-
-
-def _narrowed(
-    query: Select[Recording, Event, str], wanted: Wanted
-) -> Select[Recording, Event, str]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.client is not None:
-        conditions.append(Client.external_id == wanted.client)
-    if wanted.agent is not None:
-        conditions.append(Recording.agent == wanted.agent)
-    if wanted.event is not None:
-        conditions.append(Event.external_id == wanted.event)
-    if wanted.number is not None:
-        conditions.append(Recording.outside_number == wanted.number)
-    if wanted.since is not None:
-        conditions.append(Recording.started_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(Recording.started_at < wanted.until)
-    if wanted.flag is not None:
-        conditions.append(Recording.flag == wanted.flag)
-    if wanted.proof is not None:
-        conditions.append(Recording.proof == wanted.proof)
-    if wanted.q is not None:
-        conditions.append(Event.subject.icontains(wanted.q, autoescape=True))
-    return query.where(*conditions)
 
 
 def counted(
@@ -198,7 +134,7 @@ def _is_aside() -> ColumnElement[bool]:
 
 
 def _untied() -> ColumnElement[bool]:
-    return and_(Event.client_id.is_(None), Recording.erased_at.is_(None), ~_is_aside())
+    return and_(Recording.client_id.is_(None), Recording.erased_at.is_(None), ~_is_aside())
 
 
 def is_aside(session: Session, recording_id: UUID) -> bool:
@@ -219,7 +155,7 @@ def aside(
         .join(TriageAside, TriageAside.recording_id == Recording.id)
         .where(
             TriageAside.undone_at.is_(None),
-            Event.client_id.is_(None),
+            Recording.client_id.is_(None),
             Recording.erased_at.is_(None),
             visible_to(actor),
         )

@@ -28,8 +28,9 @@ from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.recordings import queries, service
+from app.recordings import finding, queries, service
 from app.recordings.digests import DigestInvalid, DigestMismatch
+from app.recordings.finding import Sought
 from app.recordings.ingest import (
     IdempotencyKeyReused,
     IngestTools,
@@ -241,7 +242,7 @@ def list_recordings(
 ) -> RecordingPage:
     """List recordings, newest first, within what the caller may see."""
     region: str = request.app.state.settings.region
-    wanted = queries.Wanted(
+    wanted = Sought(
         client=client,
         agent=agent,
         event=event,
@@ -250,13 +251,18 @@ def list_recordings(
         until=until,
         flag=flag,
         proof=proof,
-        q=q,
+        words=q,
     )
     after = Cursor.decode(cursor) if cursor else None
-    rows = queries.page(session, actor, wanted, after=after, limit=limit)
-    last = rows[-1][0] if len(rows) == limit else None
+    # What has no word in it is said of nothing.
+    is_askable = q is None or bool(finding.words_in(q))
+    rows = finding.page(session, actor, wanted, after=after, limit=limit) if is_askable else []
+    last = rows[-1].recording if len(rows) == limit else None
     return RecordingPage(
-        items=[_summary(found, event, client) for found, event, client in rows],
+        items=[
+            _summary(one.recording, one.event, one.client.external_id if one.client else None)
+            for one in rows
+        ],
         next=Cursor(at=last.started_at, id=last.id).encode() if last else None,
     )
 

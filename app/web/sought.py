@@ -65,7 +65,7 @@ def read(asked: Mapping[str, str], words: Words) -> Sought:
         until=_day(asked["to"], words.zone, after=1),
         shortest_ms=_minutes(asked["shortest"]),
         longest_ms=_minutes(asked["longest"]),
-        words=text or None,
+        words=None if is_number else text or None,
         number=(normalise(text, region=words.region) or text) if is_number else None,
     )
 

@@ -35,6 +35,7 @@ from bench_tool import (
     peers,
     playback,
     queue,
+    search,
     slow,
     targets,
     tx,
@@ -59,6 +60,7 @@ PARTS: dict[str, Part] = {
     "fixity": fixity,
     "notice": notice,
     "pages": pages,
+    "search": search,
 }
 _ALL, _TABLE = "all", "table"
 # They are asked for by name, or in a run that takes its time: no target stands on them.
@@ -155,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--full", action="store_true", help="as many notices as scripts/notice-bench takes"
     )
+    parser.add_argument("--rows", type=int, help="recordings of search, if not 1,000,000")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument(
         "--write", type=Path, metavar="DOCUMENT", help="put the table between its marks"
@@ -191,6 +194,7 @@ def _measure(asked: argparse.Namespace) -> _Measured:
             with_long_cells=asked.full or not profile.is_short,
             is_short=profile.is_short,
             is_full=asked.full,
+            rows=asked.rows,
         )
         return _measured(asked.part, options)
 

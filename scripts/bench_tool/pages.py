@@ -24,6 +24,7 @@ from app.identity.permissions import Role
 from app.inspection.sandbox import Sandbox
 from app.migrate import migrate
 from bench_tool import figures
+from bench_tool.filling import fill, superuser_url
 from bench_tool.native import BenchmarkFailed
 from bench_tool.parts import Section
 from bench_tool.processes import Family
@@ -37,7 +38,6 @@ LIMIT_MS = 300
 _OK = 200
 _NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 _HEADER = ("page", "slowest role", "CPU ms", "p50 ms", "p95 ms", "")
-_MORE = Path(__file__).with_name("pages.sql")
 _QUERIES = (
     "/recordings?q=сеть",
     "/recordings?agent=101&flag=notified",
@@ -59,9 +59,7 @@ def run(options: Options) -> Section:
         cluster = server.hold()
         migrate(cluster.owner_url)
         grant_roles(cluster)
-        password = (cluster.directory / "passwords" / "postgres").read_text()
-        database = urlsplit(cluster.owner_url).path
-        superuser = f"postgresql://postgres:{password}@127.0.0.1:{cluster.port}{database}"
+        superuser = superuser_url(cluster, urlsplit(cluster.owner_url).path.strip("/"))
         with _site(options.directory, cluster.web_url, cluster.owner_url) as site:
             say(f"pages: making {RECORDINGS} recordings")
             _multiply(superuser, site)
@@ -112,21 +110,19 @@ def _site(directory: Path, web_url: str, owner_url: str) -> Iterator[Site]:
 
 
 def _multiply(superuser: str, site: Site) -> None:
-    """Copy what the tests made, many times, without the triggers that would slow it down."""
-    with psycopg.connect(superuser, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute("SELECT set_config('bench.now', %s, false)", (_NOW.isoformat(),))
-        for name, value in (
-            ("recordings", str(RECORDINGS)),
-            ("recording", site.parameters["recording_id"]),
-            ("dispute", site.parameters["dispute_id"]),
-        ):
-            connection.execute("SELECT set_config(%s, %s, false)", (f"bench.{name}", value))
-        for statement in _MORE.read_text(encoding="utf-8").split("\n\n"):
-            began = time.monotonic()
-            connection.execute(statement.encode())
-            if time.monotonic() - began > 1:
-                say(f"pages: {statement.splitlines()[0][:60]} {time.monotonic() - began:.0f} s")
+    """Copy what the tests made, many times."""
+    with psycopg.connect(superuser) as connection:
+        row = connection.execute(
+            "SELECT client_id FROM disputes WHERE id = %s", [site.parameters["dispute_id"]]
+        ).fetchone()
+    fill(
+        superuser,
+        recordings=RECORDINGS,
+        recording=site.parameters["recording_id"],
+        client=str(row[0]) if row else "",
+        dispute=site.parameters["dispute_id"],
+        now=_NOW,
+    )
 
 
 def _took(

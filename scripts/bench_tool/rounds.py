@@ -31,6 +31,7 @@ class Options:
     with_long_cells: bool
     is_short: bool = False
     is_full: bool = False
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

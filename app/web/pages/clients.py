@@ -32,9 +32,10 @@ from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.pictures import service as pictures
+from app.recordings import finding
 from app.recordings import queries as recordings
+from app.recordings.finding import Sought
 from app.recordings.models import Recording
-from app.recordings.queries import Wanted
 from app.web import client_words as said
 from app.web import edge
 from app.web.asked import EMPTY, Listed
@@ -386,15 +387,15 @@ def list_calls(
     desk = _Desk(call, actor, session, at=clock.now())
     zone = desk.words.zone
     after = Cursor.decode(asked.cursor) if asked.cursor else None
-    wanted = Wanted(client=client.external_id, since=asked.since(zone), until=asked.until(zone))
-    found = recordings.page(session, actor, wanted, after=after, limit=_LISTED + 1)
-    last = found[_LISTED - 1][0] if len(found) > _LISTED else None
+    wanted = Sought(client_id=client.id, since=asked.since(zone), until=asked.until(zone))
+    found = finding.page(session, actor, wanted, after=after, limit=_LISTED + 1)
+    last = found[_LISTED - 1].recording if len(found) > _LISTED else None
     page = CallsPage(
         title=desk.words.gettext("Calls"),
         client=client,
         first=asked.first.isoformat() if asked.first else "",
         last=asked.last.isoformat() if asked.last else "",
-        calls=desk.heard([(one, event.subject) for one, event, _ in found[:_LISTED]]),
+        calls=desk.heard([(one.recording, one.event.subject) for one in found[:_LISTED]]),
         base=f"/clients/{client.id}/calls?{_query(asked)}",
         next_cursor=Cursor(at=last.started_at, id=last.id).encode() if last else None,
         is_first=after is None,
@@ -503,8 +504,8 @@ class _Desk:
     ) -> Response:
         """Answer with the card."""
         session, actor = self.session, self.actor
-        wanted = Wanted(client=client.external_id)
-        newest = recordings.page(session, actor, wanted, after=None, limit=_FEW)
+        wanted = Sought(client_id=client.id)
+        newest = finding.page(session, actor, wanted, after=None, limit=_FEW)
         window = Window(
             client_id=client.id, since=_BEGINNING, until=self.at + timedelta(microseconds=1)
         )
@@ -519,7 +520,7 @@ class _Desk:
                 self._paper(one) for one in reversed(queries.contracts_of(session, client.id))
             ),
             happenings=tuple(self.happening(one) for one in lines),
-            calls=self.heard([(one, event.subject) for one, event, _ in newest]),
+            calls=self.heard([(one.recording, one.event.subject) for one in newest]),
             complaints=self._complaints(client),
             quarrels=self._quarrels(client),
             figures=numbers,
