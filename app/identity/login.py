@@ -1,9 +1,10 @@
 """Logging in: a password, then a code where there is a second factor; and slowing who guesses.
 
-Nothing of an answer, nor the work behind it, tells whether somebody has a name. Each function opens
-transactions of its own: an attempt is counted before the secret is looked at, whatever comes of it,
-so that attempts at once are not more than attempts in turn; and none is open while a password is
-hashed. Source: OWASP ASVS 5.0, V6.3.
+Nothing of an answer, nor its moment, tells whether somebody has a name: only of somebody is a
+failure written down, and what that takes disappears in the wait before each refusal. Each function
+opens transactions of its own: an attempt is counted before the secret is looked at, whatever comes
+of it, so that attempts at once are not more than attempts in turn; and none is open while a
+password is hashed or a refusal waits. Source: OWASP ASVS 5.0, V6.3.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -32,6 +36,8 @@ THROTTLE_WINDOW = timedelta(minutes=15)
 FAILURES_ALLOWED = 10
 FAILURES_OF_A_SOURCE = 100
 THROTTLED_TOLD_EVERY = timedelta(minutes=1)
+REFUSED_AT_STEPS_OF = 0.25
+"""Seconds: a refusal comes a whole number of these after it was asked for."""
 
 _LOGIN = Actor.system("login")
 
@@ -76,6 +82,19 @@ def log_in(
         CodeRefused: the code is not right.
         LoginThrottled: this name or this source has failed too often.
     """
+    with _refused_in_step():
+        return _log_in(database, name, password, at=at, code=code, source=source)
+
+
+def _log_in(
+    database: Database,
+    name: str,
+    password: str,
+    *,
+    at: datetime,
+    code: str | None,
+    source: Source,
+) -> str:
     attempt = _count_attempt(database, name, source=source, at=at)
     with database.transaction() as session:
         user = queries.user_by_name(session, name)
@@ -213,6 +232,22 @@ def must_be_right(
             _tell_failed(session, user, "password", at=at)
     if not is_right:
         raise LoginRefused
+
+
+@contextmanager
+def _refused_in_step() -> Iterator[None]:
+    """Let a refusal wait for the next step, so that its moment tells nothing of the work before."""
+    begun = time.monotonic()
+    try:
+        yield
+    except (LoginRefused, LoginThrottled):
+        time.sleep(left_of_step(time.monotonic() - begun))
+        raise
+
+
+def left_of_step(passed: float) -> float:
+    """Return the seconds until the next step, of which refusals come at whole numbers."""
+    return REFUSED_AT_STEPS_OF - passed % REFUSED_AT_STEPS_OF
 
 
 def _admit_by_code(  # noqa: PLR0913 - who, what he gave, and what is told of it.

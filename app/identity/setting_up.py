@@ -36,9 +36,8 @@ FIRST_NAME = "main"
 def done_here(session: Session) -> set[Step]:
     """Return the steps that are done of those that this room knows of."""
     done = set()
-    names = session.scalars(select(Office.name)).all()
     main = session.get_one(Office, MAIN_OFFICE)
-    if len(names) > 1 or main.name != FIRST_NAME:
+    if main.name != FIRST_NAME:
         done.add(Step.COMPANY)
     approving = [
         role for role, granted in PERMISSIONS.items() if Permission.NOTICE_APPROVE in granted

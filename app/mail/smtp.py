@@ -53,7 +53,6 @@ def message_of(
     message["Date"] = format_datetime(clock.now())
     message["Message-ID"] = f"<{mail_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # Source: RFC 3834; no robot answers it.
-    message["Content-Language"] = page.language
     message.set_content(letters.text_of(page), cte="base64")
     message.add_alternative(letters.html_of(page), subtype="html", cte="base64")
     if page.signed:
@@ -64,6 +63,9 @@ def message_of(
             filename=letters.CHECKPOINT_FILE,
             params={"charset": "utf-8"},
         )
+    message["Content-Language"] = (
+        page.language
+    )  # Last: what there is before goes into the text part.
     return message
 
 

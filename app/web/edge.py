@@ -289,6 +289,13 @@ def see(path: str, query: Mapping[str, str] | None = None) -> RedirectResponse:
     return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
 
 
+def settled(call: Request, response: Response) -> Response:
+    """Let a browser that polls a part load the whole page: what it waited for is over."""
+    if call.headers.get("hx-request") == "true":
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 

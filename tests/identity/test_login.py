@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from datetime import timedelta
 
 import pyotp
 import pytest
-from sqlalchemy import select, text
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.core.clock import SetClock
@@ -111,12 +115,14 @@ def test_v6_5_2_codes_and_secrets_are_kept_so_that_the_database_alone_opens_noth
     assert not re.search(rb"[A-Z2-7]{32}", sealed)
 
 
-def test_v6_5_4_recovery_codes_have_more_bits_than_can_be_guessed(
+def test_v6_5_2_recovery_codes_have_the_bits_that_a_fast_digest_asks_for(
     session: Session, anna: User, clock: SetClock
 ) -> None:
     _, codes = _code(session, anna, clock)
-    letters = codes[0].replace("-", "")
-    assert len(letters) * 4.9 > 64
+    seen = {letter for code in codes for letter in code} - {"-"}
+    assert seen <= set(second_factor._ALPHABET)
+    for code in codes:
+        assert len(code.replace("-", "")) * math.log2(len(second_factor._ALPHABET)) >= 112
 
 
 def test_new_recovery_codes_void_the_older(
@@ -202,6 +208,54 @@ def test_v6_3_8_nobody_learns_who_is_known(
     assert told.value.detail == ""
     assert len(asked) == 1
     assert asked[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.mark.usefixtures("anna")
+@pytest.mark.parametrize("name", ["anna", "nobody"])
+def test_v6_3_8_a_refusal_waits_for_its_step_whoever_has_the_name(
+    session: Session,
+    database: Database,
+    clock: SetClock,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    told: list[int] = []
+    waited: list[float] = []
+
+    def waiting(seconds: float) -> None:
+        waited.append(seconds)
+        told.append(session.scalar(select(func.count()).select_from(CustodyEntry)) or 0)
+
+    monkeypatch.setattr(time, "sleep", waiting)
+    for _ in range(login.FAILURES_ALLOWED):
+        with pytest.raises(LoginRefused):
+            login.log_in(database, name, "wrong " + PASSWORD, at=clock.now())
+    with pytest.raises(LoginThrottled):
+        login.log_in(database, name, PASSWORD, at=clock.now())
+    assert len(waited) == login.FAILURES_ALLOWED + 1
+    assert all(0 < one <= login.REFUSED_AT_STEPS_OF for one in waited)
+    # What is written down of somebody is written before the wait, and nothing after it.
+    assert told[-1] == session.scalar(select(func.count()).select_from(CustodyEntry))
+    assert (told[-1] > told[0]) == (name == "anna")
+
+
+@pytest.mark.usefixtures("anna")
+def test_who_comes_in_does_not_wait(
+    session: Session, database: Database, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    session.flush()
+    assert login.log_in(database, "anna", PASSWORD, at=clock.now())
+    assert waited == []
+
+
+@given(st.floats(min_value=0, max_value=60, allow_nan=False))
+def test_a_refusal_comes_at_a_whole_number_of_steps(passed: float) -> None:
+    left = login.left_of_step(passed)
+    assert 0 < left <= login.REFUSED_AT_STEPS_OF
+    steps = (passed + left) / login.REFUSED_AT_STEPS_OF
+    assert steps == pytest.approx(round(steps))
 
 
 def test_failures_are_in_the_ledger_by_their_step(

@@ -32,6 +32,7 @@ def test_no_page_shuts_anybody_out(
     wrong: list[str] = []
     for role in sorted(PAGES[path])[: None if IS_LONG else 1]:
         counts["pages × roles"] += 1
+        counts["pages × roles × languages"] += len({look.lang for look in LOOKS})
         for look in LOOKS:
             page = open_page(role, look)
             faults = heard_wrong(page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 from sqlalchemy import text
 
 from app.retention import holds, subjects
@@ -11,7 +12,7 @@ from app.retention.holds import Wanted
 from app.worker import loop
 from tests.conftest import Urls
 from tests.review.house import House
-from tests.web.test_account import Browser, house
+from tests.web.test_account import OURS, Browser, house
 
 __all__ = ["house"]
 
@@ -21,6 +22,13 @@ _LINE = "Demo data is loaded."
 def _work(house: House, urls: Urls) -> None:
     for _ in range(3):
         loop.drain(house.tools, urls.web)
+
+
+def polled(browser: Browser, path: str) -> httpx.Response:
+    """Ask as the part of a page does that waits for something."""
+    kept = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    headers = OURS | {"Cookie": kept, "HX-Request": "true"}
+    return httpx.get(browser.house.url + path, headers=headers, timeout=60)
 
 
 def test_it_is_loaded_where_one_begins_seen_everywhere_and_unloaded(
@@ -37,7 +45,9 @@ def test_it_is_loaded_where_one_begins_seen_everywhere_and_unloaded(
     assert (loaded.status_code, loaded.headers["location"]) == (303, "/demo")
     assert "is being loaded" in boss.get("/demo").text
     assert "demo data was loaded" not in boss.get("/demo").text
+    assert "hx-refresh" not in polled(boss, "/demo").headers
     _work(house, own_database)
+    assert polled(boss, "/demo").headers["hx-refresh"] == "true"  # The head of the page too.
     assert boss.post("/demo/load", "/demo").status_code == 409
     assert _LINE in boss.get("/").text
     assert 'href="/demo#unload"' in boss.get("/").text

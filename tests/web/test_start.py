@@ -16,7 +16,8 @@ from tests.conftest import Urls
 from tests.factories import wav
 from tests.live import metadata
 from tests.review.house import PASSWORD, House
-from tests.web.test_account import Browser, empty
+from tests.web.test_account import Browser, empty, wrong_fields
+from tests.web.test_demo import polled
 
 __all__ = ["empty"]
 
@@ -42,9 +43,14 @@ def test_the_first_administrator_is_led_to_the_first_call(empty: House, own_data
     boss = _first(empty)
     assert "finish setting up the archive" in boss.get("/").text
     assert _now(boss) == ["company"]
-    for wrong in ({"name": ""}, {"name": "Romashka", "zone": "Mars"}):
+    for wrong, field in (({"name": ""}, "name"), ({"name": "Romashka", "zone": "Mars"}, "zone")):
         answer = boss.post("/start/company", "/start", **wrong)
-        assert (answer.status_code, 'role="alert"' in answer.text) == (422, True)
+        assert (answer.status_code, wrong_fields(answer.text)) == (422, [field])
+    assert 'value="Romashka"' in answer.text  # What was entered is not lost.
+    assert 'value="Mars"' in answer.text
+    further = {"name": "Kazan", "zone": "Europe/Moscow"}
+    assert boss.post("/offices", "/offices", **further).status_code == 303
+    assert _now(boss) == ["company"]  # A further office is not the company's name.
     told = {"name": "Romashka", "jurisdiction": "DE", "zone": "Europe/Berlin"}
     assert boss.post("/start/company", "/start", **told).status_code == 303
     with empty.database.transaction() as session:
@@ -62,7 +68,8 @@ def test_the_first_administrator_is_led_to_the_first_call(empty: House, own_data
 
     assert _now(boss) == ["device"]
     taken = boss.post("/start/device", "/start", name="no such name!")
-    assert taken.status_code == 422
+    assert (taken.status_code, wrong_fields(taken.text)) == (422, ["name"])
+    assert 'value="no such name!"' in taken.text
     shown = boss.post("/start/device", "/start", name="hall").text
     (key,) = re.findall(r"<code>(audd_[\w-]+)</code>", shown)
     assert "curl" in shown
@@ -84,7 +91,9 @@ def test_the_first_administrator_is_led_to_the_first_call(empty: House, own_data
     assert "is being looked into" in arriving
     assert "<progress" in arriving
     assert f"/recordings/{sent.json()['id']}" in arriving
+    assert "hx-refresh" not in polled(boss, "/start").headers
     loop.drain(empty.tools, own_database.web)
+    assert polled(boss, "/start").headers["hx-refresh"] == "true"
     done = boss.get("/start").text
     assert "was looked into" in done
     assert "everything is set up" in done

@@ -41,6 +41,9 @@ WHYS: Final = {
 }
 
 
+_ON_THE_WAY: Final = frozenset({"coming", "going"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoPage:
     """How it stands with demo data: none, not possible, coming, here, or going."""
@@ -58,7 +61,9 @@ class DemoPage:
 @router.get("/demo")
 def show_demo(call: Request, actor: CanAdminister, session: SessionDep) -> Response:
     """Show whether demo data is here, and what may be done about it."""
-    return _shown(call, actor, session)
+    response = _shown(call, actor, session)
+    row = queries.here(session)
+    return response if state_of(session, row) in _ON_THE_WAY else edge.settled(call, response)
 
 
 def _shown(call: Request, actor: Actor, session: Session, *, wrong: bool = False) -> Response:

@@ -19,7 +19,7 @@ from app.identity.guard import Requires
 from app.identity.models import User
 from app.identity.passwords import SHORTEST
 from app.identity.permissions import Permission, Role
-from app.identity.service import AddressInvalid
+from app.identity.service import AddressInvalid, NameInvalid, NameTaken
 from app.mail import service as mail
 from app.recordings import queries as recordings
 from app.web import edge
@@ -152,6 +152,7 @@ class FirstRunPage:
     name: str
     full_name: str
     wrong: str
+    wrong_password: str
 
 
 def _roles(words: Words) -> tuple[tuple[str, str], ...]:
@@ -620,24 +621,31 @@ def make_first_admin(
                 at=clock.now(),
             )
     except (Invalid, Conflict) as exc:
-        wrong = edge.words_of(call).gettext(exc.title())
         return _first_run(
-            call, token, name=form.get("name"), full_name=form.get("full_name"), wrong=wrong
+            call, token, name=form.get("name"), full_name=form.get("full_name"), refused=exc
         )
     return edge.see("/login", {"onward": "/start"})
 
 
 def _first_run(
-    call: Request, token: str, *, name: str = "", full_name: str = "", wrong: str = ""
+    call: Request,
+    token: str,
+    *,
+    name: str = "",
+    full_name: str = "",
+    refused: Refusal | None = None,
 ) -> Response:
     words = edge.words_of(call)
+    wrong = words.gettext(refused.title()) if refused else ""
+    is_of_name = isinstance(refused, (NameTaken, NameInvalid))
     page = FirstRunPage(
         title=words.gettext("The first administrator"),
         action=f"/first-run/{token}",
         shortest=SHORTEST,
         name=name,
         full_name=full_name,
-        wrong=wrong,
+        wrong=wrong if is_of_name else "",
+        wrong_password="" if is_of_name else wrong,
     )
     status = 422 if wrong else 200
     response = edge.render(

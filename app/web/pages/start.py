@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -18,11 +19,12 @@ from app.identity import offices, service, setting_up
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.models import MAIN_OFFICE, Device, Office
+from app.identity.offices import ZoneUnknown
 from app.identity.permissions import Permission
 from app.identity.setting_up import Step
 from app.recordings.models import Recording
 from app.web import edge
-from app.web.edge import Form
+from app.web.edge import Fields, Form
 from app.web.pages import demo
 from app.web.pages.people import key_page
 from app.web.words import N_, Words
@@ -51,6 +53,16 @@ class StepRow:
     is_now: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """The field of a step that was refused, why, and the form as it was entered."""
+
+    step: Step
+    field: str
+    why: str
+    form: Fields
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSeen:
     """The newest recording, and how far it was looked into."""
@@ -72,20 +84,22 @@ class StartPage:
     zone: str
     call: CallSeen | None
     demo: str
-    wrong: str
-    wrong_of: str
+    device: str
+    wrong: Mapping[str, str]
 
 
 @router.get("/start")
 def show_start(call: Request, actor: CanSetUp, session: SessionDep) -> Response:
     """Show the steps of setting up, and where one is."""
-    return _start(call, actor, session)
+    response = _start(call, actor, session)
+    is_over = _states(session)[Step.CALL] == "done"
+    return edge.settled(call, response) if is_over else response
 
 
-def _start(
-    call: Request, actor: Actor, session: Session, *, wrong: str = "", wrong_of: str = ""
-) -> Response:
+def _start(call: Request, actor: Actor, session: Session, wrong: Wrong | None = None) -> Response:
     words = edge.words_of(call, actor, session)
+    entered = wrong.form.first() if wrong else {}
+    named = entered if wrong and wrong.step is Step.COMPANY else {}
     main = session.get_one(Office, MAIN_OFFICE)
     settings = call.app.state.settings
     states = _states(session)
@@ -98,17 +112,17 @@ def _start(
                 code=step,
                 title=words.gettext(TITLES[step]),
                 state=states[step],
-                is_now=step is now or step == wrong_of,
+                is_now=step is now or (wrong is not None and step is wrong.step),
             )
             for step in Step
         ),
-        office="" if main.name == setting_up.FIRST_NAME else main.name,
-        jurisdiction=main.jurisdiction or settings.jurisdiction,
-        zone=main.zone or settings.office_zone,
+        office=named.get("name", "" if main.name == setting_up.FIRST_NAME else main.name),
+        jurisdiction=named.get("jurisdiction", main.jurisdiction or settings.jurisdiction),
+        zone=named.get("zone", main.zone or settings.office_zone),
         call=_newest(session),
         demo=demo.state_of(session, queries.here(session)),
-        wrong=wrong,
-        wrong_of=wrong_of,
+        device="" if named else entered.get("name", ""),
+        wrong={wrong.field: words.gettext(wrong.why)} if wrong else {},
     )
     status = 422 if wrong else 200
     return edge.render(call, actor, session, "start/start.html", page, status=status, words=words)
@@ -162,10 +176,9 @@ def name_company(
     call: Request, form: Form, actor: CanSetUp, session: SessionDep, clock: ClockDep
 ) -> Response:
     """Name the main office, and say where it is."""
-    words = edge.words_of(call, actor, session)
     name = form.get("name")[:500]
     if not name:
-        return _start(call, actor, session, wrong=words.gettext("Name it."), wrong_of=Step.COMPANY)
+        return _start(call, actor, session, Wrong(Step.COMPANY, "name", N_("Name it."), form))
     try:
         with session.begin_nested():
             offices.put(
@@ -179,8 +192,8 @@ def name_company(
             )
     except (Invalid, Conflict) as exc:
         session.expire_all()
-        wrong = words.gettext(exc.title())
-        return _start(call, actor, session, wrong=wrong, wrong_of=Step.COMPANY)
+        field = "zone" if isinstance(exc, ZoneUnknown) else "name"
+        return _start(call, actor, session, Wrong(Step.COMPANY, field, exc.title(), form))
     return edge.see("/start")
 
 
@@ -194,8 +207,7 @@ def add_device(
         with session.begin_nested():
             key = service.add_device(session, actor, name, at=clock.now())
     except (Invalid, Conflict) as exc:
-        wrong = edge.words_of(call, actor, session).gettext(exc.title())
-        return _start(call, actor, session, wrong=wrong, wrong_of=Step.DEVICE)
+        return _start(call, actor, session, Wrong(Step.DEVICE, "device", exc.title(), form))
     page = key_page(call, actor, session, name, key, back="/start")
     return edge.render(call, actor, session, "people/secret.html", page)
 
