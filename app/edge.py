@@ -64,7 +64,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         if _is_upload(scope["method"], scope["path"]):
-            await self._app(scope, Paced(receive), send)
+            paced = Paced(receive)
+            scope.setdefault("state", {})["paced"] = paced
+            await self._app(scope, paced, send)
             return
         try:
             receive = await _let_in(Request(scope, receive))
@@ -169,6 +171,10 @@ class Paced:
         if message.get("more_body") and self._is_slow(now):
             raise SenderTooSlow
         return message
+
+    def count(self, more_bytes: int) -> None:
+        """Count bytes of the body that came by another way."""
+        self._bytes += more_bytes
 
     def _is_slow(self, now: float) -> bool:
         enough = self._waited_seconds * _SLOWEST_BYTES_PER_SECOND

@@ -99,13 +99,13 @@ _HEADERS = {
 }
 
 ROUTERS = (
+    recordings,  # First: each route that stands before another is tried at each request.
     system,
     custody,
     identity,
     people,
     clients,
     vcon,
-    recordings,
     uploads,
     documents,
     pictures,

@@ -201,6 +201,9 @@ class Settings(BaseSettings):
         default=None,
         description="Hosts of contents of vCons that may be fetched, parted by a space.",
     )
+    web_processes: Annotated[int, Field(ge=1, le=32)] = Field(
+        default=1, description="Web processes that `serve` starts; they share its address."
+    )
     workers: Annotated[int, Field(ge=0, le=32)] = Field(
         default=1, description="Worker processes that `serve` starts."
     )

@@ -7,15 +7,18 @@ here, before anybody is known. It also takes a request without a Host, or with t
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from asyncio import TimerHandle
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import httptools
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.core import lending
 from app.core.garbage import spare_what_lasts
 
 MOST_HEAD_BYTES: Final = 64 * 1024
@@ -26,6 +29,8 @@ PUBLIC_CONNECTIONS: Final = 200
 _LINE_BYTES: Final = 32
 # The kernel doubles it. At 50 ms to and fro, one upload then comes with about 2 MB/s.
 _RECEIVE_BUFFER_BYTES: Final = 64 * 1024
+# A parser that begins here awaits the rest of a body whose beginning it has not seen.
+_REST: Final = b"POST / HTTP/1.1\r\nHost: rest\r\nContent-Length: %d\r\n\r\n"
 _REFUSAL: Final = b"The head of the request is too long or came too slowly."
 
 
@@ -42,6 +47,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     The same holds for what follows a body or stands between its pieces: trailers and extensions.
     A body that still comes after its answer has `head_seconds` to end.
+
+    A body of known length is lent to whoever asks; see `lending`. What is used of uvicorn for that
+    (`parser`, `cycle`, `flow`, `transport`) is pinned, and a test tells when it is no longer so.
     """
 
     most_head_bytes = MOST_HEAD_BYTES
@@ -55,6 +63,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_head_due = True
         self._had_head = False
         self._is_refused = False
+        self._is_resuming = False
+        self._is_chunked = False
+        self._body_left: int | None = None
         self._deadline: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
@@ -75,30 +86,51 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_deadline()
 
     def on_message_begin(self) -> None:
+        if self._is_resuming:
+            return
         super().on_message_begin()
         self._head_bytes = 0
         self._hosts = 0
+        self._body_left = None
+        self._is_chunked = False
 
     def on_url(self, url: bytes) -> None:
+        if self._is_resuming:
+            return
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_resuming:
+            return
         self._count(len(name) + len(value) + _LINE_BYTES)
-        self._hosts += name.lower() == b"host"
+        known = name.lower()
+        self._hosts += known == b"host"
+        if known == b"content-length" and value.isdigit():
+            self._body_left = int(value)
+        elif known == b"transfer-encoding":
+            self._is_chunked = True
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self._is_resuming:
+            return
         # Source: RFC 9112, 3.2: such a request is answered 400; one of HTTP/1.0 needs no Host.
         if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() != "1.0"):
             raise _HostMissing
         self._bytes_without_progress = 0
         self._is_head_due, self._had_head = False, True
         self._stop_deadline()
+        if self._is_chunked or self.scheme != "http":
+            self._body_left = None
+        if self._body_left:
+            lending.offer(self.scope["state"], self)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._bytes_without_progress = 0
+        if self._body_left is not None:
+            self._body_left -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -111,6 +143,47 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if not self._is_head_due:
             self._start_deadline()
+
+    def lend(self) -> lending.Loan | None:
+        """Stop reading, and let whoever asks read the rest of the body; None where that cannot be.
+
+        Called by the event loop; what has come already is in the loan.
+        """
+        lent = self.transport.get_extra_info("socket")
+        is_body_due = self._body_left and not self._is_head_due
+        if lent is None or not is_body_due or self.transport.is_closing() or self.pipeline:
+            return None
+        self.flow.pause_reading()
+        unread = bytes(self.cycle.body)
+        self.cycle.body = bytearray()
+        left = min(self._body_left or 0, lending.MOST_LENT_BYTES)
+        return lending.Loan(os.dup(lent.fileno()), unread=unread, left=left)
+
+    def give_back(self, loan: lending.Loan) -> None:
+        """Read on behind what was taken. Called by the event loop, once for each loan."""
+        if self.transport.is_closing():
+            return
+        if not loan.is_over or self._body_left is None:
+            self.transport.close()  # Somebody reads still, who was waited for no longer.
+            return
+        if loan.taken:
+            self._body_left -= loan.taken
+            self._go_on_behind(self._body_left)
+        self.flow.resume_reading()
+
+    def _go_on_behind(self, left: int) -> None:
+        """Let a new parser await the last `left` bytes of the body, then the next request."""
+        self._bytes_without_progress = 0
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn does.
+        if not left:
+            self.on_message_complete()
+            return
+        self._is_resuming = True
+        try:
+            self.parser.feed_data(_REST % left)
+        finally:
+            self._is_resuming = False
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be parsed, for which uvicorn calls this, or what we stopped."""

@@ -17,6 +17,7 @@ from app.custody.checkpoints import register_keys
 from app.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresFailed
 from app.embedded.supervisor import ChildSpec, Supervisor, bind
 from app.identity.models import User
+from app.processes import figures
 from app.processes.places import port_of, public_port, tell
 from app.settings import Settings
 from app.wiring import database_urls, embedded, open_tools, prepare
@@ -92,7 +93,7 @@ def _children(
     }
     inside = env | dict.fromkeys(_OTHERS_LOG_INS, "")
     command = [sys.executable, "-m", "app.cli"]
-    children = [ChildSpec(name="web", argv=[*command, "run-web"], env=inside, sockets=[web])]
+    children = _web_children(settings, [*command, "run-web"], inside, web)
     if public is not None:
         children.append(
             ChildSpec(
@@ -107,6 +108,19 @@ def _children(
         for n in range(1, settings.workers + 1)
     ]
     return children
+
+
+def _web_children(
+    settings: Settings, argv: list[str], env: dict[str, str], listener: socket.socket
+) -> list[ChildSpec]:
+    """Return the web processes: whichever is free takes the next connection."""
+    if settings.web_processes == 1:
+        return [ChildSpec(name="web", argv=argv, env=env, sockets=[listener])]
+    shared = env | figures.shared(settings)
+    return [
+        ChildSpec(name=f"web-{n}", argv=argv, env=shared, sockets=[listener])
+        for n in range(1, settings.web_processes + 1)
+    ]
 
 
 def _without_archive(env: dict[str, str], settings: Settings) -> dict[str, str]:

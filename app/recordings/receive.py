@@ -1,5 +1,6 @@
 """Taking a body in: the event loop only collects pieces, a pool of threads does the work.
 
+A body that comes faster than it is worked on is read by the thread itself; see `core.lending`.
 Memory does not grow with the body: a batch is collected, then worked on, and the sender is held
 back meanwhile. Nor does it grow much with the number of uploads, for they share the room in which
 batches wait: long batches cost fewer hand-overs to the threads, short ones less room.
@@ -17,6 +18,7 @@ from fastapi import Request
 
 from app.core import traces
 from app.core.errors import TooLarge, Unavailable
+from app.core.lending import Loan, lender_of
 from app.recordings.digests import Compared
 from app.recordings.ingest import Arrived
 from app.recordings.media_facts import MediaFacts
@@ -84,6 +86,7 @@ class _Taking(Generic[Answer]):
         self._ingest: Ingest[Answer] | None = None
         self._recogniser: Recogniser | None = None
         self._part = FilePart(name=None, declared_type=None)
+        self.lent_bytes = 0
 
     def metadata(self, raw: bytes) -> None:
         self._ingest = self._reception.begin(raw)
@@ -107,6 +110,20 @@ class _Taking(Generic[Answer]):
         if self._compared is not None:
             self._compared.add_body(batch)
         self._upload.feed(batch)
+
+    def feed_on(self, pieces: list[bytes], loan: Loan, batch_bytes: int) -> None:
+        """Work on `pieces`, then on what the thread can read itself."""
+        try:
+            pieces.append(loan.unread)
+            self.feed(pieces)
+            while loan.left:
+                batch = loan.batch(batch_bytes)
+                length = sum(map(len, batch))
+                self.feed(batch)
+                if length < batch_bytes:
+                    return
+        finally:
+            loan.end()
 
     def keep(self) -> tuple[Answer, bool]:
         """Say that the body is over, and make it durable."""
@@ -154,9 +171,9 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
                     waiting.append(piece)
                     waiting_bytes += len(piece)
                     received_bytes += len(piece)
-                    if not is_looked_at or waiting_bytes >= _batch_bytes(reception.stages):
-                        feed = traces.carried(taking.feed)
-                        await loop.run_in_executor(reception.pool, feed, waiting)
+                    batch_bytes = _batch_bytes(reception.stages)
+                    if not is_looked_at or waiting_bytes >= batch_bytes:
+                        await _work(reception, request, taking, waiting, batch_bytes)
                         waiting_bytes, is_looked_at = 0, True
                         silence.reschedule(loop.time() + reception.idle_seconds)
         finish = traces.carried(_finish)
@@ -164,8 +181,33 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
     except TimeoutError as exc:
         raise SenderSilent from exc
     finally:
-        request.state.received_bytes = received_bytes  # A refusal tells how much came.
+        # A refusal tells how much came.
+        request.state.received_bytes = received_bytes + taking.lent_bytes
         taking.discard()
+
+
+async def _work(
+    reception: Reception[Answer],
+    request: Request,
+    taking: _Taking[Answer],
+    waiting: list[bytes],
+    batch_bytes: int,
+) -> None:
+    """Have a thread work on what waits, and on what more it can read of the body."""
+    loop = asyncio.get_running_loop()
+    lender = lender_of(request)
+    loan = lender.lend() if lender is not None else None
+    if lender is None or loan is None:
+        await loop.run_in_executor(reception.pool, traces.carried(taking.feed), waiting)
+        return
+    try:
+        feed_on = traces.carried(taking.feed_on)
+        await loop.run_in_executor(reception.pool, feed_on, waiting, loan, batch_bytes)
+    finally:
+        lent_bytes = loan.taken + len(loan.unread)
+        taking.lent_bytes += lent_bytes
+        request.state.paced.count(lent_bytes)
+        lender.give_back(loan)
 
 
 def _finish(taking: _Taking[Answer], waiting: list[bytes]) -> tuple[Answer, bool]:

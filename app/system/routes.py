@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -11,10 +12,10 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
-    Gauge,
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from pydantic import BaseModel
 from sqlalchemy import text
 
@@ -91,7 +92,7 @@ def share_link(token: str, request: Request) -> Response:
 
 @router.get("/metrics", include_in_schema=False)
 def metrics(request: Request) -> Response:
-    """Give the figures of this process and of the queue, for Prometheus."""
+    """Give the figures of the web processes of this `serve` and of the queue, for Prometheus."""
     queue = CollectorRegistry()
     queue.register(_QueueCollector(request.app.state.database))
     queue.register(LogCollector(request.app.state.database))
@@ -100,7 +101,7 @@ def metrics(request: Request) -> Response:
     queue.register(ProviderCollector(request.app.state.database))
     queue.register(OnecCollector(request.app.state.database, request.app.state.clock))
     queue.register(WaitingCollector(request.app.state.database))
-    body = generate_latest(REGISTRY)
+    body = _counted()
     try:
         body += generate_latest(queue)
         body += _answers(is_up=True)
@@ -110,11 +111,30 @@ def metrics(request: Request) -> Response:
     return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 
+def _counted() -> bytes:
+    """Return what is counted here, and beside it by the processes that share the address."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # it has no types
+    return generate_latest(together)
+
+
 def _answers(*, is_up: bool) -> bytes:
     told = CollectorRegistry()
-    is_there = Gauge("audiatur_database_up", "Whether the database answered.", registry=told)
-    is_there.set(is_up)
+    told.register(_Answers(is_up=is_up))
     return generate_latest(told)
+
+
+class _Answers:
+    """Whether the database answered."""
+
+    def __init__(self, *, is_up: bool) -> None:
+        self._is_up = is_up
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        name, told = "audiatur_database_up", "Whether the database answered."
+        return [GaugeMetricFamily(name, told, value=float(self._is_up))]
 
 
 class _QueueCollector:

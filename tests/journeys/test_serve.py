@@ -23,7 +23,7 @@ from tests.factories import wav
 from tests.live import metadata
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 COMMAND = [sys.executable, "-m", "app.cli"]
 
 
@@ -83,12 +83,12 @@ def _until(reached: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever was wa
         time.sleep(0.1)
 
 
-def _start(data: Path, log: Path) -> Served:
+def _start(data: Path, log: Path, **settings: str) -> Served:
     with log.open("a") as errors:
         process = subprocess.Popen(  # noqa: S603 - the product's own command.
             [*COMMAND, "serve", "--port", "0"],
             cwd=ROOT,
-            env=_environment(data) | {"AUDIATUR_LOG_LEVEL": "debug"},
+            env=_environment(data) | {"AUDIATUR_LOG_LEVEL": "debug"} | settings,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -164,6 +164,34 @@ def test_nothing_is_left_running_when_the_supervisor_is_killed(served: Served) -
     again = _start(served.data, served.log)
     assert httpx.get(f"{again.url}/healthz", timeout=5).status_code == 200
     assert _stop(again) == 0
+
+
+def test_web_processes_share_an_address_and_tell_their_figures_as_one(tmp_path: Path) -> None:
+    served = _start(
+        tmp_path / "data", tmp_path / "log", AUDIATUR_WEB_PROCESSES="2", AUDIATUR_WORKERS="0"
+    )
+    kept = 'audiatur_requests_total{method="POST",route="/v1/recordings",status="201"} 2.0'
+    try:
+        key = served.cli("device", "add", "phone")
+        webs = {name: served.child(name) for name in ("web-1", "web-2")}
+        for name, pid in webs.items():
+            os.kill(pid, signal.SIGSTOP)
+            assert _send(served, key, f"without {name}").status_code == 201
+            os.kill(pid, signal.SIGCONT)
+        # What was answered is counted right after that.
+        _until(lambda: kept in httpx.get(f"{served.url}/metrics", timeout=PATIENCE_SECONDS).text)
+        for pid in webs.values():
+            os.kill(pid, signal.SIGSTOP)
+            assert kept in httpx.get(f"{served.url}/metrics", timeout=PATIENCE_SECONDS).text
+            os.kill(pid, signal.SIGCONT)
+        os.kill(webs["web-1"], signal.SIGKILL)
+        _until(lambda: served.child("web-1") != webs["web-1"])
+        figures = httpx.get(f"{served.url}/metrics", timeout=PATIENCE_SECONDS).text
+        assert kept in figures
+        assert figures.count("\naudiatur_database_up ") == 1
+        assert _send(served, key, "without web-1").status_code == 200
+    finally:
+        assert _stop(served) == 0
 
 
 def test_what_it_keeps_is_closed_to_others_and_sealed(served: Served) -> None:
