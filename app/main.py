@@ -73,8 +73,8 @@ from app.settings import Settings
 from app.system.routes import database_check
 from app.system.routes import router as system
 from app.tools import Tools
+from app.uploads.body import ResumingTools
 from app.uploads.jobs import upload_tools
-from app.uploads.routes import ResumingTools
 from app.uploads.routes import router as uploads
 from app.vcon.routes import router as vcons
 from app.web import edge as pages

@@ -1,4 +1,4 @@
-"""Uploads that go on where they were cut: tus 1.0 over the way in that all recordings take.
+"""Uploads that go on where they were cut, by tus 1.0 or the IETF's draft, over the way in of all.
 
 An *upload* is a file that is still on its way, a *piece* a part of it that is durable: an object of
 the store, whose row is written before its offset is told. When the last piece is there the upload

@@ -1,23 +1,18 @@
-"""Resumable upload: tus 1.0 at /v1/uploads."""
+"""Resumable upload at /v1/uploads: tus 1.0, and the draft of the IETF for who names no tus."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
 from app.core.db import DatabaseAway
-from app.core.errors import Unavailable, UnsupportedMedia
+from app.core.errors import UnsupportedMedia
 from app.core.problems import problems
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
@@ -26,9 +21,12 @@ from app.identity.permissions import Permission
 from app.recordings.digests import DigestInvalid
 from app.recordings.ingest import OtherBytes, RecordingErased, StoreAway
 from app.recordings.multipart import MetadataInvalid
-from app.uploads import pieces, protocol, service
+from app.uploads import body, draft, draft_routes, pieces, protocol, service
+from app.uploads.body import Resuming, SenderCut
+from app.uploads.draft import LengthInconsistent
+from app.uploads.draft_routes import PartialUnsupported
 from app.uploads.models import Upload, UploadKind, UploadState
-from app.uploads.pieces import Appending, UploadDamaged, UploadTools
+from app.uploads.pieces import UploadDamaged, UploadTools
 from app.uploads.protocol import (
     Checksum,
     ChecksumMismatch,
@@ -52,10 +50,6 @@ from app.uploads.service import (
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 
 
-class SenderCut(Unavailable):
-    """The body stopped coming; what came is kept, go on from there."""
-
-
 class BodyUnsupported(UnsupportedMedia):
     """The bytes of an upload are sent as `application/offset+octet-stream`."""
 
@@ -64,87 +58,28 @@ CanSend = Annotated[Actor, Depends(Requires(Permission.RECORDING_SEND))]
 _GUARDED = (KeyMissing, KeyUnknown, PermissionMissing)
 _THERE = (UploadNotFound, UploadExpired)
 _AWAY = (DatabaseAway, StoreAway, SenderCut)
-_BATCH_BYTES = 256 * 1024
 
 
-class UnderWay:
-    """A body that is being taken in; whoever asks after its upload has lost that connection.
-
-    So it is told to end: what came of it counts, and is not sent again.
-    """
-
-    def __init__(self) -> None:
-        self.over = asyncio.Event()
-        self._is_told_to_end = False
-        self._silence: asyncio.Timeout | None = None
-
-    async def end(self) -> None:
-        """Tell it to end, and wait until it has."""
-        self._is_told_to_end = True
-        silence, self._silence = self._silence, None
-        if silence is not None:
-            silence.reschedule(0)
-        await self.over.wait()
-
-    def waits(self, silence: asyncio.Timeout, seconds: float) -> None:
-        """Say that it waits for its sender now; told to end, it waits no longer."""
-        wait = 0 if self._is_told_to_end else seconds
-        silence.reschedule(asyncio.get_running_loop().time() + wait)
-        self._silence = silence
-
-    def works(self, silence: asyncio.Timeout) -> None:
-        """Say that a thread works on what came, which nothing may interrupt."""
-        silence.reschedule(None)
-        self.ends()
-
-    def ends(self) -> None:
-        """Say that it waits for its sender no more."""
-        self._silence = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumingTools:
-    """What the routes share: the tools, the threads that move bytes, how long to wait for some.
-
-    `under_way` are the bodies that this process takes in. Another process does not see them; there
-    a sender that comes back at once may send a piece twice.
-    """
-
-    uploads: UploadTools
-    pool: ThreadPoolExecutor
-    idle_seconds: int
-    under_way: dict[UUID, UnderWay] = field(default_factory=dict)
-
-    async def quiet(self, upload_id: UUID) -> None:
-        """End what is still being taken in of an upload."""
-        while found := self.under_way.get(upload_id):
-            await found.end()
-
-
-async def _resuming(request: Request) -> ResumingTools:
-    return cast("ResumingTools", request.app.state.resuming)
-
-
-Resuming = Annotated[ResumingTools, Depends(_resuming)]
-
-
-async def _speaks_tus(request: Request) -> None:
-    """Refuse who speaks another version; asked after the caller, as routes name them in turn.
+async def _speaks_tus(request: Request) -> bool:
+    """Say whether tus is spoken, or the draft; asked after the caller, as routes name them in turn.
 
     Raises:
-        ProtocolUnsupported: the field is missing or names another version.
+        ProtocolUnsupported: neither of them, or another version of tus.
     """
-    if request.headers.get("tus-resumable") != protocol.VERSION:
+    is_draft = draft.is_spoken(request.method, request.headers)
+    if not is_draft and request.headers.get("tus-resumable") != protocol.VERSION:
         raise ProtocolUnsupported
+    return not is_draft
 
 
-SpeaksTus = Annotated[None, Depends(_speaks_tus)]
+SpeaksTus = Annotated[bool, Depends(_speaks_tus)]
 
 
 @router.options("", status_code=204)
 def tell_protocol(_actor: CanSend, resuming: Resuming) -> Response:
-    """Tell what of tus is spoken here."""
-    most = max(resuming.uploads.limits.max_bytes.values())
+    """Tell what of tus is spoken here, and what of the IETF's draft."""
+    limits = resuming.uploads.limits
+    most = max(limits.max_bytes.values())
     return _answer(
         204,
         {
@@ -152,6 +87,8 @@ def tell_protocol(_actor: CanSend, resuming: Resuming) -> Response:
             "Tus-Extension": ",".join(protocol.EXTENSIONS),
             "Tus-Checksum-Algorithm": ",".join(protocol.CHECKSUM_ALGORITHMS),
             "Tus-Max-Size": str(most),
+            "Accept-Patch": draft.BODY_TYPE,
+            **draft.limits_of(limits, seconds=int(limits.waits.total_seconds())),
         },
     )
 
@@ -168,6 +105,7 @@ def tell_protocol(_actor: CanSend, resuming: Resuming) -> Response:
         DigestInvalid,
         RecordingErased,
         UploadTooLarge,
+        LengthInconsistent,
         TooManyUploads,
         UploadNotFound,
         PartsUnfinished,
@@ -175,36 +113,44 @@ def tell_protocol(_actor: CanSend, resuming: Resuming) -> Response:
     ),
 )
 async def begin_upload(
-    request: Request, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
+    request: Request, actor: CanSend, resuming: Resuming, is_tus: SpeaksTus
 ) -> Response:
     """Begin an upload; its bytes may come along or later.
 
     `Upload-Metadata` names `metadata` (the JSON of the part "metadata"), and may name `kind`
-    (`recording` or `screenshot`), `filename`, `filetype` and `digest` (as `Content-Digest`).
+    (`recording` or `screenshot`), `filename`, `filetype` and `digest` (as `Content-Digest`). With
+    `Upload-Complete` and without `Tus-Resumable` it is the IETF's draft that is spoken.
     """
+    if not is_tus:
+        return await draft_routes.begin(request, actor, resuming)
     upload = await run_in_threadpool(_begin, request, actor, resuming.uploads)
     headers = {"Location": f"{request.url.path.rstrip('/')}/{upload.id}"}
     has_bytes = request.headers.get("content-type") == protocol.BODY_TYPE
     if upload.concat is None and has_bytes:
-        upload = await _append(request, upload, 0, resuming)
+        upload = await body.append(request, upload, 0, resuming, checksum=_checksum(request))
     elif upload.received_bytes == upload.length_bytes:
-        upload = await run_in_threadpool(_assembled, resuming.uploads, upload)
+        upload = await run_in_threadpool(body.assembled, resuming.uploads, upload)
     return _answer(201, headers | _where(upload))
 
 
 @router.head(
     "/{upload_id}",
-    responses=problems(*_GUARDED, ProtocolUnsupported, *_THERE, *_AWAY),
+    responses={
+        204: {"description": "By the draft: how it stands."},
+        **problems(*_GUARDED, ProtocolUnsupported, *_THERE, *_AWAY),
+    },
 )
 async def tell_offset(
-    upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
+    upload_id: UUID, actor: CanSend, resuming: Resuming, is_tus: SpeaksTus
 ) -> Response:
     """Tell how much of an upload is durable; a whole one is kept, or was refused and says so."""
+    if not is_tus:
+        return await draft_routes.tell(upload_id, actor, resuming)
     tools = resuming.uploads
-    await run_in_threadpool(_find, tools, actor, upload_id)
+    await run_in_threadpool(body.find, tools, actor, upload_id)
     await resuming.quiet(upload_id)
-    found = await run_in_threadpool(_find, tools, actor, upload_id)
-    upload = await run_in_threadpool(_assembled, tools, found)
+    found = await run_in_threadpool(body.find, tools, actor, upload_id)
+    upload = await run_in_threadpool(body.assembled, tools, found)
     if upload.state == UploadState.REFUSED:
         return _refused(upload)
     more = {"Upload-Length": str(upload.length_bytes), "Cache-Control": "no-store"}
@@ -216,9 +162,14 @@ async def tell_offset(
 
 
 @router.get("/{upload_id}", responses=problems(*_GUARDED, *_THERE))
-def get_upload(upload_id: UUID, actor: CanSend, resuming: Resuming) -> UploadRead:
+def get_upload(
+    upload_id: UUID, actor: CanSend, resuming: Resuming, response: Response
+) -> UploadRead:
     """Tell how an upload stands, and what became of it: the answer with its receipt."""
-    return UploadRead.of(_find(resuming.uploads, actor, upload_id))
+    tools = resuming.uploads
+    found = body.find(tools, actor, upload_id)
+    response.headers.update(draft.where(found, tools.limits, at=tools.clock.now()))
+    return UploadRead.of(found)
 
 
 _APPEND_REFUSALS = problems(
@@ -227,6 +178,8 @@ _APPEND_REFUSALS = problems(
     *_THERE,
     FieldInvalid,
     BodyUnsupported,
+    PartialUnsupported,
+    LengthInconsistent,
     OffsetWrong,
     UploadOver,
     UploadTooLarge,
@@ -239,21 +192,28 @@ _APPEND_REFUSALS = problems(
 )
 
 
-@router.patch("/{upload_id}", status_code=204, responses=_APPEND_REFUSALS)
+@router.patch(
+    "/{upload_id}",
+    status_code=204,
+    responses={201: {"description": "By the draft: what became of all of it."}, **_APPEND_REFUSALS},
+)
 async def append(
-    request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
+    request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming, is_tus: SpeaksTus
 ) -> Response:
     """Take bytes from `Upload-Offset` on; the last ones make it a recording.
 
-    204 says that they are durable; what came before a cut is durable too, see HEAD.
+    204 says that they are durable; what came before a cut is durable too, see HEAD. By the draft
+    the answer to the last ones is what became of them: 201 with the receipt, or the problem.
     """
+    if not is_tus:
+        return await draft_routes.append(request, upload_id, actor, resuming)
     if request.headers.get("content-type") != protocol.BODY_TYPE:
         raise BodyUnsupported
     offset = protocol.whole_number("Upload-Offset", request.headers.get("upload-offset"))
-    await run_in_threadpool(_find, resuming.uploads, actor, upload_id)
+    await run_in_threadpool(body.find, resuming.uploads, actor, upload_id)
     await resuming.quiet(upload_id)
-    upload = await run_in_threadpool(_find, resuming.uploads, actor, upload_id)
-    upload = await _append(request, upload, offset, resuming)
+    upload = await run_in_threadpool(body.find, resuming.uploads, actor, upload_id)
+    upload = await body.append(request, upload, offset, resuming, checksum=_checksum(request))
     return _answer(204, _where(upload))
 
 
@@ -263,14 +223,14 @@ async def append(
     responses=_APPEND_REFUSALS,
 )
 async def append_by_post(
-    request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus
+    request: Request, upload_id: UUID, actor: CanSend, resuming: Resuming, is_tus: SpeaksTus
 ) -> Response:
     """Do what `X-HTTP-Method-Override` names: for senders that know GET and POST alone."""
     method = request.headers.get("x-http-method-override", "").upper()
     if method == "PATCH":
-        return await append(request, upload_id, actor, resuming, _tus)
+        return await append(request, upload_id, actor, resuming, is_tus)
     if method == "DELETE":
-        return await run_in_threadpool(give_up, upload_id, actor, resuming, _tus)
+        return await run_in_threadpool(give_up, upload_id, actor, resuming, is_tus)
     raise FieldInvalid("X-HTTP-Method-Override: PATCH or DELETE.")
 
 
@@ -279,13 +239,18 @@ async def append_by_post(
     status_code=204,
     responses=problems(*_GUARDED, ProtocolUnsupported, *_THERE, *_AWAY),
 )
-def give_up(upload_id: UUID, actor: CanSend, resuming: Resuming, _tus: SpeaksTus) -> Response:
+def give_up(upload_id: UUID, actor: CanSend, resuming: Resuming, _is_tus: SpeaksTus) -> Response:
     """End an upload; what came of it is destroyed. What was kept already stays in the archive."""
     tools = resuming.uploads
     with tools.database.transaction() as session:
         objects = service.give_up(session, actor, upload_id, at=tools.clock.now())
     pieces.destroy(tools.store, objects)
     return _answer(204, {})
+
+
+def _checksum(request: Request) -> Checksum | None:
+    given = request.headers.get("upload-checksum")
+    return Checksum(given) if given else None
 
 
 def _begin(request: Request, actor: Actor, tools: UploadTools) -> Upload:
@@ -309,91 +274,6 @@ def _begin(request: Request, actor: Actor, tools: UploadTools) -> Upload:
             )
         length = protocol.whole_number("Upload-Length", headers.get("upload-length"))
         return service.begin(session, actor, named, length_bytes=length, limits=tools.limits, at=at)
-
-
-def _find(tools: UploadTools, actor: Actor, upload_id: UUID) -> Upload:
-    with tools.database.transaction() as session:
-        return service.find(session, actor, upload_id, at=tools.clock.now())
-
-
-def _assembled(tools: UploadTools, upload: Upload) -> Upload:
-    """Return the upload as it is after it was assembled, if it is whole and waits for that."""
-    is_whole = upload.received_bytes == upload.length_bytes
-    if upload.kind == UploadKind.PART or not is_whole or upload.state != UploadState.RECEIVING:
-        return upload
-    pieces.assemble(tools, upload.id)
-    return _again(tools, upload.id)
-
-
-def _again(tools: UploadTools, upload_id: UUID) -> Upload:
-    with tools.database.transaction() as session:
-        found = session.get(Upload, upload_id)
-    if found is None:
-        raise UploadNotFound
-    return found
-
-
-async def _append(request: Request, upload: Upload, offset: int, resuming: ResumingTools) -> Upload:
-    """Take the body of `request` in, piece by piece; return the upload as it is then."""
-    given = request.headers.get("upload-checksum")
-    checksum = Checksum(given) if given else None
-    tools = resuming.uploads
-    appending = Appending(tools, upload, offset=offset, checksum=checksum)
-    mine = resuming.under_way[upload.id] = UnderWay()
-    try:
-        await _taken_in(request, appending, mine, resuming)
-    finally:
-        if resuming.under_way.get(upload.id) is mine:
-            del resuming.under_way[upload.id]
-        mine.over.set()
-    found = await run_in_threadpool(_again, tools, upload.id)
-    return await run_in_threadpool(_assembled, tools, found)
-
-
-async def _taken_in(
-    request: Request, appending: Appending, mine: UnderWay, resuming: ResumingTools
-) -> None:
-    loop = asyncio.get_running_loop()
-    waiting: list[bytes] = []
-    waiting_bytes = 0
-
-    async def work(do: Callable[[], None]) -> None:
-        await loop.run_in_executor(resuming.pool, do)
-
-    def write() -> None:
-        batch = b"".join(waiting)
-        waiting.clear()
-        if batch:
-            appending.write(batch)
-
-    def cut() -> None:
-        write()
-        appending.cut()
-
-    try:
-        async with asyncio.timeout(None) as silence:
-            mine.waits(silence, resuming.idle_seconds)
-            async for piece in request.stream():
-                waiting.append(piece)
-                waiting_bytes += len(piece)
-                if waiting_bytes >= _BATCH_BYTES:
-                    mine.works(silence)
-                    await work(write)
-                    waiting_bytes = 0
-                mine.waits(silence, resuming.idle_seconds)
-            mine.works(silence)
-        await work(write)
-        await work(appending.end)
-    except (ClientDisconnect, TimeoutError) as exc:
-        mine.ends()
-        await work(cut)
-        raise SenderCut from exc
-    except Unavailable:
-        mine.ends()
-        await work(cut)
-        raise
-    finally:
-        await work(appending.discard)
 
 
 def _where(upload: Upload) -> dict[str, str]:

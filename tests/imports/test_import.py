@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -362,6 +363,34 @@ def test_what_freeswitch_s_hook_writes_is_read(old: Old) -> None:
     assert row.claimed_duration_ms is None
     refused = subprocess.run([sys.executable, str(hook), "uuid=x"], check=False)  # noqa: S603
     assert refused.returncode == 1
+
+
+def test_freeswitch_s_hook_is_called_as_its_dialplan_says(old: Old, tmp_path: Path) -> None:
+    # FreeSWITCH puts its variables into the words of `system:` and hands them to a shell. It is
+    # not in Debian 12, so the line of the documentation is called here as it calls it.
+    hook = ROOT / "docs" / "pbx" / "freeswitch-record"
+    told = hook.read_text(encoding="utf-8")
+    found = re.search(r'record_post_process_exec_api=system:(.*?)"/>', told, re.DOTALL)
+    assert found
+    recording = old.put("9a2b.wav", tiny(1))
+    values = {
+        "uuid": "9a2b",
+        "$recordings_dir": str(recording.parent),
+        "told_caller": "+79161234567",
+        "told_called": "101",
+        "direction": "inbound",
+        "start_epoch": "1772701200",
+        "duration": "65",
+    }
+    line = found[1].replace("/usr/local/bin/freeswitch-record", str(hook))
+    line = re.sub(r"\$(\$?)\{(\w+)\}", lambda one: values.get(one[1] + one[2], ""), line)
+    assert "$" not in line
+    subprocess.run(["/bin/sh", "-c", " ".join(line.split())], check=True, cwd=tmp_path)  # noqa: S603
+    assert old.take().counts.taken == 1
+    (row,) = old.recordings()
+    assert (row.source_call_id, row.direction) == ("9a2b", "inbound")
+    assert (row.from_party, row.to_party) == ("+79161234567", "101")
+    assert row.started_at.isoformat() == "2026-03-05T09:00:00+00:00"
 
 
 def test_who_was_on_the_line_by_siprec_is_who_is_heard(old: Old) -> None:

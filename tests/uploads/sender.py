@@ -84,20 +84,50 @@ class Sender:
 
         Return the status line that comes then, or nothing where the sender hangs up at once.
         """
-        to = urlsplit(self.live.url)
-        head = "\r\n".join(
-            [
-                f"PATCH {path} HTTP/1.1",
-                f"Host: {to.netloc}",
-                f"Authorization: Bearer {self.live.key(self.who)}",
-                "Tus-Resumable: 1.0.0",
-                "Content-Type: application/offset+octet-stream",
-                f"Upload-Offset: {offset}",
-                f"Content-Length: {declared}",
-                *(f"{name}: {value}" for name, value in (headers or {}).items()),
-                "\r\n",
-            ]
+        fields = {
+            "Tus-Resumable": "1.0.0",
+            "Content-Type": "application/offset+octet-stream",
+            "Upload-Offset": str(offset),
+            **(headers or {}),
+        }
+        return send_and_fall_silent(
+            self.live,
+            "PATCH",
+            path,
+            fields,
+            body,
+            declared=declared,
+            who=self.who,
+            hangs_up=hangs_up,
         )
-        with socket.create_connection((str(to.hostname), to.port or 80), PATIENCE_SECONDS) as line:
-            line.sendall(head.encode() + body)
-            return "" if hangs_up else line.makefile("rb").readline().decode()
+
+
+def send_and_fall_silent(
+    live: Live,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    declared: int,
+    who: str = "phone",
+    hangs_up: bool = False,
+) -> str:
+    """Send `body` of a request that declares `declared` bytes, and fall silent.
+
+    Return the status line that comes then, or nothing where the sender hangs up at once.
+    """
+    to = urlsplit(live.url)
+    head = "\r\n".join(
+        [
+            f"{method} {path} HTTP/1.1",
+            f"Host: {to.netloc}",
+            f"Authorization: Bearer {live.key(who)}",
+            f"Content-Length: {declared}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "\r\n",
+        ]
+    )
+    with socket.create_connection((str(to.hostname), to.port or 80), PATIENCE_SECONDS) as line:
+        line.sendall(head.encode() + body)
+        return "" if hangs_up else line.makefile("rb").readline().decode()
