@@ -49,6 +49,10 @@ class SenderTooSlow(Unavailable):
     """The body came too slowly; nothing was kept, send it again."""
 
 
+class SenderGone(Unavailable):
+    """The line broke before the body was whole; nothing was kept, send it again."""
+
+
 class Gate:
     """Refuses unknown callers and long bodies before the body is read.
 
@@ -63,20 +67,29 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _is_upload(scope["method"], scope["path"]):
-            paced = Paced(receive)
-            scope.setdefault("state", {})["paced"] = paced
-            await self._app(scope, paced, send)
-            return
         try:
-            receive = await _let_in(Request(scope, receive))
+            if _is_upload(scope["method"], scope["path"]):
+                receive = paced = Paced(receive)
+                scope.setdefault("state", {})["paced"] = paced
+            else:
+                receive = await _let_in(Request(scope, receive))
         except Refusal as exc:
-            answer = problems.response_to(exc, instance=scope["path"])
-            await answer(scope, receive, send)
+            await problems.response_to(exc, instance=scope["path"])(scope, receive, send)
         except ClientDisconnect:
-            pass  # Nobody is there to be answered.
+            await _write_off(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            except ClientDisconnect:
+                await _write_off(scope, receive, send)
+
+
+async def _write_off(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer who is gone: nobody reads it, but requests are counted and logged by their answers.
+
+    Lines break every day, and that is no fault of the archive.
+    """
+    await problems.response_to(SenderGone(), instance=scope["path"])(scope, receive, send)
 
 
 def _is_upload(method: str, path: str) -> bool:
