@@ -10,6 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.core.fonts import fonts
 from app.disputes import wording
 
 _FOLDER: Final = Path(__file__).parent / "templates"
@@ -109,5 +110,6 @@ def printed(page: str) -> bytes:
     from weasyprint.urls import URLFetcher  # noqa: PLC0415
 
     nothing = URLFetcher(allowed_protocols=())
-    made: bytes = HTML(string=page, url_fetcher=nothing).write_pdf()
+    with fonts() as loaded:
+        made: bytes = HTML(string=page, url_fetcher=nothing).write_pdf(font_config=loaded)
     return made
