@@ -130,6 +130,8 @@ class Address:
 
 def addresses(session: Session, clients: Collection[UUID]) -> list[Address]:
     """Return the places in the contracts of these clients."""
+    if not clients:
+        return []
     rows = session.execute(
         select(
             Contract.client_id,
@@ -170,6 +172,8 @@ def clauses(
     session: Session, clients: set[UUID]
 ) -> dict[tuple[str, str], tuple[Contract, ContractClause]]:
     """Return the clauses of these clients' contracts by contract id and reference."""
+    if not clients:
+        return {}
     rows = session.execute(
         select(Contract, ContractClause)
         .join(ContractClause, ContractClause.contract_id == Contract.id)

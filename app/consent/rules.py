@@ -104,7 +104,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """Proof that a decision allowed it: made by `grant` alone, used at once, never kept."""
+    """Proof that a decision allowed it: made by `grant` alone, used at once, never kept.
+
+    `stamp` is that of the state which it was decided under: no byte goes once it is another.
+    """
 
     recording_id: UUID
     purpose: Purpose
@@ -112,6 +115,7 @@ class Permit:
     segment: Segment
     inputs_digest: str
     valid_until: datetime | None
+    stamp: str
 
 
 def grant(decision: Decision) -> Permit:
@@ -135,6 +139,7 @@ def grant(decision: Decision) -> Permit:
         segment=decision.question.segment,
         inputs_digest=decision.inputs_digest,
         valid_until=decision.valid_until,
+        stamp=decision.stamp,
     )
 
 

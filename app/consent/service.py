@@ -514,16 +514,16 @@ def record(  # noqa: PLR0913 - what a decision was made from; the rest is named.
 
 def _keep_basis(session: Session, decision: Decision) -> None:
     """Keep the inputs and the policy by their digests, once however many decisions have them."""
-    for digest, body in (
-        (decision.inputs_digest, decision.inputs),
-        (decision.policy_sha256, decision.policy),
-    ):
-        if body:
-            session.execute(
-                insert(DecisionBasis)
-                .values(sha256=bytes.fromhex(digest), body=body)
-                .on_conflict_do_nothing()
-            )
+    kept = [
+        {"sha256": bytes.fromhex(digest), "body": body}
+        for digest, body in (
+            (decision.inputs_digest, decision.inputs),
+            (decision.policy_sha256, decision.policy),
+        )
+        if body
+    ]
+    if kept:
+        session.execute(insert(DecisionBasis).on_conflict_do_nothing(), kept)
 
 
 def permit_for(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.consent.rules import Permit
@@ -26,6 +26,7 @@ from storage.errors import StoreError
 from storage.sealed import SealedReader, SealedRef
 
 PIECE_BYTES = 256 * 1024
+_STAMP = "SELECT consent_stamp(%(recording)s, %(contact)s)"
 
 Form = Literal["original", "playable"]
 
@@ -170,8 +171,8 @@ def tell(
     *,
     part: ByteRange,
     at: datetime,
-) -> str:
-    """Write the listening down and return the stamp of the state that it is allowed under.
+) -> None:
+    """Write the listening down.
 
     The caller commits before the first byte is read, so that what was heard is never missing
     from the ledger.
@@ -191,17 +192,14 @@ def tell(
         },
         content=sound.sha256,
     )
-    return stamp_of(session, permit)
 
 
-def stamp_of(session: Session, permit: Permit) -> str:
-    """Return the stamp of the state that a permit's decision depends on."""
-    return str(
-        session.scalar(
-            text("SELECT consent_stamp(:recording, :contact)"),
-            {"recording": permit.recording_id, "contact": permit.recipient.contact_id},
-        )
+def holds(database: Database, permit: Permit) -> bool:
+    """Tell whether the state is still the one that a permit was decided under."""
+    found = database.statement(
+        _STAMP, {"recording": permit.recording_id, "contact": permit.recipient.contact_id}
     )
+    return found is not None and found[0] == permit.stamp
 
 
 def pieces(
@@ -211,9 +209,8 @@ def pieces(
     sound: Sound,
     *,
     part: ByteRange,
-    stamp: str,
 ) -> Iterator[bytes]:
-    """Yield the bytes of `part`; before each piece goes the state is compared with `stamp`.
+    """Yield the bytes of `part`; before each piece goes the state is compared with the permit's.
 
     It is read first and compared then: whatever the store takes for the reading, nothing goes
     that was not allowed after it.
@@ -229,8 +226,7 @@ def pieces(
             piece = store.read(sound.ref, start=position, length=length)
         except StoreError as exc:
             raise SoundAway from exc
-        with database.transaction() as session:
-            if stamp_of(session, permit) != stamp:
-                raise CutOff
+        if not holds(database, permit):
+            raise CutOff
         yield piece
         position += length

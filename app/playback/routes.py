@@ -110,7 +110,7 @@ def get_audio(
     asked, recipient, asker = asking.question_of(actor, purpose)
 
     def about(session: Session) -> tuple[UUID, Question, HeardLeg | None]:
-        recordings.find(session, actor, recording_id)
+        recordings.require_seen(session, actor, recording_id)
         question = consent.question(
             session, purpose=asked, recipient_class=recipient, requested_by=asker
         )
@@ -150,7 +150,7 @@ def listened(
         except RangeUnsatisfiable:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
         part = wanted or ByteRange(start=0, end=size)
-        stamp = door.tell(session, actor, permit, sound, part=part, at=clock.now())
+        door.tell(session, actor, permit, sound, part=part, at=clock.now())
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Length": str(part.length),
@@ -159,7 +159,7 @@ def listened(
     }
     if wanted is not None:
         headers["Content-Range"] = wanted.content_range(size)
-    pieces = door.pieces(database, archive, permit, sound, part=part, stamp=stamp)
+    pieces = door.pieces(database, archive, permit, sound, part=part)
     try:
         first = next(pieces, b"")
     except CutOff as exc:
@@ -214,7 +214,7 @@ def get_waveform(
     segment = Segment(from_ms, to_ms)
     try:
         with database.transaction() as session:
-            recordings.find(session, actor, recording_id)
+            recordings.require_seen(session, actor, recording_id)
             question: Question = consent.question(
                 session,
                 purpose=asked,
@@ -270,7 +270,7 @@ def get_sound(
     asked, recipient, asker = asking.question_of(actor, purpose)
     try:
         with database.transaction() as session:
-            recordings.find(session, actor, recording_id)
+            recordings.require_seen(session, actor, recording_id)
             question = consent.question(
                 session, purpose=asked, recipient_class=recipient, requested_by=asker
             )
@@ -311,7 +311,7 @@ def get_talk(
     segment = Segment(from_ms, to_ms)
     try:
         with database.transaction() as session:
-            recordings.find(session, actor, recording_id)
+            recordings.require_seen(session, actor, recording_id)
             question = consent.question(
                 session,
                 purpose=asked,

@@ -58,6 +58,16 @@ def find(session: Session, actor: Actor, recording_id: UUID) -> Recording:
     return found
 
 
+def require_seen(session: Session, actor: Actor, recording_id: UUID) -> None:
+    """Refuse who may not know of the recording.
+
+    Raises:
+        RecordingNotFound: there is none that `actor` may see.
+    """
+    if not queries.is_seen(session, actor, recording_id):
+        raise RecordingNotFound
+
+
 def relink(
     session: Session, actor: Actor, recording_id: UUID, *, event: str, reason: str, at: datetime
 ) -> Recording:

@@ -27,10 +27,9 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """What may be heard, under which state, and how the hearing is written down."""
+    """What may be heard, and how the hearing is written down."""
 
     permit: Permit
-    stamp: str
     tell: Callable[[Session, Made, ByteRange], None]
 
 
@@ -55,9 +54,9 @@ def sound(
             missing = {"Content-Range": f"bytes */{made.size_bytes}"}
             return Response(status_code=416, headers=missing)
         part = wanted or ByteRange(start=0, end=made.size_bytes)
+        if not door.holds(database, allowed.permit):
+            raise ConsentChanged
         with database.transaction() as session:
-            if door.stamp_of(session, allowed.permit) != allowed.stamp:
-                raise ConsentChanged
             allowed.tell(session, made, part)
         pieces = _pieces(unless_given.pop_all(), database, allowed, made, part=part)
     try:
@@ -90,15 +89,14 @@ def headers_of(made: Made, *, name: str) -> dict[str, str]:
 def _pieces(
     files: ExitStack, database: Database, allowed: Allowed, made: Made, *, part: ByteRange
 ) -> Iterator[bytes]:
-    """Yield the bytes of `part`; before each piece goes the state is compared with the stamp."""
+    """Yield the bytes of `part`; before each piece goes the state is compared with the permit's."""
     with files:
         position = part.start
         while position < part.end:
             made.file.seek(position)
             piece = made.file.read(min(PIECE_BYTES, part.end - position))
-            with database.transaction() as session:
-                if door.stamp_of(session, allowed.permit) != allowed.stamp:
-                    raise CutOff
+            if not door.holds(database, allowed.permit):
+                raise CutOff
             yield piece
             position += len(piece)
 

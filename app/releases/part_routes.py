@@ -20,7 +20,7 @@ from app.custody.ledger import Act
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.playback import asking, door
+from app.playback import asking
 from app.playback.asking import Place
 from app.recordings import service as recordings
 from app.recordings.service import RecordingNotFound
@@ -86,7 +86,6 @@ def get_part(  # noqa: PLR0913, PLR0917 - the framework injects them.
                 requested_by=asker,
             )
             permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
-            stamp = door.stamp_of(session, permit)
             # Asked after the decision: how long it is, is told to nobody who may not hear.
             if found.duration_ms is not None and from_ms >= found.duration_ms:
                 raise SegmentInvalid(from_ms=from_ms, to_ms=to_ms)
@@ -113,5 +112,5 @@ def get_part(  # noqa: PLR0913, PLR0917 - the framework injects them.
         )
 
     making = maker.clip(recording_id, permit.segment, ())
-    allowed = Allowed(permit=permit, stamp=stamp, tell=tell)
+    allowed = Allowed(permit=permit, tell=tell)
     return giving.sound(request, database, making, allowed, name=str(recording_id))

@@ -27,7 +27,7 @@ from app.disputes.service import AreaOutside, ChannelMissing, ExhibitNotFound, E
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.playback import asking, door
+from app.playback import asking
 from app.recordings import queries as received
 from app.recordings import service as recordings
 from app.recordings.models import Screenshot
@@ -118,23 +118,23 @@ def get_preview(  # noqa: PLR0913, PLR0917 - the framework injects them.
     asked = _Asked(exhibit=exhibit, actor=actor, database=database, clock=clock, purpose=purpose)
     if exhibit.kind == ExhibitKind.SCREENSHOT:
         return _picture(asked, maker)
-    permit, stamp = _may_hear(asked)
+    permit = _may_hear(asked)
 
     def tell(session: Session, made: Made, part: ByteRange) -> None:
         _tell(session, asked, made, purpose=permit.purpose, part=part)
 
     making = maker.clip(permit.recording_id, permit.segment, read_all(exhibit.redactions))
-    allowed = Allowed(permit=permit, stamp=stamp, tell=tell)
+    allowed = Allowed(permit=permit, tell=tell)
     return giving.sound(request, database, making, allowed, name=str(exhibit.id))
 
 
-def _may_hear(asked: _Asked) -> tuple[Permit, str]:
-    """Return the permit for the exhibit's part, and the stamp of the state it holds under."""
+def _may_hear(asked: _Asked) -> Permit:
+    """Return the permit for the exhibit's part."""
     purpose, recipient, asker = asking.question_of(asked.actor, asked.purpose)
     _, recording_id = asked.about
     try:
         with asked.database.transaction() as session:
-            recordings.find(session, asked.actor, recording_id)
+            recordings.require_seen(session, asked.actor, recording_id)
             question = consent.question(
                 session,
                 purpose=purpose,
@@ -142,10 +142,9 @@ def _may_hear(asked: _Asked) -> tuple[Permit, str]:
                 segment=Segment(asked.exhibit.from_ms, asked.exhibit.to_ms),
                 requested_by=asker,
             )
-            permit = consent.permit_for(
+            return consent.permit_for(
                 session, asked.actor, recording_id, question, at=asked.clock.now()
             )
-            return permit, door.stamp_of(session, permit)
     except ConsentRefused as exc:
         asking.remember(asked.database, asked.actor, asked.about, exc, asked.clock)
         raise

@@ -32,7 +32,8 @@ from bench_tool.waves import HEAD_BYTES, wav_head
 _FOLDER = Path(__file__).parents[2] / "build" / "peers"
 _HERE = Path(__file__).parent
 _INSTALLED_WITHIN_S = 300
-_PYTHON, _NODE = "tuspyserver 4.4.3", "@tus/server 2.4.5"
+_PYTHON, _NODE = "python", "node"
+_NAMES: Final = {_PYTHON: "tuspyserver 4.4.3", _NODE: "@tus/server 2.4.5"}
 _PYTHON_PINS: Final = (
     "tuspyserver==4.4.3",
     "fastapi==0.165.0",
@@ -42,7 +43,8 @@ _PYTHON_PINS: Final = (
     "httptools==0.9.0",
 )
 _NODE_PINS: Final = ("@tus/server@2.4.5", "@tus/file-store@2.1.1")
-_OURS, _OURS_BY_POST = "ours by tus", "ours by POST"
+_OURS, _OURS_BY_POST = "ours-tus", "ours-post"
+_WAYS: Final = {_OURS: "ours by tus", _OURS_BY_POST: "ours by POST"}
 _MUST: Final = 1.0
 _TUS: Final = {"Tus-Resumable": "1.0.0"}
 
@@ -78,7 +80,7 @@ def run(options: Options) -> Section:
     starts |= {_OURS: servers.by_tus(servers.ours), _OURS_BY_POST: servers.ours}
     for name in (_PYTHON, _NODE):
         if name in starts:
-            _require_whole(name, starts[name], options)
+            _require_whole(_NAMES[name], starts[name], options)
     comparisons = [
         comparison
         for line in _LINES
@@ -100,12 +102,12 @@ def _compared(line: _Line, starts: Mapping[str, Start], options: Options) -> lis
     runs = measure(line.cell, starts, options)
     return [
         Comparison(
-            cell=f"{line.cell.name}, {way}",
-            target=Target(number="S7", against=peer, must=_MUST, stretch=line.stretch),
+            cell=f"{line.cell.name}, {told}",
+            target=Target(number="S7", against=_NAMES[peer], must=_MUST, stretch=line.stretch),
             ours=runs[way],
             other=runs[peer],
         )
-        for way in (_OURS, _OURS_BY_POST)
+        for way, told in _WAYS.items()
         for peer in (_PYTHON, _NODE)
         if peer in runs
     ]
@@ -120,9 +122,9 @@ def _peers() -> tuple[dict[str, Start], list[Line]]:
             starts[name] = installed()
         except BenchmarkFailed as failure:
             why = f"it cannot be installed, {str(failure).splitlines()[-1]}"
-            say(f"peers: {name}: {failure}")
+            say(f"peers: {_NAMES[name]}: {failure}")
             line = targets.missing("S7", why)
-            lines.append(targets.about(line, against=name))
+            lines.append(targets.about(line, against=_NAMES[name]))
     return starts, lines
 
 

@@ -20,7 +20,7 @@ def script(
     statements: Mapping[str, Mapping[str, object]],
     *,
     kept: UUID,
-    connection: psycopg.Connection,
+    connection: psycopg.Connection | None,
 ) -> str:
     """Return a script that sends `statements` with the values that they came with.
 
@@ -28,7 +28,7 @@ def script(
     and one id has one place wherever it stands. It is to be run with n=0 and a `run` of its own.
     """
     ids = [one for values in statements.values() for one in _ids(values) if one != str(kept)]
-    expressions = {one: _id(number) for number, one in enumerate(dict.fromkeys(ids))}
+    expressions = {one: counted_id(number) for number, one in enumerate(dict.fromkeys(ids))}
     lines = ["\\set n :n + 1"]
     for statement, values in statements.items():
         literals = {
@@ -49,7 +49,7 @@ def _filled(literals: Mapping[str, str], found: re.Match[str]) -> str:
     return literals[found[1]]
 
 
-def _id(number: int) -> str:
+def counted_id(number: int) -> str:
     """Return an id that grows with the run and the transaction, as the archive's do with time."""
     parts = ((":run", 8), (":n", 12), (":client_id", 8), (str(number), 4))
     hexadecimal = " || ".join(
@@ -59,7 +59,7 @@ def _id(number: int) -> str:
 
 
 def _literal(
-    name: str, value: object, expressions: Mapping[str, str], connection: psycopg.Connection
+    name: str, value: object, expressions: Mapping[str, str], connection: psycopg.Connection | None
 ) -> str:
     if isinstance(value, UUID):
         return expressions.get(str(value), f"'{value}'::uuid")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import httpx
 import pytest
 from sqlalchemy import select
 
+from app.consent import service as consent
 from app.core.clock import SystemClock
+from app.core.ranges import ByteRange
 from app.custody.models import CustodyEntry
+from app.identity import queries as identity
+from app.identity.secrets import digest
+from app.playback import asking, door
+from app.playback.door import CutOff
 from app.recordings.models import Recording
 from tests.conftest import Urls
 from tests.factories import set_erased, wav
@@ -39,6 +47,20 @@ def _acts(live: Live, recording_id: str) -> list[str]:
                 .order_by(CustodyEntry.position)
             )
         )
+
+
+def _refuse(live: Live, recording_id: str) -> None:
+    refusal = live.call(
+        "POST",
+        f"/v1/recordings/{recording_id}/assertions",
+        who="manager",
+        json={
+            "kind": "refusal",
+            "party": "cli",
+            "evidence": {"offset_ms": 1000, "quote": "Не записывайте", "scope": "all"},
+        },
+    )
+    assert refusal.status_code == 201, refusal.text
 
 
 def test_a_manager_is_refused_what_nobody_was_told_of(live: Live, sent: str) -> None:
@@ -137,18 +159,30 @@ def test_the_sound_breaks_off_when_consent_changes_on_the_way(live: Live) -> Non
     ):
         pieces = answer.iter_raw(65536)
         received += len(next(pieces))
-        refusal = live.call(
-            "POST",
-            f"/v1/recordings/{sent}/assertions",
-            who="manager",
-            json={
-                "kind": "refusal",
-                "party": "cli",
-                "evidence": {"offset_ms": 1000, "quote": "Не записывайте", "scope": "all"},
-            },
-        )
-        assert refusal.status_code == 201, refusal.text
+        _refuse(live, sent)
         rest: list[bytes] = []
         with pytest.raises(httpx.RemoteProtocolError):
             rest.extend(pieces)
     assert received + sum(map(len, rest)) < len(body)
+
+
+def test_what_changes_behind_the_decision_counts_before_the_first_byte(
+    live: Live, sent: str
+) -> None:
+    """A refusal that is committed while the listening is still being written down."""
+    database, at = live.tools.database, SystemClock().now()
+    with database.transaction() as session:
+        reviewer = identity.user_by_key(session, digest(live.key("reviewer")), at)
+        assert reviewer is not None
+        purpose, recipient, asker = asking.question_of(reviewer, None)
+        question = consent.question(
+            session, purpose=purpose, recipient_class=recipient, requested_by=asker
+        )
+        permit = consent.permit_for(session, reviewer, UUID(sent), question, at=at)
+        _refuse(live, sent)
+        sound = door.sound_of(session, UUID(sent), leg=None, form=None)
+        part = ByteRange(start=0, end=10)
+        door.tell(session, reviewer, permit, sound, part=part, at=at)
+    pieces = door.pieces(database, live.tools.archive, permit, sound, part=part)
+    with pytest.raises(CutOff):
+        next(pieces)
