@@ -63,8 +63,8 @@ PARTS: dict[str, Part] = {
     "search": search,
 }
 _ALL, _TABLE = "all", "table"
-# They are asked for by name, or in a run that takes its time: no target stands on them.
-_TOO_LONG_FOR_SHORT = frozenset({"queue", "pages"})
+# No target stands on them, and they take long: they are asked for by name.
+_ASKED_BY_NAME = frozenset({"queue", "pages"})
 _FEWEST_ROUNDS = 5
 
 
@@ -202,8 +202,7 @@ def _measure(asked: argparse.Namespace) -> _Measured:
 def _measured(asked: str, options: Options) -> _Measured:
     measured = _Measured(sections={}, reasons=_reasons(asked))
     for name, part in PARTS.items():
-        is_left_out = asked == _ALL and options.is_short and name in _TOO_LONG_FOR_SHORT
-        if asked not in {name, _ALL} or is_left_out:
+        if asked != name and (asked != _ALL or name in _ASKED_BY_NAME):
             continue
         began = time.monotonic()
         try:
