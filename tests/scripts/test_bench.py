@@ -332,4 +332,4 @@ def test_the_script_tells_its_parts() -> None:
         [ROOT / "scripts" / "bench", "--help"], capture_output=True, text=True, check=True
     )
     parts = "ingest,peers,memory,slow,tx,queue,audit,inspect,playback,bundle,fixity,notice,pages"
-    assert f"{{{parts},all,table}}" in told.stdout
+    assert f"{{{parts},search,all,table}}" in told.stdout
