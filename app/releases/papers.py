@@ -14,6 +14,8 @@ from typing import Any, Final, NoReturn
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.core.fonts import fonts
+
 LANGUAGES: Final = ("ru", "en")
 _FOLDER: Final = Path(__file__).parent / "templates"
 
@@ -110,12 +112,15 @@ def cover_pdf(cover: Cover) -> bytes:
     # Its libraries take a second to load, and only who makes bundles needs them.
     from weasyprint import HTML  # noqa: PLC0415
 
-    pages = [
-        HTML(string=cover_page(cover, language).decode(), url_fetcher=_refused).render()
-        for language in LANGUAGES
-    ]
-    whole = pages[0].copy([page for part in pages for page in part.pages])
-    made: bytes = whole.write_pdf()
+    with fonts() as loaded:
+        pages = [
+            HTML(string=cover_page(cover, language).decode(), url_fetcher=_refused).render(
+                font_config=loaded
+            )
+            for language in LANGUAGES
+        ]
+        whole = pages[0].copy([page for part in pages for page in part.pages])
+        made: bytes = whole.write_pdf()
     return made
 
 
