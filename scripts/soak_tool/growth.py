@@ -103,6 +103,12 @@ def compare(samples: Sequence[Sample]) -> list[Line]:
     ]
 
 
+def course(name: str, samples: Sequence[Sample]) -> list[float]:
+    """Return the medians of eight parts in turn: a leak is a straight line, a cache flattens."""
+    size = len(samples) // 8
+    return [_middle(name, samples[n * size : (n + 1) * size]) for n in range(8)]
+
+
 def _middle(name: str, samples: Sequence[Sample]) -> float:
     values = [sample.values[name] for sample in samples]
     if bound_of(name) is NONE:

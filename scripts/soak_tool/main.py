@@ -145,6 +145,11 @@ def _watch(
 def _told(lines: list[Line], lived: Life, series: Series, *, requests: int) -> bool:
     for row in growth.table(lines):
         print(row)
+    for line in lines:
+        if line.is_grown:
+            parts = growth.course(line.name, series.samples)
+            unit = growth.MIB if line.name.startswith("memory") else 1
+            print(f"{line.name}, in eight parts: {', '.join(f'{one / unit:.1f}' for one in parts)}")
     for bound in (growth.MEMORY, growth.POOLED, growth.TEMPORARY, growth.NONE):
         print(f"allowed {bound.absolute / _unit(bound):.0f} or {bound.share:.0%}: {bound.why}")
     took = timedelta(seconds=round(series.samples[-1].at - series.samples[0].at))

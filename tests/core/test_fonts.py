@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))  # As the scripts themselves do.
 
-from bench_tool.processes import rss_bytes  # noqa: E402  # Needs the line above.
+from bench_tool.processes import rss_bytes  # Needs the line above.
 
-from app.disputes.papers import printed  # noqa: E402  # The same.
+from app.disputes.papers import printed  # The same.
 
 PAGE = "<h1>Отчёт</h1>" + "".join(f"<p>Строка {number} о звонке</p>" for number in range(60))
 

@@ -99,6 +99,11 @@ def test_the_table_says_what_was_allowed() -> None:
     assert growth.MEMORY.above(200.0 * MIB) == 16 * MIB
 
 
+def test_the_course_of_what_grows_is_told_in_eight_parts() -> None:
+    found = growth.course(WEB, samples(memory_of_web=[float(n // 3) for n in range(24)]))
+    assert found == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+
+
 def test_what_a_process_holds_is_counted(cluster: Cluster, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
