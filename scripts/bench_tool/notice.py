@@ -20,6 +20,7 @@ _CALLS, _SHORT_CALLS, _FULL_CALLS = 100, 20, 1_200
 _HOURS, _SHORT_HOURS, _FULL_HOURS = 2, 0.25, 10
 _SEED = 1
 _TOOLS = ("espeak-ng", "ffmpeg", "sox")
+_TOO_FEW = "missed, of too few calls to tell"
 _HEADER = ("#", "figure", "measured", "must / stretch", "verdict")
 
 
@@ -40,15 +41,16 @@ def run(options: Options) -> Section:
         calls, seed=_SEED, final=True, jobs=os.cpu_count() or 1, own_text=options.is_short
     )
     say(f"notice: memory over {hours:g} hours")
-    found = report.figures(outcomes, peak_mib=cost.peak_mib(hours), hours=hours)
+    found = report.figures(outcomes, peak_mib=cost.peak_mib(hours), memory_hours=hours)
     return Section(
         title=f"N1 to N7 of {calls} generated calls; the figures that count are of many more",
-        text=figures.table(_HEADER, [_row(target) for target in found]),
+        text=figures.table(_HEADER, [_row(target, is_full=options.is_full) for target in found]),
         values=[{**asdict(target), "verdict": _verdict(target).value} for target in found],
     )
 
 
-def _row(target: Target) -> list[str]:
+def _row(target: Target, *, is_full: bool) -> list[str]:
+    verdict = _verdict(target)
     sign = "at least" if target.at_least else "at most"
     wanted = " / ".join(target.form.format(one) for one in (target.must, target.stretch))
     return [
@@ -56,7 +58,7 @@ def _row(target: Target) -> list[str]:
         target.what,
         target.form.format(target.value),
         f"{sign} {wanted}",
-        _verdict(target).value,
+        _TOO_FEW if verdict is Verdict.MISSED and not is_full else verdict.value,
     ]
 
 

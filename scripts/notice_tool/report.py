@@ -119,7 +119,9 @@ def _odd(outcomes: Sequence[Outcome]) -> None:
         print("  nothing")
 
 
-def figures(outcomes: Sequence[Outcome], *, peak_mib: float | None, hours: float) -> list[Target]:
+def figures(
+    outcomes: Sequence[Outcome], *, peak_mib: float | None, memory_hours: float
+) -> list[Target]:
     """Return the figures N1 to N7; N7, the memory over some hours, only if it was measured."""
     single, compound = _of(outcomes, Family.SINGLE), _of(outcomes, Family.COMPOUND)
     partial = _of(outcomes, Family.PARTIAL)
@@ -197,7 +199,9 @@ def figures(outcomes: Sequence[Outcome], *, peak_mib: float | None, hours: float
         ),
     ]
     if peak_mib is not None:
-        rows.append(("N7", f"memory at {hours:g} h, MiB", peak_mib, 150, 120, "{:.0f}", False))
+        rows.append(
+            ("N7", f"memory at {memory_hours:g} h, MiB", peak_mib, 150, 120, "{:.0f}", False)
+        )
     return [
         Target(
             number=number,
@@ -216,7 +220,7 @@ def targets(outcomes: Sequence[Outcome], spent: Spent | None) -> None:
     """Print the figures N1 to N7 with must and stretch."""
     print(f"\n{'':3} {'figure':52} {'measured':>10}     {'must':>9} {'stretch':>9}  reached")
     peak_mib, hours = (spent.peak_mib, spent.hours) if spent is not None else (None, 0)
-    for target in figures(outcomes, peak_mib=peak_mib, hours=hours):
+    for target in figures(outcomes, peak_mib=peak_mib, memory_hours=hours):
         print(target.line())
 
 
