@@ -61,7 +61,7 @@ def run(options: Options) -> Section:
     starts: dict[str, Start] = {
         _REFERENCE: servers.reference(programs),
         _NAIVE: servers.naive,
-        _OURS: servers.ours,
+        _OURS: servers.ours_on_each_processor,
     }
     comparisons = [
         comparison
@@ -70,7 +70,10 @@ def run(options: Options) -> Section:
         for comparison in _compare(line, starts, options)
     ]
     return Section(
-        title="ingest: one durable recording after the other",
+        title=(
+            "ingest: one durable recording after the other; "
+            f"ours with {servers.web_processes()} web processes, as docs/deploy.md recommends"
+        ),
         text="\n\n".join([_table(comparisons), *_complaints(comparisons)]),
         values=[figures.as_json(comparison) for comparison in comparisons],
         lines=[targets.of_comparison(comparison) for comparison in comparisons],

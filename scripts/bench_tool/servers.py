@@ -29,6 +29,7 @@ _START_WITHIN_S = 180
 _STOP_WITHIN_S = 60
 _PAUSE_S = 0.05
 _LOG_LINES = 15
+_MOST_WEB_PROCESSES = 2  # The embedded Postgres has connections for so many.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,18 @@ def ours(directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def ours_on_each_processor(directory: Path) -> Iterator[Server]:
+    """Start the archive as `ours`, with as many web processes as `docs/deploy.md` recommends."""
+    with _archive(directory, workers=0, web_processes=web_processes()) as (server, _):
+        yield server
+
+
+def web_processes() -> int:
+    """Return how many web processes are recommended for this machine."""
+    return min(os.cpu_count() or 1, _MOST_WEB_PROCESSES)
+
+
+@contextmanager
 def with_worker(directory: Path) -> Iterator[Server]:
     """Start the archive as `ours`, with a worker and an administrator."""
     with _archive(directory, workers=1) as (server, settings):
@@ -165,11 +178,14 @@ def peer(argv: Sequence[str], settings: Mapping[str, str]) -> Start:
 
 
 @contextmanager
-def _archive(directory: Path, *, workers: int) -> Iterator[tuple[Server, dict[str, str]]]:
+def _archive(
+    directory: Path, *, workers: int, web_processes: int = 1
+) -> Iterator[tuple[Server, dict[str, str]]]:
     port, data = _free_port(), directory / "archive"
     settings = {
         "AUDIATUR_DATA": str(data),
         "AUDIATUR_WORKERS": str(workers),
+        "AUDIATUR_WEB_PROCESSES": str(web_processes),
         "AUDIATUR_PUBLIC_PORT": "0",
         "AUDIATUR_LOG_LEVEL": "warning",
     }

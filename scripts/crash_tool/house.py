@@ -18,7 +18,7 @@ from crash_tool.sender import TrialFailed
 
 ROOT = Path(__file__).parents[2]
 _PORTS = range(20_000, 32_000, 2)
-_READY_WITHIN_S = 120.0
+_READY_WITHIN_S = 400.0
 _GONE_WITHIN_S = 30.0
 _STOP_WITHIN_S = 60.0
 _PAUSE_S = 0.02
