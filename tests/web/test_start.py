@@ -73,6 +73,7 @@ def test_the_first_administrator_is_led_to_the_first_call(empty: House, own_data
     shown = boss.post("/start/device", "/start", name="hall").text
     (key,) = re.findall(r"<code>(audd_[\w-]+)</code>", shown)
     assert "curl" in shown
+    assert "2026-11-21T13:00:00+01:00" in shown  # The call that it sends is one of today.
     assert 'href="/start"' in shown
 
     assert _now(boss) == ["call"]

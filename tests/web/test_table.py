@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute
 
@@ -11,12 +12,13 @@ from app.identity.permissions import Role
 from app.web.edge import PageRoute, form_token
 from app.web.pages import ROUTERS
 from app.web.words import LANGUAGES
-from tests.web.conftest import Site
+from tests.web.conftest import OURS, Site
 from tests.web.table import SUBJECTS, merged
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 PAGES, FORMS, FILES = merged("PAGES"), merged("FORMS"), merged("FILES")
 OPEN = {path for subject in SUBJECTS for path in getattr(subject, "OPEN", ())}
+OPEN_FORMS = sorted(r.path for r in ROUTES if r.path in OPEN and "POST" in (r.methods or ()))
 
 
 def test_every_page_and_form_stands_in_a_table() -> None:
@@ -78,3 +80,18 @@ def test_a_form_is_refused_to_whoever_may_not_send_it(site: Site, path: str) -> 
     for role in set(Role) - FORMS[path]:
         token = form_token(site.cookies[role])
         assert site.post(site.path(path), role, {"token": token}).status_code == 403, role
+
+
+@pytest.mark.parametrize("path", OPEN_FORMS)
+def test_a_form_for_whoever_is_not_known_is_taken_from_our_own_pages_alone(
+    site: Site, path: str
+) -> None:
+    where = site.house.url + path.replace("{token}", "audt_unknown")
+    for headers in (
+        {},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        OURS | {"Origin": "https://elsewhere.example"},
+    ):
+        assert httpx.post(where, headers=headers, timeout=60).status_code == 403, headers
+    assert httpx.post(where, headers=OURS, timeout=60).status_code in {401, 404, 422}

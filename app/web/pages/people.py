@@ -523,7 +523,8 @@ def key_page(
     """Return what shows a device's key once, with a line that sends a call by hand."""
     words = edge.words_of(call, actor, session)
     base = call.app.state.settings.base_url
-    told = '{"source_call_id": "try-1", "started_at": "2026-01-01T10:00:00+03:00", '
+    now = call.app.state.clock.now().astimezone(words.zone)
+    told = f'{{"source_call_id": "try-1", "started_at": "{now.isoformat(timespec="seconds")}", '
     told += '"direction": "inbound", "from": "+74950000000", "to": "101"}'
     return SecretPage(
         title=words.gettext("The key of %(name)s") % {"name": name},
