@@ -158,7 +158,8 @@ def _said(one: DisputeStatement, whole: Whole, reader: Reader) -> Said:
         }[StatementKind(one.kind)]
         head.append(wording.say(words(one.value), lang))
     if one.clause_ref is not None:
-        head.append(f"{wording.say('clause', lang)} {one.clause_ref}: {one.quote}")
+        quote = (one.quote or "").rstrip().removesuffix(".")
+        head.append(f"{wording.say('clause', lang)} {one.clause_ref}: {quote}")
     if one.amount_minor is not None and one.currency is not None:
         head.append(reader.money(one.amount_minor, one.currency))
     noter = whole.people.get(one.noted_by, "") if one.noted_by else ""

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
-from app.clients.models import Event, EventOrigin
+from app.clients.models import Client, Event, EventOrigin
 from app.core.paging import Cursor
 from app.disputes import queries
 from app.disputes.models import Dispute, DisputeStatement
@@ -272,8 +272,9 @@ def _documents(client_id: UUID) -> Select[Any]:
             literal(str(Happened.DOCUMENT)),
             Target.DOCUMENT,
             Document.title,
-            _one(func.coalesce(User.full_name, "")),
+            _one(func.coalesce(User.full_name, Client.name)),  # By a link the client sent it.
         )
+        .join(Client, Client.id == Document.client_id)
         .outerjoin(User, User.id == Document.uploaded_by)
         .where(Document.client_id == client_id, Document.erased_at.is_(None))
     )

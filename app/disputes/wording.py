@@ -120,7 +120,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "closed": ("Закрыт", "Closed"),
     "period": ("Период", "Period"),
     "made": ("Составлен", "Made"),
-    "made_for": ("для", "for"),
+    "made_for": ("получает:", "for"),
     "due": ("Обещано к", "Promised by"),
     "complaint": ("Претензия", "Complaint"),
     "steps": ("Шаги", "Steps"),

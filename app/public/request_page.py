@@ -38,6 +38,7 @@ class RequestPage:
     sender: str
     lead: str
     asked: str
+    again: str | None
     due: str | None
     action: str
     back: str
@@ -65,6 +66,7 @@ def request_page(
         lead=say("It is about a question of %(client)s that we are looking into.")
         % {"client": found.client_name},
         asked=found.asked,
+        again=found.again,
         due=words.moment(found.due_at) if found.due_at else None,
         action=f"{base}?lang={words.language}",
         back=f"{base}?lang={words.language}",

@@ -46,9 +46,13 @@ class SentBefore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """Everything that the holder of an open link is shown, and how much may still be sent today."""
+    """Everything that the holder of an open link is shown, and how much may still be sent today.
+
+    `again` is why what came does not do, where it is asked for again.
+    """
 
     asked: str
+    again: str | None
     due_at: datetime | None
     expires_at: datetime
     asked_by: str
@@ -126,6 +130,7 @@ class Requests:
 def _open_request(found: dict[str, Any]) -> OpenRequest:
     return OpenRequest(
         asked=found["asked"],
+        again=found.get("again"),
         due_at=datetime.fromisoformat(found["due_at"]) if found["due_at"] else None,
         expires_at=datetime.fromisoformat(found["expires_at"]),
         asked_by=found["asked_by"],

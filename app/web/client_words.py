@@ -65,7 +65,7 @@ _PURPOSES: Final = {
     "ai_training": N_("training of AI"),
 }
 
-_RECIPIENTS: Final = {
+RECIPIENTS: Final = {
     "own_staff_manager": N_("our managers"),
     "own_compliance": N_("our compliance"),
     "own_counsel": N_("our lawyers"),
@@ -118,7 +118,7 @@ def purpose(words: Words, code: str) -> str:
 
 def recipient(words: Words, code: str) -> str:
     """Say to whom something may go."""
-    return words.gettext(_RECIPIENTS[code])
+    return words.gettext(RECIPIENTS[code])
 
 
 def kind(code: str, words: Words) -> str:
@@ -144,6 +144,6 @@ def permits(
     if recipients:
         told.append(
             words.gettext("To: %(whom)s.")
-            % {"whom": ", ".join(words.gettext(_RECIPIENTS[one]) for one in recipients)}
+            % {"whom": ", ".join(words.gettext(RECIPIENTS[one]) for one in recipients)}
         )
     return tuple(told)

@@ -479,9 +479,7 @@ class _Seen:
             amount=self._money({one.currency: one.amount_minor})
             if one.currency and one.amount_minor is not None
             else "",
-            noted_by=whole.people.get(one.noted_by, "—")
-            if one.noted_by
-            else self.words.gettext("nobody here: it came by the link"),
+            noted_by=whole.people.get(one.noted_by, "—") if one.noted_by else "",
             link=f"/recordings/{one.recording_id}?dispute={one.dispute_id}"
             if one.recording_id
             else "",

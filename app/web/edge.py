@@ -42,6 +42,7 @@ from app.identity.permissions import Permission
 from app.recordings.service import RecordingNotFound
 from app.releases.refusals import ReleaseNotFound
 from app.web import frame as frames
+from app.web import refusal_words
 from app.web.frame import Counts, Frame
 from app.web.front import Front
 from app.web.sections import Section
@@ -323,7 +324,7 @@ def refused(call: Request, exc: Refusal) -> Response:
     page = RefusalPage(
         title=words.gettext(lead),
         lead=words.gettext(exc.title()),
-        what=exc.detail if words.language == "en" else "",
+        what=(exc.detail if words.language == "en" else "") or refusal_words.details(exc, words),
         next_step=words.gettext(step) % {"names": wrong} if wrong else words.gettext(step),
         without=call.url.path if wrong else "",
         request_id=str(getattr(call.state, "request_id", "")),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.core.errors import Malformed, Refusal
 from app.core.moments import MAX_INTEGER
+from app.web import refusal_words
 from app.web.edge import Fields
 from app.web.words import N_, Words
 
@@ -53,7 +54,9 @@ class Wrong:
 def refused(name: str, fields: Fields, exc: Refusal | ValidationError, words: Words) -> Wrong:
     """Return what is told beside a form of a refusal."""
     if not isinstance(exc, ValidationError):
-        return Wrong(form=name, whole=words.gettext(exc.title()), entered=fields.first(), fields={})
+        return Wrong(
+            form=name, whole=refusal_words.said(exc, words), entered=fields.first(), fields={}
+        )
     found: dict[str, str] = {}
     whole = ""
     for one in exc.errors():

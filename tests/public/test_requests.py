@@ -18,15 +18,19 @@ import psycopg
 import pytest
 from sqlalchemy import exc, func, select, text
 
+from app.clients.models import Client
 from app.core.clock import SetClock
 from app.core.db import Database
 from app.core.errors import Refusal
+from app.core.ids import new_id
 from app.custody import receipts
 from app.custody.models import CustodyEntry
 from app.custody.signing import Purpose
-from app.disputes import taking
+from app.disputes import taking, timeline
 from app.disputes.models import RequestedDocument
 from app.documents.models import Document
+from app.identity.actor import Actor
+from app.identity.permissions import Role
 from app.public import form
 from app.public.form import FormBroken
 from app.public.intake import Busy, Intake, SenderSlow
@@ -56,6 +60,21 @@ def test_the_page_says_what_is_asked_and_by_when(asked: Asked) -> None:
     assert asked.acts().count("upload.received") == 0
 
 
+def test_what_is_asked_for_again_says_why(asked: Asked, own_database: Urls) -> None:
+    asked.send(("a.png", png()))
+    asked.take_over()
+    why = "На снимке не видно времени <i>"
+    assert "Нужно ещё кое-что" not in asked.browser.get(asked.path).text
+    with psycopg.connect(own_database.owner) as owner:
+        owner.execute("UPDATE dispute_requests SET state = 'asked_again', words = %s", (why,))
+    page = asked.browser.get(asked.path).text
+    assert "Нужно ещё кое-что" in page
+    assert "На снимке не видно времени &lt;i&gt;" in page
+    asked.send(("b.png", png("red")))
+    asked.take_over()
+    assert "Нужно ещё кое-что" not in asked.browser.get(asked.path).text
+
+
 def test_files_and_steps_are_taken_over_as_documents_of_the_client(asked: Asked) -> None:
     picture, paper = png(), pdf()
     answer = asked.send(("экран.png", picture), ("log.pdf", paper), steps="1. Открыл\r\n2. Упало")
@@ -81,6 +100,16 @@ def test_files_and_steps_are_taken_over_as_documents_of_the_client(asked: Asked)
         assert {one.client_id for one in documents} == {asked.client_id}
         assert {one.uploaded_by for one in documents} == {None}
         assert {one.id for one in documents} == set(tied)
+        at, sender = asked.worker.clock.now(), Actor.user(new_id(), Role.MANAGER, "manager")
+        window = timeline.Window(
+            client_id=asked.client_id,
+            since=at - WEEK,
+            until=at + WEEK,
+            kinds=frozenset({timeline.Happened.DOCUMENT}),
+        )
+        lines = timeline.lines(session, sender, window, after=None, limit=10)
+        client = session.get_one(Client, asked.client_id)
+        assert [list(one.who) for one in lines] == [[client.name]] * 2
         for one, body in zip(documents, (paper, picture), strict=True):
             key, size = session.execute(
                 text("SELECT wrapped_key, size_bytes FROM sealed_objects WHERE object_id = :id"),

@@ -118,9 +118,20 @@ def test_a_refusal_needs_a_reason_which_the_asker_reads(
     assert "refused by the approver" in page
     again = approver.post(f"{release}/refuse", release, note="Ещё раз")
     assert (again.status_code, "is not waiting for an approval" in again.text) == (409, True)
+    assert "its state: refused by the approver" in again.text
     with house.database.transaction() as session:
         kept = session.scalars(text("SELECT end_note FROM releases")).all()
     assert kept == ["Слышен чужой"]
+
+
+def test_an_exhibit_is_heard_in_the_dispute_as_it_would_leave(
+    house: House, manager: Browser, approver: Browser
+) -> None:
+    page = manager.get(f"/disputes/{disputed(house, agreed(house))}").text
+    (preview,) = re.findall(r'<audio[^>]* src="(/v1/exhibits/[^"]+/preview)"', page)
+    assert f'href="{preview}"' not in page  # A browser plays no address that forbids all media.
+    heard = approver.get(preview)
+    assert (heard.status_code, heard.headers["content-type"]) == (200, "audio/wav")
 
 
 def test_what_lacks_a_check_cannot_be_approved_and_says_which(
@@ -178,6 +189,22 @@ def test_what_cannot_leave_says_why_and_leads_to_a_cut(house: House, manager: Br
     forced = {"exhibit": exhibit, "contact_id": contact, "days": "5"}
     answer = manager.post(f"{path}/hand-over", where, **forced)
     assert (answer.status_code, "The consent rules do not allow" in answer.text) == (409, True)
+
+
+def test_what_cannot_leave_is_named_and_left_out_by_one_press(
+    house: House, manager: Browser
+) -> None:
+    found = agreed(house, from_ms=3000)
+    path = f"/disputes/{disputed(house, found, from_ms=0, to_ms=8000)}"
+    told = {"show": f"recording:{found.recording_id}", "from": "0:04", "to": "0:06"}
+    assert manager.post(f"{path}/exhibits", path, **told).status_code == 303
+    page = manager.get(chosen(manager, path)).text
+    assert "exhibit 1 cannot" in page
+    (without,) = re.findall(r'href="([^"]+)">Go on without it</a>', page)
+    after = manager.get(without.replace("&amp;", "&")).text
+    assert "cannot" not in after
+    assert after.count('type="hidden" name="exhibit"') == 1
+    assert ">Ask for approval</button>" in after
 
 
 def test_without_consent_the_client_is_asked_for_a_clause(house: House, manager: Browser) -> None:

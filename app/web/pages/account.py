@@ -27,7 +27,7 @@ from app.identity.passwords import SHORTEST, SHORTEST_WITH_CODE
 from app.identity.permissions import Role
 from app.identity.routes import forget, own_row, renewed, set_cookie
 from app.identity.second_factor import CodeWrong
-from app.web import edge
+from app.web import edge, refusal_words
 from app.web.edge import Form, OpenForm
 from app.web.words import N_, Words
 
@@ -136,7 +136,7 @@ def ask_for_code(ticket: str, onward: str) -> Response:
 
 def why(words: Words, refusal: Refusal) -> str:
     """Say in the reader's words why a password or name is not taken."""
-    return words.gettext(refusal.title())
+    return refusal_words.said(refusal, words)
 
 
 @router.get("/login/code")
@@ -226,7 +226,7 @@ def come_back(call: Request, database: DatabaseDep, clock: ClockDep, source: Sou
     except CodeAsked as exc:
         return ask_for_code(exc.ticket, known.onward)
     except (ProviderRefused, SubjectUnknown, LoginRefused) as exc:
-        wrong = words.gettext(exc.title())
+        wrong = refusal_words.said(exc, words)
         return edge.login(call, words, onward=edge.HOME, wrong=wrong, status=401)
     response = set_cookie(edge.see(edge.onward_of(call, known.onward)), token)
     response.delete_cookie(STATE_COOKIE, secure=True, httponly=True, samesite="lax")

@@ -33,7 +33,7 @@ from app.learning.refusals import (
 )
 from app.learning.rules import MOST_QUESTIONS, MOST_WEIGHT, Answer, NoKappa, Question
 from app.recordings import service as recordings
-from app.web import edge
+from app.web import edge, refusal_words
 from app.web.edge import Fields, Form
 from app.web.pages.learning import ANSWERS, Ways, ways_of
 from app.web.words import N_, Words
@@ -185,7 +185,7 @@ def publish_form(
         row = forms.publish(session, actor, _words(form, None), at=clock.now())
     except FormInvalid as exc:
         words = edge.words_of(call, actor, session)
-        return _forms(call, actor, session, _entered(form, words.gettext(exc.title())))
+        return _forms(call, actor, session, _entered(form, refusal_words.said(exc, words)))
     return edge.see(f"/learning/forms/{row.id}")
 
 
@@ -221,7 +221,7 @@ def publish_version(
         forms.publish(session, actor, _words(form, form_id), at=clock.now())
     except FormInvalid as exc:
         words = edge.words_of(call, actor, session)
-        return _form(call, actor, session, form_id, _entered(form, words.gettext(exc.title())))
+        return _form(call, actor, session, form_id, _entered(form, refusal_words.said(exc, words)))
     return edge.see(f"/learning/forms/{form_id}")
 
 
@@ -427,7 +427,7 @@ def fill_form(
 
 
 def _said(exc: Refusal, words: Words) -> str:
-    return words.gettext(exc.title())
+    return refusal_words.said(exc, words)
 
 
 # --- calibration ---------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from app.identity import queries as people
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.web import edge, filling
+from app.web import edge, filling, refusal_words
 from app.web.edge import Form
 from app.web.filling import Wrong
 from app.web.sections import Place, Section
@@ -274,7 +274,7 @@ def open_dispute(
     except (ValidationError, DisputeClientUnknown, DisputePersonUnknown) as exc:
         wrong = filling.refused("open", form, exc, words)
         if isinstance(exc, DisputeClientUnknown):
-            wrong = replace(wrong, whole="", fields={"client": words.gettext(exc.title())})
+            wrong = replace(wrong, whole="", fields={"client": refusal_words.said(exc, words)})
         return _form(call, actor, session, words, form.get("client"), wrong, at=at)
     return edge.see(f"/disputes/{made.id}")
 

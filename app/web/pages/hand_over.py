@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
@@ -31,7 +32,7 @@ from app.identity.permissions import Permission
 from app.releases import queries, service
 from app.releases.refusals import ReleaseContactUnknown
 from app.releases.service import Wanted
-from app.web import decided, edge
+from app.web import decided, edge, refusal_words
 from app.web.decided import Around, Decided
 from app.web.dispute_view import ExhibitRow, exhibit_row
 from app.web.edge import Form
@@ -59,6 +60,7 @@ class ContactRow:
 class ChoiceRow:
     """An exhibit that can be chosen, and what the rules say of it for this recipient."""
 
+    number: int
     exhibit: ExhibitRow
     is_chosen: bool
     decided: Decided | None
@@ -81,6 +83,8 @@ class HandOverPage:
     is_contact_verified: bool
     may_ask: bool
     exhibit_ids: tuple[UUID, ...]
+    hindering: tuple[int, ...]
+    without_them: str
     contact_id: UUID | None
     wrong: str
 
@@ -146,7 +150,7 @@ def ask(  # noqa: PLR0913, PLR0917 - what the framework injects.
         facts: dict[str, str | int | bool | None] = {"refusal": exc.slug}
         about = ("dispute", dispute_id)
         refusals.remember(database, actor, Act.ACCESS_DENIED, about, at=at, facts=facts)
-        wrong = words.gettext(exc.title())
+        wrong = refusal_words.said(exc, words)
         return _show(call, actor, session, dispute_id, chosen, at=at, wrong=wrong)
     return edge.see(f"/releases/{release.id}")
 
@@ -202,11 +206,12 @@ def _show(  # noqa: PLR0913 - who looks at what, and why it was not taken.
         contacts=contacts,
         choices=tuple(
             ChoiceRow(
+                number=number,
                 exhibit=exhibit_row(row, *when[row.id], added_by=names.get(row.added_by, "—")),
                 is_chosen=is_whole_asked or row.id in (chosen.exhibit_ids or ()),
                 decided=said[row.id][0] if row.id in said else None,
             )
-            for row in exhibits
+            for number, row in enumerate(exhibits, 1)
         ),
         days=_days(call),
         chosen_days=chosen.days,
@@ -214,6 +219,12 @@ def _show(  # noqa: PLR0913 - who looks at what, and why it was not taken.
         is_contact_verified=picked.is_verified if picked else False,
         may_ask=bool(said) and all(can for _, can in said.values()) and one.state != State.CLOSED,
         exhibit_ids=tuple(said),
+        hindering=tuple(
+            number
+            for number, row in enumerate(exhibits, 1)
+            if row.id in said and not said[row.id][1]
+        ),
+        without_them=_without_hindering(one.id, chosen, said),
         contact_id=chosen.contact_id,
         wrong=wrong,
     )
@@ -221,6 +232,17 @@ def _show(  # noqa: PLR0913 - who looks at what, and why it was not taken.
     return edge.render(
         call, actor, session, "disputes/hand_over.html", page, status=status, words=words
     )
+
+
+def _without_hindering(
+    dispute_id: UUID, chosen: Chosen, said: Mapping[UUID, tuple[Decided, bool]]
+) -> str:
+    """Return where only those of the chosen exhibits are chosen that may be asked for, if any."""
+    left = [str(exhibit_id) for exhibit_id, (_, can) in said.items() if can]
+    if not left:
+        return ""
+    query = {"exhibit": left, "contact_id": str(chosen.contact_id), "days": chosen.days}
+    return f"/disputes/{dispute_id}/hand-over?{urlencode(query, doseq=True)}"
 
 
 def _contacts(session: Session, client: Client, chosen: UUID | None) -> tuple[ContactRow, ...]:

@@ -28,7 +28,7 @@ from app.inspection.searches import Coverage, Scope
 from app.recordings.media import AudioRecogniser
 from app.recordings.models import SealedRow
 from app.tools import Tools
-from app.web import client_words, edge, lookups
+from app.web import client_words, edge, lookups, refusal_words
 from app.web.edge import Form
 from app.web.sections import Place, Section
 from app.web.uploads import FileForm
@@ -355,7 +355,7 @@ def _pieces(sent: FileForm) -> Iterator[bytes]:
 
 
 def _why(refusal: Refusal, words: Words) -> str:
-    return words.gettext(refusal.title())
+    return refusal_words.said(refusal, words)
 
 
 def _day(told: str, words: Words) -> datetime | None:

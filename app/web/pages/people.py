@@ -22,7 +22,7 @@ from app.identity.permissions import Permission, Role
 from app.identity.service import AddressInvalid, NameInvalid, NameTaken
 from app.mail import service as mail
 from app.recordings import queries as recordings
-from app.web import edge
+from app.web import edge, refusal_words
 from app.web.edge import Form, OpenForm
 from app.web.sections import Place, Section
 from app.web.words import N_, Words
@@ -233,7 +233,7 @@ def _role(given: str) -> Role:
 
 
 def _why(call: Request, actor: Actor, session: Session, refusal: Refusal) -> str:
-    return edge.words_of(call, actor, session).gettext(refusal.title())
+    return refusal_words.said(refusal, edge.words_of(call, actor, session))
 
 
 @router.get("/people/{person}")

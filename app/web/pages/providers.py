@@ -25,7 +25,7 @@ from app.providers.service import Seen
 from app.providers.told import MediaState
 from app.recordings.models import Direction
 from app.web import client_words as said
-from app.web import edge
+from app.web import edge, refusal_words
 from app.web.edge import Fields, Form
 from app.web.pages.people import SecretPage
 from app.web.words import N_, Words
@@ -206,7 +206,7 @@ def add_provider(
         field = {"SecretsWrong": "secrets", "MappingWrong": "mapping"}.get(
             type(exc).__name__, "name"
         )
-        wrong[field] = words.gettext(exc.title())
+        wrong[field] = refusal_words.said(exc, words)
         return _providers(call, actor, session, told=asked, wrong=wrong)
     kind = Kind(account.kind)
     if kind in service.MADE_HERE and not form.raw("secret_token").strip():
@@ -330,7 +330,7 @@ def rotate_provider(
             service.rotate(session, actor, provider_id, secrets, at=clock.now())
     except Malformed as exc:
         session.expire_all()
-        wrong = {"secrets": words.gettext(exc.title())}
+        wrong = {"secrets": refusal_words.said(exc, words)}
         return _provider(call, actor, session, provider_id, wrong=wrong)
     if kind in service.MADE_HERE and not given:
         return _secret(

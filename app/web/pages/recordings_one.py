@@ -37,7 +37,17 @@ from app.recordings.models import Direction, InspectionState, Leg, Recording
 from app.recordings.schemas import NoticesRead
 from app.retention import keeping
 from app.retention import subjects as keeping_of
-from app.web import acts, edge, heard, lookups, places, player, review_asked, teaching
+from app.web import (
+    acts,
+    edge,
+    heard,
+    lookups,
+    places,
+    player,
+    refusal_words,
+    review_asked,
+    teaching,
+)
 from app.web.edge import Form
 from app.web.heard import Heard
 from app.web.pages.recordings import DIRECTIONS
@@ -549,7 +559,7 @@ def add_mark(
             at=at,
         )
     except (places.PlaceInvalid, marks.MarkBeyondEnd, marks.MarkWordless) as exc:
-        wrong = edge.words_of(call, actor, session).gettext(type(exc).title())
+        wrong = refusal_words.said(exc, edge.words_of(call, actor, session))
         return _shown(
             call,
             recording_id,
@@ -606,7 +616,7 @@ def add_exhibit(
         disputes.RedactionOutside,
         disputes.DisputeClosed,
     ) as exc:
-        wrong = edge.words_of(call, actor, session).gettext(type(exc).title())
+        wrong = refusal_words.said(exc, edge.words_of(call, actor, session))
         return _shown(
             call,
             recording_id,

@@ -35,7 +35,7 @@ from app.releases.copies import Copier
 from app.releases.models import EndReason, Release, ReleaseState, ReleaseWish
 from app.releases.refusals import ConsentChanged, ReleaseNotRequested
 from app.review import wording
-from app.web import decided, edge
+from app.web import decided, edge, refusal_words
 from app.web.decided import Around, Decided
 from app.web.edge import Form
 from app.web.sections import Place, Section
@@ -311,7 +311,11 @@ def approve(  # noqa: PLR0913, PLR0917 - what the framework injects.
 
 
 def _why(refusal: Conflict, words: Words) -> str:
-    return words.gettext(_CHANGED if isinstance(refusal, ConsentChanged) else refusal.title())
+    return (
+        words.gettext(_CHANGED)
+        if isinstance(refusal, ConsentChanged)
+        else refusal_words.said(refusal, words)
+    )
 
 
 def _remember(

@@ -15,7 +15,7 @@ from app.core.errors import Conflict, Invalid
 from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
-from app.web import edge
+from app.web import edge, refusal_words
 from app.web.edge import Form
 from app.web.pages.people import SecretPage
 from app.web.words import N_, Words
@@ -258,7 +258,7 @@ def _endpoints(
 ) -> Response:
     words = edge.words_of(call, actor, session)
     counts = queries.counts(session)
-    why = words.gettext(wrong.title()) if wrong else ""
+    why = refusal_words.said(wrong, words) if wrong else ""
     of_name = isinstance(wrong, service.EndpointNameInvalid | service.EndpointNameTaken)
     page = EndpointsPage(
         title=words.gettext("Webhooks"),
