@@ -100,7 +100,8 @@ class Collector:
                 self._trouble(f"disk full: {exc}; it stays where it lies")
             except OSError as exc:
                 self._open.add(found.path)
-                self._trouble(f"{found.path} cannot be taken in: {exc.strerror or exc}")
+                why = f"cannot be taken in: {exc.strerror or exc}"
+                self._trouble(f"{found.path} {why}", logged=f"a file of {found.folder.path} {why}")
 
     def _forget_what_is_gone(self, there: set[Path]) -> None:
         for known in (self._seen, self._unchanged):
@@ -123,7 +124,8 @@ class Collector:
         for entry in entries:
             here = Path(entry.path)
             if not _is_utf8(entry.name):
-                self._trouble(f"{entry.name!a}: its name is no UTF-8; rename it")
+                why = "its name is no UTF-8; rename it"
+                self._trouble(f"{entry.name!a}: {why}", logged=f"a file of {path}: {why}")
                 continue
             if entry.is_dir(follow_symlinks=False):
                 if folder.recursive and self.config.folder_of(here) is folder:
@@ -174,7 +176,7 @@ class Collector:
         if understood is not None:
             hints["began"] = understood.started_at.timestamp()
         running = self.spool.running(clock.now().timestamp()) if is_picture else None
-        self.spool.add(
+        number = self.spool.add(
             kind="screenshot" if is_picture else "recording",
             path=str(found.path),
             folder=str(found.folder.path),
@@ -190,7 +192,7 @@ class Collector:
             clock_base=clock.base(),
             boot_id=clock.boot_id(),
         )
-        _log.info("taken in: %s", found.path)
+        _log.info("taken in: item %d", number)
 
     def _quiet(self, found: Found) -> float:
         """Return since when the file was seen to be as it is, by a clock that nobody sets."""
@@ -213,12 +215,12 @@ class Collector:
                 return {"earlier": item.id}
         return {}
 
-    def _trouble(self, what: str) -> None:
-        """Say what is wrong, once while it lasts."""
+    def _trouble(self, what: str, *, logged: str | None = None) -> None:
+        """Say what is wrong, once while it lasts; `logged` where `what` has a file's name."""
         self._wrong_now.add(what)
         if what in self._wrong:
             return
-        _log.error("%s", what)
+        _log.error("%s", logged or what)
         self.spool.note("last_error", {"at": clock.now().isoformat(), "what": what})
 
     # Facts
@@ -470,7 +472,8 @@ class Collector:
     def _hold(self, item: Item, reason: str) -> None:
         if item.state is not State.HELD or item.reason != reason:
             self.spool.set(item.id, state=State.HELD, reason=reason)
-            _log.warning("held: %s: %s", item.path, reason)
+            # Names of files and what stands in them hold numbers: `status` shows both.
+            _log.warning("held: item %d; `status` says why", item.id)
 
 
 def understand(path: Path, folder: Folder) -> Understood | None:

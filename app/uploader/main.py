@@ -140,7 +140,8 @@ def _run(asked: argparse.Namespace) -> int:
         try:
             collector.step()
         except (sqlite3.OperationalError, OSError) as exc:
-            _log.error("%s", exc)
+            # An error of the system names the file; the words of its kind do not.
+            _log.error("%s: %s", type(exc).__name__, getattr(exc, "strerror", None) or "")
         ending.wait(settings.scan_seconds)
     sending.join()
     lock.release()
@@ -155,7 +156,8 @@ def _send_on(settings: Config, spool: Spool, ending: threading.Event) -> None:
         try:
             sender.step()
         except (sqlite3.OperationalError, OSError) as exc:
-            _log.error("%s", exc)
+            # An error of the system names the file; the words of its kind do not.
+            _log.error("%s: %s", type(exc).__name__, getattr(exc, "strerror", None) or "")
         ending.wait(min(settings.scan_seconds, _LONGEST_SLEEP))
     spool.close()
 

@@ -196,7 +196,8 @@ class Sender:
                 receipts.check(str(told["receipt"]), keys, kept)
             except ReceiptWrong as exc:
                 self._later(item, f"not believed: {exc}")
-                self._trouble(f"{item.path}: the archive says it was kept, but {exc}")
+                doubt = f"the archive says it was kept, but {exc}"
+                self._trouble(f"{item.path}: {doubt}", logged=f"item {item.id}: {doubt}")
                 self._due[item.id] = clock.seconds() + _STUCK_PAUSE
                 return False
         self.spool.set(
@@ -209,12 +210,13 @@ class Sender:
             reason=None,
         )
         self.spool.note("last_sent", {"at": clock.now().isoformat(), "what": item.path})
-        _log.info("sent: %s is recording %s", item.path, told.get("id"))
+        _log.info("sent: item %d is recording %s", item.id, told.get("id"))
         return True
 
     def _end(self, item: Item, state: State, why: str) -> None:
         self.spool.set(item.id, state=state, reason=why, last_error=why)
-        self._trouble(f"{state}: {item.path}: {why}")
+        # Why may repeat what was told: it stands in `status`, beside the file's name.
+        self._trouble(f"{state}: {item.path}: {why}", logged=f"{state}: item {item.id}")
 
     def _later(self, item: Item, why: str) -> None:
         self.spool.set(item.id, state=State.READY, tries=item.tries + 1, last_error=why)
@@ -226,8 +228,9 @@ class Sender:
         self._all_due = clock.seconds() + pause
         self._trouble(f"{why}; again in {pause:.0f} s")
 
-    def _trouble(self, what: str) -> None:
-        _log.error("%s", what)
+    def _trouble(self, what: str, *, logged: str | None = None) -> None:
+        """Say what is wrong; `logged` where `what` has a file's name."""
+        _log.error("%s", logged or what)
         self.spool.note("last_error", {"at": clock.now().isoformat(), "what": what})
 
     # Which calls there were
@@ -319,7 +322,8 @@ class Sender:
             except FileNotFoundError:
                 pass  # Removed already, by whomever.
             except OSError as exc:
-                self._trouble(f"{path} cannot be removed: {exc.strerror or exc}")
+                why = f"cannot be removed: {exc.strerror or exc}"
+                self._trouble(f"{path} {why}", logged=f"the file of item {item.id} {why}")
                 return
         self.spool.set(item.id, is_gone=True)
         self.spool.drop(item.sha256)

@@ -301,21 +301,22 @@ class Spool:
                 (*map(_column, values.values()), item_id),
             )
 
-    def add(self, **values: object) -> None:
-        """Note an item, and that its file was seen."""
+    def add(self, **values: object) -> int:
+        """Note an item, and that its file was seen; return its number."""
         with self.changing() as db:
-            self.insert(db, **values)
+            return self.insert(db, **values)
 
     @staticmethod
-    def insert(db: sqlite3.Connection, **values: object) -> None:
+    def insert(db: sqlite3.Connection, **values: object) -> int:
         """Do the same as a part of a greater change."""
         names = ", ".join(values)
         marks = ",".join("?" * len(values))
-        db.execute(
-            f"INSERT INTO items ({names}) VALUES ({marks})",  # noqa: S608 - as above.
+        made = db.execute(
+            f"INSERT INTO items ({names}) VALUES ({marks}) RETURNING id",  # noqa: S608 - as above.
             tuple(map(_column, values.values())),
-        )
+        ).fetchone()
         _see(db, str(values["path"]), str(values["identity"]))
+        return int(made["id"])
 
     def was_seen(self, path: Path, identity: str) -> bool:
         row = self.db.execute("SELECT identity FROM seen WHERE path = ?", (str(path),)).fetchone()

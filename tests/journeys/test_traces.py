@@ -74,9 +74,7 @@ def _feed(deployment: Deployment) -> str:
     }
     client = {
         "name": FED["name"],
-        "contacts": [
-            {"name": FED["name"], "phones": [f"+7{FED['number']}"], "emails": [FED["mail"]]}
-        ],
+        "contacts": [{"name": FED["name"], "phones": [f"+7{FED['number']}"], "email": FED["mail"]}],
     }
     live.call("PUT", "/v1/clients/C-1", who="manager", json=client, headers=spoken)
     told = metadata("c1", **{"from": f"+7{FED['number']}"})
