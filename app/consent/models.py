@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -180,6 +181,20 @@ class Assertion(Base):
         Index("ix_assertions_client", "client_id"),
         Index("ix_assertions_contact", "contact_id"),
         Index("ix_assertions_agent", "agent"),
+        Index(
+            "ix_assertions_blocks",
+            "proposed_at",
+            "id",
+            postgresql_where=text("kind IN ('refusal', 'withdrawal')"),
+        ),
+        Index(
+            "ix_assertions_auto",
+            "proposed_at",
+            "id",
+            postgresql_where=text(
+                "kind = 'ivr_notice' AND status = 'verified' AND decided_by IS NULL"
+            ),
+        ),
         Index("ix_assertions_open", "proposed_at", postgresql_where="status = 'proposed'"),
     )
 

@@ -46,8 +46,9 @@ _MOST_WORDS = 8
 # The room of marks stands to the left; of its table nothing but the names is used.
 _MARKS = table("marks", column("recording_id", Uuid()), column("note"), column("removed_at"))
 _NEWEST = (Recording.started_at.desc(), Recording.id.desc())
-_WINDOWS: Final = (1_000, 4_000, 16_000)
-"""How many of the newest calls are read one by one for a page, before the indexes are asked."""
+_FIRST_WINDOW: Final = 1_000
+_MOST_READ: Final = 12_000
+"""How many of the newest calls are read one by one for a page before the indexes are asked."""
 _PAGE: Final = 50
 _SIMPLE: ColumnElement[str] = literal_column("'simple'::regconfig")
 
@@ -215,15 +216,21 @@ def _keys(
     counts = dict.fromkeys(words, 0)
     # To read is dearer by the length of the window, to ask by what a window of that length hides.
     longer = math.sqrt(max(1, limit / _PAGE))
-    for window in _WINDOWS:
-        size = int(window * longer)
+    read, size = 0, int(_FIRST_WINDOW * longer)
+    while True:
         walked = _walked(session, [*conditions, *_below(after)], words, size=size)
         found += walked.found
+        read += walked.number
         for word, met in zip(words, walked.met, strict=True):
             counts[word] += met
         if len(found) >= limit or walked.last is None or walked.number < size:
             return found[:limit]
         after = walked.last
+        # As often as it was met so far, so many would have to be read.
+        enough = 1.25 * read * limit / max(len(found), 0.5)
+        if enough > _MOST_READ * longer:
+            break
+        size = max(_FIRST_WINDOW, int(enough) - read)
     rarest = min(words, key=lambda word: (counts[word], -len(word)))
     others = [word for word in words if word != rarest]
     told = _told(conditions, rarest, others, _below(after), limit - len(found))
@@ -333,12 +340,17 @@ def _told(
         .order_by(*_NEWEST)
         .limit(limit)
     )
-    of_client = newest.where(Recording.client_id == clients.c.id).correlate(clients).lateral()
+
+    def way(gathered: CTE, key: Any) -> Select[Any]:  # noqa: ANN401 - a column.
+        # For each that an index names the recordings by their own: no planner joins it otherwise.
+        of_one = newest.where(key == gathered.c.id).correlate(gathered).lateral()
+        return select(of_one.c.started_at, of_one.c.id).select_from(gathered.join(of_one, true()))
+
     ways = [
-        select(newest.where(Recording.event_id.in_(select(subjects.c.id))).subquery()),
-        select(newest.where(Recording.id.in_(select(files.c.id))).subquery()),
-        select(newest.where(Recording.id.in_(select(marked.c.id))).subquery()),
-        select(of_client.c.started_at, of_client.c.id).select_from(clients.join(of_client, true())),
+        way(subjects, Recording.event_id),
+        way(clients, Recording.client_id),
+        way(files, Recording.id),
+        way(marked, Recording.id),
     ]
     return union(*ways).order_by(text("started_at DESC, id DESC")).limit(limit)  # type: ignore[return-value]  # Of selects.
 

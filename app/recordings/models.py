@@ -166,6 +166,15 @@ class Recording(Base):
         Index("ix_recordings_source_call", "source_call_id"),
         Index("ix_recordings_received", "device_id", desc("received_at")),
         Index("ix_recordings_proof", "proof", desc("started_at"), desc("id")),
+        Index(
+            "ix_recordings_untied",
+            desc("started_at"),
+            desc("id"),
+            postgresql_where=text("client_id IS NULL AND erased_at IS NULL"),
+        ),
+        Index(
+            "ix_recordings_mobile", "started_at", "id", postgresql_where=text("capture = 'mobile'")
+        ),
         # The figures ask for the oldest of few among millions.
         Index(
             "ix_recordings_uninspected",

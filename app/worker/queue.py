@@ -78,6 +78,12 @@ def counts(session: Session) -> dict[JobState, int]:
     return {state: seen.get(state, 0) for state in JobState}
 
 
+def failed_count(session: Session) -> int:
+    """Return how many jobs were given up."""
+    given_up = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'")
+    return session.scalar(given_up) or 0
+
+
 def listed(session: Session, state: JobState, *, before: int | None, limit: int) -> list[JobSeen]:
     """Return jobs of a state, the newest first, of those that are older than `before`."""
     rows = session.execute(_LISTED, {"state": state, "before": before, "limit": limit})

@@ -104,6 +104,7 @@ def _site(directory: Path, web_url: str, owner_url: str) -> Iterator[Site]:
         for subject in SUBJECTS:
             if hasattr(subject, "fill"):
                 site.parameters |= subject.fill(house)
+        house.tools.log.sequencer().catch_up()
         for role in Role:
             site.cookies[role] = site.log_in(role)
         yield site

@@ -78,6 +78,6 @@ SELECT pg_temp.copies('exemplary_calls', 'true', 300, $$ pg_temp.u('exemplary', 
 
 SELECT pg_temp.copies('custody_entries', $$object_kind = 'recording'$$, current_setting('bench.recordings')::bigint * 4, $$ pg_temp.u('entry', i) AS id, 1000000 + i AS position, pg_temp.u('recording', 1 + i / 4) AS object_id, pg_temp.at(i / 4) AS at, (ARRAY['recording.ingested','derived.created','decision.made','media.played'])[1 + i % 4] AS act $$)
 
-SELECT pg_temp.copies('ledger_leaves', 'true', current_setting('bench.recordings')::bigint * 4, $$ 1000000 + i AS seq, pg_temp.u('entry', i) AS entry_id, 'recording' AS object_kind, pg_temp.u('recording', 1 + i / 4) AS object_id $$)
+SELECT pg_temp.copies('ledger_leaves', 'true', current_setting('bench.recordings')::bigint * 4 - 40, $$ 1000000 + i AS seq, pg_temp.u('entry', i) AS entry_id, 'recording' AS object_kind, pg_temp.u('recording', 1 + i / 4) AS object_id $$)
 
 SELECT pg_temp.copies('procrastinate_jobs', 'true', current_setting('bench.recordings')::bigint, $$ 1000000 + i AS id, 'inspection.inspect' AS task_name, 'audiatur' AS queue_name, NULL AS lock, NULL AS queueing_lock, CASE WHEN i % 100 = 0 THEN 'todo' ELSE 'succeeded' END AS status, NULL AS worker_id, pg_temp.at(i) AS scheduled_at $$)

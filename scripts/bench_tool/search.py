@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,9 +33,10 @@ from bench_tool import figures
 from bench_tool.figures import Spread, Target
 from bench_tool.filling import fill, superuser_url
 from bench_tool.native import BenchmarkFailed
-from bench_tool.parts import Section
+from bench_tool.parts import Section, told_when_cut
+from bench_tool.processes import Family
 from bench_tool.rounds import Options, say
-from bench_tool.targets import Line, at_most
+from bench_tool.targets import Line, at_most, spread
 from storage.folder import FolderStore
 from storage.keys import MasterKeys
 from storage.sealed import SealedStore
@@ -52,7 +54,7 @@ _BESIDE = 100_000
 _SHORT_ROWS, _SHORT_BESIDE = 100_000, 10_000
 _PAGE = 51
 _LISTS = 20
-_SEARCHES = 100
+_SEARCHES = 20
 _S11 = Target(number="S11", against="", must=3, stretch=2)
 _S12 = Target(number="S12", against="", must=250, stretch=50)
 _HEADER = (
@@ -62,6 +64,7 @@ _HEADER = (
     "figure (range)",
     "must / stretch",
     "verdict",
+    "CPU ms",
     "p50 ms",
     "p99 ms",
 )
@@ -96,33 +99,58 @@ class _Asked:
     after: Cursor | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class _Taken:
+    """What answers took, round by round, and the processor time of all of them together."""
+
+    rounds: list[list[float]] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+    @property
+    def each(self) -> list[float]:
+        return [one for took in self.rounds for one in took]
+
+    @property
+    def cpu_ms(self) -> float:
+        return 1000 * self.cpu_s / len(self.each)
+
+
 def run(options: Options) -> Section:
     """Fill two archives, ask both for the same lists in turn, and the larger one for words."""
     many, beside = _sizes(options)
     server = EmbeddedPostgres(options.directory / "search")
+    title = f"S11, S12: lists and words over {many:,} recordings"
+    rows: list[list[str]] = []
+    values: list[dict[str, object]] = []
     try:
         cluster = server.hold()
-        with archives(cluster, options.directory, (beside, many)) as (small, large):
-            lists = {
-                name: _turns(small, large, asked, options.rounds)
-                for name, asked in _lists(large).items()
-            }
-            words = {name: _searches(large, options.rounds, said) for name, said in _WORDS.items()}
+        # Postgres does the work, and this process asks for it.
+        family = Family(root=os.getpid(), directory=cluster.directory)
+        with (
+            archives(cluster, options.directory, (beside, many)) as (small, large),
+            told_when_cut(title, _HEADER, rows),
+        ):
+            for name, asked in _lists(large).items():
+                ours, theirs = _turns(family, (large, small), asked, options.rounds)
+                rows.append(_list_row(name, ours, theirs, beside=beside))
+                values.append(
+                    _values("S11", name, ours)
+                    | {
+                        "beside_ms": theirs.rounds,
+                        "beside_cpu_ms": theirs.cpu_ms,
+                    }
+                )
+                say(f"search: {' | '.join(rows[-1])}")
+            for name, said in _WORDS.items():
+                asked = [_Asked(sought=Sought(words=one)) for one in said]
+                turns = [asked[turn % len(asked)] for turn in range(_SEARCHES)]
+                (found,) = _turns(family, (large,), turns, options.rounds)
+                rows.append(_words_row(name, found))
+                values.append(_values("S12", name, found))
+                say(f"search: {' | '.join(rows[-1])}")
     finally:
         server.release_and_maybe_stop()
         shutil.rmtree(options.directory / "search", ignore_errors=True)
-    rows = [
-        *(_list_row(name, *found, beside=beside) for name, found in lists.items()),
-        *(_words_row(name, found) for name, found in words.items()),
-    ]
-    values: list[dict[str, object]] = [
-        {"target": "S11", "path": name, "recordings": many, "ms": large, "beside_ms": small}
-        for name, (small, large) in lists.items()
-    ] + [
-        {"target": "S12", "path": name, "recordings": many, "ms": took}
-        for name, took in words.items()
-    ]
-    title = f"S11, S12: lists and words over {many:,} recordings"
     lines = [_line(row, many) for row in rows]
     return Section(title=title, text=figures.table(_HEADER, rows), values=values, lines=lines)
 
@@ -228,26 +256,18 @@ def _lists(archive: Archive) -> dict[str, list[_Asked]]:
 
 
 def _turns(
-    small: Archive, large: Archive, asked: Sequence[_Asked], rounds: int
-) -> tuple[list[list[float]], list[list[float]]]:
-    """Return the milliseconds of each round in either, after one that warms up."""
-    found: tuple[list[list[float]], list[list[float]]] = ([], [])
+    family: Family, archives: Sequence[Archive], asked: Sequence[_Asked], rounds: int
+) -> list[_Taken]:
+    """Return what each archive took, asked in turn, after a round that warms up."""
+    found = [_Taken() for _ in archives]
     for number in range(rounds + 1):
-        for archive, taken in zip((small, large), found, strict=True):
+        for archive, taken in zip(archives, found, strict=True):
+            before = family.cpu_s()
             took = [_took(archive, one) for one in asked]
             if number:
-                taken.append(took)
+                taken.rounds.append(took)
+                taken.cpu_s += family.cpu_s() - before
     return found
-
-
-def _searches(archive: Archive, rounds: int, said: Sequence[str]) -> list[float]:
-    """Return the milliseconds of searches, after one of each that warms up."""
-    for one in said:
-        _took(archive, _Asked(sought=Sought(words=one)))
-    times = max(_SEARCHES, rounds * len(said)) if rounds > 1 else len(said)
-    return [
-        _took(archive, _Asked(sought=Sought(words=said[turn % len(said)]))) for turn in range(times)
-    ]
 
 
 def _took(archive: Archive, asked: _Asked) -> float:
@@ -257,40 +277,46 @@ def _took(archive: Archive, asked: _Asked) -> float:
         return (time.perf_counter() - began) * 1000
 
 
-def _list_row(
-    name: str, small: list[list[float]], large: list[list[float]], *, beside: int
-) -> list[str]:
-    pairs = zip(map(statistics.median, large), map(statistics.median, small), strict=True)
-    ratio = Spread.of([ours / theirs for ours, theirs in pairs])
-    took = [one for each in large for one in each]
+def _list_row(name: str, ours: _Taken, theirs: _Taken, *, beside: int) -> list[str]:
+    medians = (map(statistics.median, taken.rounds) for taken in (ours, theirs))
+    ratio = Spread.of([our / other for our, other in zip(*medians, strict=True)])
     return [
         _S11.number,
         f"list {name}",
-        f"{beside:,}",
-        f"{ratio.median:.2f} x ({ratio.low:.2f}-{ratio.high:.2f})",
+        f"{beside:,} recordings",
+        spread(ratio),
         f"{_S11.must:.0f} / {_S11.stretch:.0f}",
-        _verdict(_S11, ratio.median),
-        f"{statistics.median(took):.1f}",
-        f"{_p99(took):.1f}",
+        at_most(ratio.median, _S11.must, _S11.stretch).value,
+        f"{ours.cpu_ms:.1f} / {theirs.cpu_ms:.1f}",
+        *_times(ours),
     ]
 
 
-def _words_row(name: str, took: list[float]) -> list[str]:
-    p99 = _p99(took)
+def _words_row(name: str, taken: _Taken) -> list[str]:
+    p99 = _p99(taken.each)
     return [
         _S12.number,
         f"newest 50 with a word: {name}",
-        "-",
+        "–",
         f"p99 {p99:.0f} ms",
         f"{_S12.must:.0f} / {_S12.stretch:.0f} ms",
-        _verdict(_S12, p99),
-        f"{statistics.median(took):.1f}",
-        f"{p99:.1f}",
+        at_most(p99, _S12.must, _S12.stretch).value,
+        f"{taken.cpu_ms:.1f}",
+        *_times(taken),
     ]
 
 
+def _times(taken: _Taken) -> list[str]:
+    each = taken.each
+    return [f"{statistics.median(each):.1f}", f"{_p99(each):.1f}"]
+
+
+def _values(target: str, name: str, taken: _Taken) -> dict[str, object]:
+    return {"target": target, "path": name, "ms": taken.rounds, "cpu_ms": taken.cpu_ms}
+
+
 def _line(row: list[str], recordings: int) -> Line:
-    number, path, against, figure, wanted, verdict, *_ = row
+    number, path, against, figure, wanted, verdict, cpu_ms, *_ = row
     return Line(
         number=number,
         path=f"{path} ({recordings:,} recordings)",
@@ -298,11 +324,8 @@ def _line(row: list[str], recordings: int) -> Line:
         figure=figure,
         wanted=wanted,
         verdict=verdict,
+        cost=f"{cpu_ms} ms each",
     )
-
-
-def _verdict(target: Target, figure: float) -> str:
-    return at_most(figure, target.must, target.stretch).value
 
 
 def _p99(took: Sequence[float]) -> float:

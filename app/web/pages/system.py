@@ -204,7 +204,7 @@ class SystemPage:
 def _waiting(session: Session, actor: Actor, at: datetime) -> int:
     """Count the jobs that were given up, and the mails that were not taken."""
     del actor, at
-    return queue.counts(session)[JobState.FAILED] + mails.dead_count(session)
+    return queue.failed_count(session) + mails.dead_count(session)
 
 
 SECTION = Section(
