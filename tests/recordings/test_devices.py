@@ -9,8 +9,9 @@ from tests.factories import DAY, Make
 
 
 def test_the_newest_recording_of_each_device_is_told_and_of_an_idle_one_nothing(make: Make) -> None:
-    one, other = make.recording(), make.recording()
-    one.received_at = make.clock.now() - DAY
+    make.recording()
+    make.clock.advance(DAY)
+    other = make.recording()
     idle = Device(id=new_id(), name="idle", created_at=make.clock.now())
     make.session.add(idle)
     make.session.flush()
