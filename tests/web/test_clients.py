@@ -75,6 +75,9 @@ def test_a_contract_says_in_plain_words_what_it_permits(site: Site) -> None:
     assert "For: a dispute with the client." in contracts
     assert "in force" in contracts
     assert "15,000.00" in contracts
+    assert (
+        "<summary>Clause 4.3</summary>" in contracts
+    )  # It permits nothing, and says nothing of it.
 
 
 def test_a_number_leads_to_the_list_behind_it(site: Site) -> None:

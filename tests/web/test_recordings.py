@@ -231,9 +231,15 @@ def test_the_sound_is_heard_and_a_clip_made_by_keys(
     page.keyboard.press("Space")
     page.wait_for_function("() => document.querySelector('#audio').currentTime > 4.2")
     page.keyboard.press("Space")
+    page.locator("#toggle").click()
+    page.locator("#toggle").click()
+    page.keyboard.press("i")  # The button that was clicked has the focus, and keeps Space alone.
+    page.wait_for_function("() => Number(document.querySelector('#in').value.slice(2)) > 4.1")
     page.keyboard.press("m")
     expect(page.locator("#mark-note")).to_be_focused()
     assert page.locator("#mark-from").input_value().startswith("0:04")
+    page.keyboard.press("i")
+    assert page.locator("#mark-note").input_value() == "i"
     assert faults == []
     assert violations(page, axe) == []
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.clients.models import EventKind
-from app.core.ids import DisputeId, RecordingId
+from app.clients.models import ContractClause, EventKind
+from app.core.ids import DisputeId, RecordingId, new_id
 from app.disputes import service as disputes
 from app.disputes.service import Clip
 from app.identity.permissions import Permission
@@ -36,6 +36,15 @@ def fill(house: House) -> dict[str, str]:
         contact = make.contact(client, phones=[PHONE])
         contract = make.contract(client, scope=["notice", "disclose_to_management"])
         contract.monthly_price_minor, contract.currency = 1_500_000, "RUB"
+        price = ContractClause(
+            id=new_id(),
+            clause_ref="4.3",
+            quote="Лишние выезды оплачиваются отдельно.",
+            scope=[],
+            purposes=[],
+            recipients=[],
+        )
+        contract.clauses.append(price)
         complaint = make.event(client, at=now - 2 * DAY, kind=EventKind.COMPLAINT)
         complaint.subject = "После выезда не работает сеть"
         call = make.recording(

@@ -180,12 +180,17 @@ const KEYS = {
   Home: () => seek(0),
 };
 
+const WRITTEN_IN =
+  'textarea, select, [contenteditable], input:not([type="checkbox"], [type="radio"], [type="range"], [type="button"], [type="submit"])';
+
 const onKey = (event) => {
-  const inField = event.target.closest("input, select, textarea, button, summary, a, audio, [contenteditable]");
-  if (event.ctrlKey || event.altKey || event.metaKey) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest(WRITTEN_IN)) {
     return;
   }
-  if (inField && !(inField.matches("audio, #wave *") && event.key !== " ")) {
+  const control = event.target.closest("input, button, summary, a, audio");
+  const isSigned = event.key.length === 1 && event.key !== " ";
+  // A control keeps the keys that work it: whoever has clicked on "play" goes on by letters all the same.
+  if (control && !isSigned && !(control.matches("audio, #wave *") && event.key !== " ")) {
     return;
   }
   const isSeek = event.key === "ArrowLeft" || event.key === "ArrowRight";
@@ -195,8 +200,7 @@ const onKey = (event) => {
     event.preventDefault();
     return;
   }
-  const isLetter = event.key.length === 1 && event.key !== " ";
-  if (isLetter && !at("letters").checked) {
+  if (isSigned && !at("letters").checked) {
     return;
   }
   // By the place of the key, so that the Russian layout works as well.
