@@ -301,6 +301,13 @@ def exhibited_at(
     return {row[0]: (row[1], row[2] is not None) for row in (*heard, *seen)}
 
 
+def contract_numbers(session: Session, ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Return the numbers of contracts by their ids."""
+    wanted = {one for one in ids if one is not None}
+    rows = session.execute(select(Contract.id, Contract.number).where(Contract.id.in_(wanted)))
+    return dict(rows.tuples().all())
+
+
 def clause(
     session: Session, client_id: UUID, *, number: str, clause_ref: str
 ) -> ContractClause | None:

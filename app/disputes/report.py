@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
@@ -103,8 +104,10 @@ def _report(  # noqa: PLR0913 - all but four are named.
     actor: Actor,
     at: datetime,
 ) -> Report:
+    contracts = queries.contract_numbers(session, (one.contract_id for one in whole.statements))
+
     def told(kind: StatementKind) -> list[Said]:
-        return [_said(one, whole, reader) for one in whole.of_kind(kind)]
+        return [_said(one, whole, contracts, reader) for one in whole.of_kind(kind)]
 
     return Report(
         language=reader.language,
@@ -147,7 +150,9 @@ def _facts(whole: Whole, reader: Reader, *, actor: Actor, at: datetime) -> list[
     return [(wording.say(name, lang), value) for name, value in told if value]
 
 
-def _said(one: DisputeStatement, whole: Whole, reader: Reader) -> Said:
+def _said(
+    one: DisputeStatement, whole: Whole, contracts: Mapping[UUID, str], reader: Reader
+) -> Said:
     lang = reader.language
     head = []
     if one.value is not None:
@@ -159,7 +164,9 @@ def _said(one: DisputeStatement, whole: Whole, reader: Reader) -> Said:
         head.append(wording.say(words(one.value), lang))
     if one.clause_ref is not None:
         quote = (one.quote or "").rstrip().removesuffix(".")
-        head.append(f"{wording.say('clause', lang)} {one.clause_ref}: {quote}")
+        number = contracts.get(one.contract_id, "") if one.contract_id else ""
+        of_contract = f"{wording.say('contract', lang)} {number}, " if number else ""
+        head.append(f"{of_contract}{wording.say('clause', lang)} {one.clause_ref}: {quote}")
     if one.amount_minor is not None and one.currency is not None:
         head.append(reader.money(one.amount_minor, one.currency))
     noter = whole.people.get(one.noted_by, "") if one.noted_by else ""
@@ -246,13 +253,23 @@ def _clock(milliseconds: int | None) -> str:
 
 
 def _requests(whole: Whole, reader: Reader) -> list[Row]:
+    lang = reader.language
+
+    def described(request_id: UUID) -> str:
+        """Return the steps that the client described when he sent something."""
+        sent = [one for one in whole.uploads.get(request_id, ()) if one.words]
+        only_kept = wording.say("withheld", lang)
+        said = [only_kept if one.id in whole.withheld else one.words for one in sent]
+        return "; ".join(dict.fromkeys(filter(None, said)))
+
     return [
         Row(
             cells=(
                 one.asked,
-                wording.say(RequestState(one.state), reader.language),
+                wording.say(RequestState(one.state), lang),
                 reader.moment(one.due_at),
                 one.words or "",
+                described(one.id),
             )
         )
         for one in whole.requests

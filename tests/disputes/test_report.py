@@ -167,6 +167,7 @@ def _worked(desk: Desk) -> None:
                 "3 001,00",
                 "принял меры",
                 "Благодарность",
+                "Кто добавил",
             ),
         ),
         (
@@ -181,6 +182,7 @@ def _worked(desk: Desk) -> None:
                 "3,001.00",
                 "took measures",
                 "Praise",
+                "Added by",
             ),
         ),
     ],
@@ -205,6 +207,7 @@ def test_the_report_says_everything_of_the_dispute(
         "<b>журнала</b>",
         "0:05–0:59",
         "Прежний спор",
+        desk.contract,
     ):
         assert str(words) in text, words
     assert desk.house.acts(desk.dispute_id)[-1] == "dispute.reported"

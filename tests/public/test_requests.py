@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
@@ -22,12 +23,13 @@ from app.clients.models import Client
 from app.core.clock import SetClock
 from app.core.db import Database
 from app.core.errors import Refusal
-from app.core.ids import new_id
+from app.core.ids import DisputeId, new_id
 from app.custody import receipts
 from app.custody.models import CustodyEntry
 from app.custody.signing import Purpose
-from app.disputes import taking, timeline
+from app.disputes import papers, report, taking, timeline
 from app.disputes.models import RequestedDocument
+from app.disputes.report import Reader
 from app.documents.models import Document
 from app.identity.actor import Actor
 from app.identity.permissions import Role
@@ -424,6 +426,22 @@ def test_what_is_judged_or_closed_takes_nothing_more(
             owner.execute("UPDATE dispute_requests SET state = %s, words = 'x'", (state,))
     assert asked.browser.get(asked.path).status_code == 410
     assert asked.send(("b.png", png("red"))).status_code == 410
+
+
+def test_the_report_of_the_dispute_has_the_steps_that_the_client_described(asked: Asked) -> None:
+    asked.send(("a.png", png()), steps="Открыл журнал, нажал <Печать>.")
+    asked.take_over()
+    with asked.worker.database.transaction() as session:
+        told = report.gather(
+            session,
+            Actor.user(new_id(), Role.MANAGER, "manager"),
+            DisputeId(asked.dispute_id),
+            Reader(language="ru", zone=ZoneInfo("Europe/Moscow")),
+            at=asked.worker.clock.now(),
+        )
+    page = papers.report_page(told)
+    assert page.count("Открыл журнал, нажал &lt;Печать&gt;.") == 1
+    assert ">Как описал клиент</th>" in page
 
 
 def test_what_came_before_the_end_of_the_dispute_is_kept(asked: Asked, own_database: Urls) -> None:
