@@ -232,11 +232,24 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
 
 
 def _page(request: Request, refusal: Refusal) -> Response | None:
-    """Answer a refusal of a page with a page, as an address that a browser finds nothing at."""
+    """Answer a refusal of a page with a page, as an address that a browser finds nothing at.
+
+    So is that of a report or a file which somebody wanted to open by a link of a page.
+    """
     route = request.scope.get("route")
     if route is None and _is_looked_for(request):
         return pages.refused(request, pages.PageMissing())
-    return pages.refused(request, refusal) if isinstance(route, PageRoute) else None
+    is_seen = isinstance(route, PageRoute) or _is_followed(request)
+    return pages.refused(request, refusal) if is_seen else None
+
+
+def _is_followed(request: Request) -> bool:
+    """Tell whether a browser shows the answer to a person, by what browsers alone say."""
+    headers = request.headers
+    is_shown = headers.get("sec-fetch-mode") == "navigate" and "text/html" in headers.get(
+        "accept", ""
+    )
+    return request.method == "GET" and is_shown
 
 
 def _is_looked_for(request: Request) -> bool:
@@ -271,7 +284,7 @@ def answer_broken(app: FastAPI) -> None:
     async def broken(request: Request, exc: Exception) -> Response:
         request_id = getattr(request.state, "request_id", None)
         _log.error("request.broken", error=type(exc).__name__, request_id=request_id)
-        if isinstance(request.scope.get("route"), PageRoute):
+        if isinstance(request.scope.get("route"), PageRoute) or _is_followed(request):
             answer = pages.broken(request)
         else:
             refusal = problems.Broken(request_id=request_id)

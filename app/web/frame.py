@@ -156,7 +156,7 @@ def navigation(
         Entry(
             label=say(section.label),
             path=section.path,
-            is_here=_is_within(path, section.path),
+            is_here=any(_is_within(path, one) for one in (section.path, *section.also)),
             waiting=count(section),
         )
         for section in sections

@@ -41,7 +41,8 @@ class Section:
     """A subject in the navigation, shown to whoever has its permission.
 
     `label` is a message (`N_`). `waiting` counts what waits for this person; it must
-    be cheap, since it is asked again every quarter of a minute while somebody works.
+    be cheap, since it is asked again every quarter of a minute while somebody works. `also` are
+    the paths of further pages of the subject, to which its first page leads.
     """
 
     place: Place
@@ -49,3 +50,4 @@ class Section:
     label: str
     permission: Permission
     waiting: Waiting | None = None
+    also: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from app.core.ids import new_id
 from app.identity.models import Office
 from app.identity.permissions import PERMISSIONS, Role
 from app.web import front
@@ -122,6 +123,30 @@ def test_an_address_of_nothing_is_a_page_for_a_browser_and_a_problem_for_a_progr
     for path, accepts in (("/nowhere", "*/*"), ("/v1/nowhere", "text/html")):
         answer = site.get(path, Role.MANAGER, Accept=accepts)
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+
+
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [("/offices", "/people"), ("/devices", "/people"), ("/webhooks", "/system")],
+)
+def test_a_further_page_of_a_subject_marks_it(site: Site, path: str, section: str) -> None:
+    assert f'href="{section}" aria-current="true"' in site.get(path, Role.ADMIN).text
+
+
+def test_a_link_to_a_file_that_is_refused_leads_to_a_page(site: Site) -> None:
+    path = f"/v1/disputes/{new_id()}/report?lang=ru"
+    browser = {"Accept": "text/html,*/*", "Sec-Fetch-Mode": "navigate", "Accept-Language": "ru"}
+    page = site.get(path, Role.MANAGER, **browser)
+    assert page.status_code == 404
+    assert "<html" in page.text
+    assert "спор" in page.text
+    assert site.get(path, Role.AGENT, **browser).status_code == 403
+    nobody = site.get(path, Role.MANAGER, **browser, Cookie="__Host-audiatur=gone")
+    assert nobody.status_code == 401
+    assert 'name="password"' in nobody.text
+    for other in ({"Accept": "text/html"}, browser | {"Sec-Fetch-Mode": "no-cors"}):
+        program = site.get(path, Role.MANAGER, **other)
+        assert program.headers["content-type"] == "application/problem+json"
 
 
 def test_a_refusal_of_a_page_is_told_to_the_ledger(site: Site) -> None:

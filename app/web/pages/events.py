@@ -55,6 +55,7 @@ SECTION = Section(
     place=Place.EVENTS,
     path="/events",
     label=N_("Events"),
+    also=("/screenshots",),
     permission=Permission.CLIENT_READ,
     waiting=waiting,
 )

@@ -29,7 +29,11 @@ from app.web.words import N_, Words
 
 router = edge.page_router()
 SECTION = Section(
-    place=Place.PEOPLE, path="/people", label=N_("People"), permission=Permission.USER_ADMIN
+    place=Place.PEOPLE,
+    path="/people",
+    label=N_("People"),
+    permission=Permission.USER_ADMIN,
+    also=("/devices", "/offices"),
 )
 
 CanAdminUsers = Annotated[Actor, Depends(Requires(Permission.USER_ADMIN))]

@@ -213,6 +213,7 @@ SECTION = Section(
     label=N_("System"),
     permission=Permission.JOB_READ,
     waiting=_waiting,
+    also=("/imports", "/providers", "/webhooks"),
 )
 
 
