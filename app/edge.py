@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final, cast
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,11 +57,14 @@ class Gate:
     """Refuses unknown callers and long bodies before the body is read.
 
     Uploads pass: their routes ask for the caller first and bound the size. Here they only have
-    to keep moving.
+    to keep moving. `otherwise` may answer a refusal in another form than that of a problem.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, *, otherwise: Callable[[Request, Refusal], Response | None]
+    ) -> None:
         self._app = app
+        self._otherwise = otherwise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,7 +77,9 @@ class Gate:
             else:
                 receive = await _let_in(Request(scope, receive))
         except Refusal as exc:
-            await problems.response_to(exc, instance=scope["path"])(scope, receive, send)
+            answer = self._otherwise(Request(scope), exc)
+            answer = answer or problems.response_to(exc, instance=scope["path"])
+            await answer(scope, receive, send)
         except ClientDisconnect:
             await _write_off(scope, receive, send)
         else:

@@ -225,7 +225,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     problems.install(app, on_refusal=told, otherwise=_page)
     app.state.web = _web(settings)
     answer_broken(app)
-    app.add_middleware(Gate)
+    app.add_middleware(Gate, otherwise=_page)
     app.add_middleware(Told)
     app.openapi = lambda: described.describe(app)  # type: ignore[method-assign]  # the documented way
     return app

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.review.conftest import house
 from tests.review.house import PASSWORD, House
 from tests.web.conftest import chromium
-from tests.web.handing import agreed
+from tests.web.handing import agreed, disputed
 
 __all__ = ["chromium", "house"]
 
@@ -88,3 +88,18 @@ def test_a_complaint_becomes_a_link_that_another_person_approved(
     for page in (manager, approver):
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         page.context.close()
+
+
+def test_a_sound_that_is_refused_is_not_a_player_that_stays_silent(
+    house: House, chromium: Browser
+) -> None:
+    manager = opened(house, chromium, "manager", 1280)
+    manager.goto(f"/disputes/{disputed(house, agreed(house))}")
+    manager.locator("details:has(audio) > summary").first.click()
+    refused = manager.get_by_text("This sound was not given out.")
+    expect(refused).to_be_hidden()
+    manager.context.clear_cookies()
+    manager.evaluate("() => { document.querySelector('details audio').play().catch(() => {}) }")
+    expect(refused).to_be_visible()
+    manager.get_by_role("link", name="Read why").click()
+    expect(manager.locator("#password")).to_be_visible()

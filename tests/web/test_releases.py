@@ -129,7 +129,10 @@ def test_an_exhibit_is_heard_in_the_dispute_as_it_would_leave(
 ) -> None:
     page = manager.get(f"/disputes/{disputed(house, agreed(house))}").text
     (preview,) = re.findall(r'<audio[^>]* src="(/v1/exhibits/[^"]+/preview)"', page)
-    assert f'href="{preview}"' not in page  # A browser plays no address that forbids all media.
+    # A browser plays no address that forbids all media: one follows it to read why it is refused.
+    assert re.findall(rf'hidden>([^<]+)<a href="{preview}">', page) == [
+        "This sound was not given out. "
+    ]
     heard = approver.get(preview)
     assert (heard.status_code, heard.headers["content-type"]) == (200, "audio/wav")
 

@@ -12,3 +12,14 @@ if (here && sections.scrollWidth > sections.clientWidth) {
   const { left, width } = here.getBoundingClientRect();
   sections.scrollLeft += left - (sections.clientWidth - width) / 2;
 }
+
+// A player whose sound is refused stays silent: what stands below it says so. The event does not bubble.
+document.addEventListener(
+  "error",
+  ({ target }) => {
+    if (target instanceof HTMLAudioElement && target.nextElementSibling?.matches("[role=alert]")) {
+      target.nextElementSibling.hidden = false;
+    }
+  },
+  true,
+);
