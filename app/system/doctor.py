@@ -271,7 +271,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             return
         yield _postgres_version(version)
         yield _durability(is_durable=durable[0])
-        yield _clock(durable[1])
+        yield clock_beside(durable[1])
         migrated = _migrations(urls)
         yield migrated
         if migrated.level is Level.OK:
@@ -304,7 +304,8 @@ def _durability(*, is_durable: bool) -> Finding:
     )
 
 
-def _clock(database_now: datetime) -> Finding:
+def clock_beside(database_now: datetime) -> Finding:
+    """Compare the machine's clock with that of the database."""
     apart = abs((datetime.now(UTC) - database_now).total_seconds())  # noqa: TID251, RUF100 - the machine's clock itself is looked at.
     found = f"{apart:.1f} s from the database's clock"
     if apart > _CLOCK_TOLERANCE_SECONDS:

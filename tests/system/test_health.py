@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app.core.clock import SystemClock
 from app.embedded.postgres import EmbeddedPostgres, grant_roles
 from app.inspection.sandbox import Sandbox
 from app.migrate import migrate
+from app.system import doctor
 from tests.factories import wav
 from tests.live import PATIENCE_SECONDS, Live, live_archive, metadata
 
@@ -123,6 +126,14 @@ def _doctor(folder: Path, **environment: str) -> tuple[int, dict[str, dict[str, 
     if not done.stdout:
         return done.returncode, {"error": {"found": done.stderr}}
     return done.returncode, {f["part"]: f for f in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize(
+    ("apart", "level"), [(0, "ok"), (60, "fail"), (-60, "fail")], ids=["same", "behind", "ahead"]
+)
+def test_doctor_compares_the_clocks_of_archive_and_database(apart: int, level: str) -> None:
+    found = doctor.clock_beside(SystemClock().now() - timedelta(seconds=apart))
+    assert (found.part, found.level) == ("clock", level)
 
 
 def test_doctor_finds_seeded_faults_and_says_how_to_mend_them(tmp_path: Path) -> None:
