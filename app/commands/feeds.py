@@ -5,20 +5,22 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO, cast, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import click
 
 from app.commands.shared import open_archive
 from app.core.errors import Conflict
-from app.feeds import importing, jobs, siprec
+from app.feeds import importing, jobs, mikopbx, siprec
+from app.feeds.asterisk import Row
 from app.feeds.calls import House
 from app.feeds.importing import Form
+from app.feeds.mikopbx import CallDatabaseUnreadable
 from app.feeds.models import Statement
 from app.feeds.reconciling import office_of
 from app.feeds.siprec import Siprec, SiprecInvalid
@@ -48,7 +50,7 @@ def calls() -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["asterisk-csv", "asterisk-ami", "json"]),
+    type=click.Choice(get_args(Form)),
     required=True,
 )
 @click.option("--device", "name", required=True, help="The device in whose name they are kept.")
@@ -64,9 +66,10 @@ def import_calls(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take in call records: Asterisk's Master.csv, AMI's Cdr events, JSON with a call in each line.
+    """Take in call records: Asterisk's Master.csv, AMI's events, MikoPBX's cdr.db, lines of JSON.
 
-    FILE is - for what is piped in; each call is kept then as soon as it is told.
+    FILE is - for what is piped in; each call is kept then as soon as it is told. MikoPBX's database
+    is read as it lies and not changed; its log, cdr.db-wal, is read with it where it lies beside.
     Exit code 1 if a line was bad; the good ones are kept all the same.
     """
     if zone is not None and zone not in available_timezones():
@@ -77,17 +80,15 @@ def import_calls(
         nonlocal told
         told += 1
         if told <= _TOLD_LINES:
-            click.echo(f"line {number}: {wrong}", err=True)
+            click.echo(f"{'row' if form == 'mikopbx' else 'line'} {number}: {wrong}", err=True)
 
     with open_archive() as tools:
         settings = tools.settings
         house = House(office=office_of(settings), region=settings.region)
         source = importing.device(tools.database, name)
         is_piped = str(path) == "-"
-        with _opened(path) as lines:
-            rows = importing.read(
-                lines, cast("Form", form), zone=ZoneInfo(zone) if zone else settings.zone
-            )
+        where = ZoneInfo(zone) if zone else settings.zone
+        with _rows(path, cast("Form", form), where) as rows:
             done = importing.take(
                 tools.database,
                 tools.clock,
@@ -200,6 +201,18 @@ def _say_siprec(told: Siprec, kept: int, *, as_json: bool) -> None:
     people = ", ".join(one.name or one.number or one.id for one in told.participants)
     line = f"{told.session_id}: {people}; {len(told.happened)} events, {kept} of them new"
     click.echo(f"{line}; {len(told.unknown)} elements unknown here.")
+
+
+@contextmanager
+def _rows(path: Path, form: Form, zone: ZoneInfo) -> Iterator[Iterable[Row]]:
+    if form == "mikopbx":
+        try:
+            yield mikopbx.rows(path, zone=zone)
+        except CallDatabaseUnreadable as exc:
+            raise click.ClickException(str(exc)) from exc
+        return
+    with _opened(path) as lines:
+        yield importing.read(lines, form, zone=zone)
 
 
 @contextmanager

@@ -19,8 +19,9 @@ import click
 
 from app.commands.shared import open_archive
 from app.core.db import Database
-from app.feeds import asterisk, file_names, importing
+from app.feeds import asterisk, file_names, importing, mikopbx
 from app.feeds.file_names import PRESETS, PatternInvalid
+from app.feeds.mikopbx import CallDatabaseUnreadable
 from app.imports import queries, service
 from app.imports.facts import Assumed
 from app.imports.models import ImportFile
@@ -68,7 +69,7 @@ class Options:
 @click.option(
     "--cdr",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Call records of the exchange, Asterisk's Master.csv or FreePBX's table, for facts.",
+    help="Call records of the exchange, for facts: Master.csv, FreePBX's table, MikoPBX's cdr.db.",
 )
 @click.option(
     "--preset", type=click.Choice(PRESETS), help="Whose names these are; any if not said."
@@ -170,10 +171,19 @@ def _records(cdr: Path | None, zone: ZoneInfo) -> Iterator[Records | None]:
     with (
         tempfile.TemporaryDirectory(prefix="audiatur-import-") as place,
         Records(Path(place) / "calls.sqlite") as records,
-        cdr.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines,
     ):
-        for number, wrong in records.fill(asterisk.rows(lines, zone=zone)):
-            click.echo(f"{cdr.name}, line {number}: {wrong}", err=True)
+        if mikopbx.is_database(cdr):
+            said = "row"
+            try:
+                bad = records.fill(mikopbx.rows(cdr, zone=zone))
+            except CallDatabaseUnreadable as exc:
+                raise click.BadParameter(str(exc), param_hint="--cdr") from exc
+        else:
+            with cdr.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+                said = "line"
+                bad = records.fill(asterisk.rows(lines, zone=zone))
+        for number, wrong in bad:
+            click.echo(f"{cdr.name}, {said} {number}: {wrong}", err=True)
         yield records
 
 

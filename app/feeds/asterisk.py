@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -96,11 +96,18 @@ def rows(lines: Iterable[str], *, zone: ZoneInfo) -> Iterator[Row]:
                 continue
         try:
             told = _named(names, cells)
-            yield Row(
-                number=reader.line_num, call=_call(told, cells, zone), recording=_recording(told)
-            )
         except RowInvalid as exc:
             yield Row(number=reader.line_num, wrong=str(exc))
+            continue
+        yield row(reader.line_num, told, cells, zone=zone)
+
+
+def row(number: int, told: Mapping[str, str], cells: Sequence[str], *, zone: ZoneInfo) -> Row:
+    """Read one call record that is told by the names of the columns; `cells` is all it was."""
+    try:
+        return Row(number=number, call=_call(told, cells, zone), recording=_recording(told))
+    except RowInvalid as exc:
+        return Row(number=number, wrong=str(exc))
 
 
 _OF_EVENT = {
@@ -160,10 +167,7 @@ def _event(number: int, told: Mapping[str, str], zone: ZoneInfo) -> Iterator[Row
         yield Row(number=number, wrong=f"the event tells no {', '.join(missing)}")
         return
     cells = [f"{name}={known[name]}" for name in sorted(known)]
-    try:
-        yield Row(number=number, call=_call(known, cells, zone), recording=_recording(known))
-    except RowInvalid as exc:
-        yield Row(number=number, wrong=str(exc))
+    yield row(number, known, cells, zone=zone)
 
 
 def _counted(lines: Iterable[str]) -> Iterator[str]:
@@ -187,7 +191,7 @@ def _named(names: tuple[str, ...], cells: list[str]) -> dict[str, str]:
     return {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
 
 
-def _call(told: Mapping[str, str], cells: list[str], zone: ZoneInfo) -> dict[str, object]:
+def _call(told: Mapping[str, str], cells: Sequence[str], zone: ZoneInfo) -> dict[str, object]:
     disposition = _DISPOSITIONS.get(told["disposition"].upper())
     if disposition is None:
         raise RowInvalid(f"the disposition {told['disposition']!r} is not known")

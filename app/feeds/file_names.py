@@ -50,6 +50,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "linphone": ("linphone",),
     "freepbx": ("freepbx",),
     "asterisk": ("asterisk",),
+    "mikopbx": ("mikopbx",),
     "3cx": ("3cx",),
     "phone": tuple(name for name, one in names.PRESETS.items() if one.capture == "mobile"),
 }

@@ -23,7 +23,7 @@ from app.identity.models import Device
 from app.identity.service import DeviceNotFound
 
 AT_ONCE = 500
-Form = Literal["asterisk-csv", "asterisk-ami", "json"]
+Form = Literal["asterisk-csv", "asterisk-ami", "mikopbx", "json"]
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Imported:
 
 
 def read(lines: Iterable[str], form: Form, *, zone: ZoneInfo) -> Iterator[Row]:
-    """Read the calls of a file, as they are told to the archive."""
+    """Read the calls of a file of lines, as they are told to the archive."""
     if form == "asterisk-csv":
         yield from asterisk.rows(lines, zone=zone)
         return

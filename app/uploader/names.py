@@ -22,6 +22,7 @@ _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2200
 _LONGEST_ID: Final = 200
 _MOST_SECONDS: Final = 0.5
+_CUT_EPOCH: Final = 8  # MikoPBX writes no more of it into the id of a call that it was asked for.
 _LONGEST_EXTENSION: Final = 6  # Digits that are a number within a house.
 _LONGEST_ENDING: Final = 5
 _PARTS: Final = frozenset({"year", "yy", "month", "day", "hour", "minute", "second"})
@@ -182,6 +183,15 @@ PRESETS: Final[Mapping[str, Pattern]] = {
             _STAMP,
             "pbx",
             external="inbound",
+        ),
+        # The moment is that at which the channel began, and of a transfer the whole call.
+        _preset(
+            "mikopbx",
+            r"(?:pickup_)?(?P<id>(?:transfer_(?P<from>[^_]+)_(?P<to>[^_]+)_)?"
+            r"mikopbx-(?P<epoch>\d{10}(?=\.)|\d{8}(?=_))(?:\.\d+)?"
+            r"(?:_(?!(?:in|out)\Z)[a-z0-9+*#]+){0,2})(?:_(?P<way>in|out))?",
+            "",
+            "pbx",
         ),
         _preset(
             "asterisk",
@@ -344,7 +354,8 @@ def _moment(pattern: Pattern, told: Mapping[str, str], zone: tzinfo | None) -> d
 
 def _written(pattern: Pattern, told: Mapping[str, str], zone: tzinfo | None) -> datetime | None:
     if epoch := told.get("epoch"):
-        return datetime.fromtimestamp(int(epoch), UTC)
+        cut = 100 if len(epoch) == _CUT_EPOCH else 1
+        return datetime.fromtimestamp(int(epoch) * cut, UTC)
     if "month" in told:
         return _of_parts(told, zone)
     text = told.get("at") or told.get("date", "") + told.get("time", "")

@@ -14,9 +14,11 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -222,6 +224,43 @@ def _records() -> Iterator[bytes]:
         yield first.replace(b"2026-03-05 12", b"0001-01-01 00")
 
 
+def _mikopbx() -> Ready:
+    mikopbx = importlib.import_module("app.feeds.mikopbx")
+    schemas = importlib.import_module("app.feeds.schemas")
+    pydantic = importlib.import_module("pydantic")
+    folder = mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = Path(folder) / "cdr.db"
+
+    def one(raw: bytes) -> None:
+        file.write_bytes(raw)
+        for row in mikopbx.rows(file, zone=_ZONE):
+            if row.call is not None:
+                try:
+                    schemas.CallTold.model_validate(row.call)
+                except pydantic.ValidationError:
+                    continue
+
+    return Ready(one=one, refuses=(mikopbx.CallDatabaseUnreadable,))
+
+
+def _databases() -> Iterator[bytes]:
+    columns = "start, src_num, dst_num, linkedid, disposition, recordingfile, duration, billsec"
+    rows = [
+        (1, "2026-03-05 12:00:00.1", "101", "102", "mikopbx-1.5", "NOANSWER", "/a/b.mp3", 5, 0),
+        (2, "2026-03-05 12:00:00", "101", "84950008414", "mikopbx-1.6", "ANSWERED", "-", "x", None),
+    ]
+    places = ", ".join("?" * len(rows[0]))
+    for encoding in ("UTF-8", "UTF-16le"):
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("PRAGMA page_size = 512")
+            database.execute(f"PRAGMA encoding = '{encoding}'")
+            database.execute(f"CREATE TABLE cdr_general (id INTEGER PRIMARY KEY, {columns})")
+            database.executemany(f"INSERT INTO cdr_general VALUES ({places})", rows)  # noqa: S608 - ours.
+            database.commit()
+            yield database.serialize()
+
+
 def _names() -> Ready:
     names = importlib.import_module("app.feeds.file_names")
     uploader = importlib.import_module("app.uploader.names")
@@ -244,6 +283,8 @@ def _called() -> Iterator[bytes]:
         "Пётр(+79161234567)_20260305120000.mp3".encode(),
         b"[Agent]_84950008414-106_20260305120000(12).wav",
         b"1772701200.15-in.wav",
+        b"transfer_84950008414_106_mikopbx-1772701200.15_in.wav",
+        b"mikopbx-17727012_106_aB3dE9.webm",
         b"20260305-1200_84950008414_x_a_b.wav",
         b"00010101-000000-+79161234567-incoming-106.wav",
     ):
@@ -702,6 +743,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "asterisk": Target(
         what="call records of Asterisk, CSV and AMI", prepare=_asterisk, seeds=_records
     ),
+    "mikopbx": Target(what="the database of calls of MikoPBX", prepare=_mikopbx, seeds=_databases),
     "names": Target(
         what="names of files, and patterns of them", prepare=_names, seeds=_called, most_bytes=1024
     ),

@@ -83,6 +83,30 @@ def told(name: str, **how: object) -> dict[str, object]:
             {"preset": "asterisk", "call_id": "1772701200.15", "capture": "pbx"},
         ),
         (
+            "mikopbx-1772701200.15_aB3dE9.webm",
+            {"preset": "mikopbx", "call_id": "mikopbx-1772701200.15_aB3dE9", "capture": "pbx"},
+        ),
+        (
+            "mikopbx-1772701200.15_aB3dE9_out.wav",
+            {"preset": "mikopbx", "call_id": "mikopbx-1772701200.15_aB3dE9"}
+            | {"leg": "sent", "capture": "pbx"},
+        ),
+        (
+            "pickup_mikopbx-1772701200.15_aB3dE9.webm",
+            {"preset": "mikopbx", "call_id": "mikopbx-1772701200.15_aB3dE9", "capture": "pbx"},
+        ),
+        (
+            "mikopbx-17727012_101_aB3dE9_in.wav",
+            {"preset": "mikopbx", "call_id": "mikopbx-17727012_101_aB3dE9"}
+            | {"leg": "received", "capture": "pbx"},
+        ),
+        (
+            "transfer_89161234567_102_mikopbx-1772701200.15_in.wav",
+            {"preset": "mikopbx", "direction": "inbound", "number": "89161234567", "own": "102"}
+            | {"call_id": "transfer_89161234567_102_mikopbx-1772701200.15"}
+            | {"leg": "received", "capture": "pbx"},
+        ),
+        (
             "[Иванов, Пётр]_101-79161234567_20260305120000(4711).wav",
             {"preset": "3cx", "direction": "outbound", "number": "79161234567"}
             | {"own": "101", "call_id": "4711", "capture": "pbx"},
@@ -133,6 +157,17 @@ KNOWN = {
         for other in ("89161234567", "102")
     ],
     "asterisk": ["1772701200.15.wav", "1772701200.15-out.WAV", "pbx-1772701200.15.gsm"],
+    "mikopbx": [
+        "mikopbx-1772701200.15_aB3dE9.webm",
+        "mikopbx-1772701200.15_aB3dE9x1Yz.mp3",
+        "mikopbx-1772701200.15.mp3",
+        "mikopbx-1772701200.15_aB3dE9_in.wav",
+        "mikopbx-1772701200.15_123456_out.wav48",
+        "pickup_mikopbx-1772701200.15_outINx.webm",
+        "mikopbx-17727012_89161234567_aB3dE9.mp3",
+        "transfer_89161234567_101_mikopbx-1772701200.15.webm",
+        "transfer_101_102_mikopbx-1772701200.15_in.wav",
+    ],
     "3cx": ["[Иванов]_101-79161234567_20260305120000(4711).wav"],
     "cube-acr": [
         "2026-03-05 12-00-00 (phone) Иван (+7 916 123-45-67) ↙.m4a",
@@ -190,6 +225,9 @@ def test_the_uploader_and_the_import_read_the_same_from_a_name(preset: str, name
 def test_a_name_that_tells_nothing_is_none() -> None:
     assert file_names.read("совещание.wav", zone=MOSCOW) is None
     assert file_names.read("20261305-120000-1-incoming-a.mp3", zone=MOSCOW) is None
+    # A day and a time; MikoPBX's own name stands before what it cuts off.
+    assert file_names.read("20260305_120000_in.wav", zone=MOSCOW) is None
+    assert file_names.read("mikopbx-17727012.15_aB3dE9.webm", zone=MOSCOW) is None
     assert file_names.read("20260305-120000-1-incoming-a.mp3", zone=MOSCOW, preset="phone") is None
 
 

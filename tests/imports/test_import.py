@@ -14,7 +14,7 @@ import pytest
 
 from app.core.errors import Unavailable
 from app.core.ids import new_id
-from app.feeds import asterisk, file_names
+from app.feeds import asterisk, file_names, mikopbx
 from app.identity.actor import Actor
 from app.imports import queries, service
 from app.imports.facts import Assumed
@@ -23,6 +23,7 @@ from app.imports.running import Pace, Reading
 from app.imports.service import ImportBusy, ImportRunNotFound, ImportRunOver
 from app.recordings.models import Flag
 from tests.factories import set_erased, wav
+from tests.feeds.mikopbx import INBOUND, TRANSFERRED, keep
 from tests.feeds.test_asterisk import AMI
 from tests.feeds.test_siprec import RFC
 from tests.imports.archive import MOSCOW, PATIENCE_SECONDS, ROOT, Old, name_of, tiny
@@ -125,6 +126,34 @@ def test_what_the_exchange_wrote_of_a_call_is_believed_before_the_name(
         *("1772712000.1", "outbound"),
         "102",
     )
+
+
+def test_records_find_a_file_whose_ending_or_direction_is_another(tmp_path: Path) -> None:
+    file = keep(tmp_path / "cdr.db", INBOUND, TRANSFERRED)
+    with Records(tmp_path / "calls.sqlite") as records:
+        assert records.fill(mikopbx.rows(file, zone=MOSCOW)) == []
+        for name, row in (
+            ("mikopbx-1772701200.15_aB3dE9.webm", INBOUND),
+            ("mikopbx-1772701200.15_aB3dE9.mp3", INBOUND),
+            ("mikopbx-1772701200.15_aB3dE9_out.wav", INBOUND),
+            ("transfer_89161234567_102_mikopbx-1772701200.15.mp3", TRANSFERRED),
+            ("transfer_89161234567_102_mikopbx-1772701200.15_in.wav", TRANSFERRED),
+        ):
+            found = records.find(name, file_names.read(name, zone=MOSCOW))
+            assert (found or {}).get("call_id") == row["UNIQUEID"], name
+        # Without a preset too; but no name of another call fits.
+        found = records.find("transfer_89161234567_102_mikopbx-1772701200.15.mp3", None)
+        assert (found or {}).get("call_id") == TRANSFERRED["UNIQUEID"]
+        other = "transfer_89161234567_103_mikopbx-1772701100.11.mp3"
+        assert records.find(other, None) is None
+
+
+def test_a_name_that_is_no_text_is_found_all_the_same(tmp_path: Path) -> None:
+    lines = CDR.replace("meeting.wav", "\udcff.wav").splitlines(keepends=True)
+    with Records(tmp_path / "calls.sqlite") as records:
+        records.fill(asterisk.rows(lines, zone=MOSCOW))
+        found = records.find("\udcff.wav", None)
+        assert (found or {}).get("call_id") == "1772701200.15"
 
 
 def test_a_sidecar_is_believed_before_all(old: Old) -> None:
@@ -345,6 +374,41 @@ def test_cdr_events_that_are_piped_in_become_calls_that_are_known(old: Old) -> N
     told = json.loads(out)
     assert (told["new"], told["bad"]) == (1, 2)
     assert "the event tells no billsec" in err
+
+
+def test_calls_of_mikopbx_are_read_from_its_database_and_its_folders_with_them(
+    old: Old, tmp_path: Path
+) -> None:
+    file = keep(tmp_path / "cdr.db", INBOUND, TRANSFERRED, {**INBOUND, "disposition": "PERHAPS"})
+    words = ("--format", "mikopbx", "--device", "old", "--json")
+    code, out, err = old.ran("calls", "import", str(file), *words)
+    told = json.loads(out.splitlines()[-1])
+    assert (code, told["new"], told["bad"]) == (1, 2, 1)
+    assert err.splitlines()[0] == "row 3: the disposition 'PERHAPS' is not known"
+    code, _, err = old.ran("calls", "import", "-", *words)
+    assert (code, "cannot be piped in" in err) == (1, True)
+
+    other = keep(tmp_path / "other.db", schema="CREATE TABLE cdr (id INTEGER)")
+    code, _, err = old.ran("import", str(old.folder), "--device", "old", "--cdr", str(other))
+    assert (code, "there is no table cdr_general" in err) == (2, True)
+
+    # The folders of a day; the transfer's moment and ends are those of its record.
+    for number, row in enumerate((INBOUND, TRANSFERRED)):
+        old.put(str(row["recordingfile"]).partition("/monitor/")[2], tiny(number))
+    more = ("--device", "old", "--preset", "mikopbx", "--cdr", str(file), "--json")
+    code, out, err = old.ran("import", str(old.folder), *more)
+    assert (code, json.loads(out)["taken"]) == (0, 2), err
+    assert "cdr.db, row 3: " in err
+    first, second = old.recordings()
+    assert (first.source_call_id, first.direction, first.to_party, first.capture) == (
+        *("mikopbx-1772701200.15_aB3dE9", "inbound", "101"),
+        "pbx",
+    )
+    assert (second.direction, second.from_party, second.to_party) == (
+        *("inbound", "89161234567"),
+        "102",
+    )
+    assert second.started_at.isoformat() == "2026-03-05T09:01:05.789000+00:00"
 
 
 def test_what_freeswitch_s_hook_writes_is_read(old: Old) -> None:

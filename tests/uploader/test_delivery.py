@@ -394,6 +394,12 @@ def test_try_shows_what_is_understood_and_sends_nothing(live: Live, tmp_path: Pa
         True,
         "inbound",
     )
+    done = at.run("try", str(at.put("mikopbx-1796022900.12_aB3dE9.wav", wav(1))), "--json")
+    told = json.loads(done.stdout)
+    assert (told["pattern"], told["started_at"], told["direction"], told["capture"]) == (
+        *("mikopbx", "2026-11-30T07:15:00+00:00"),
+        *(None, "pbx"),
+    )
     assert at.run("try", str(at.put("notes.wav", headless(1)))).returncode == 1
     assert kept(live) == []
 

@@ -69,6 +69,14 @@ def told(name: str, **more: object) -> Understood:
             ("106", "107"),
         ),
         ("pbx-1796022900.12.wav", "asterisk", None, (None, None)),
+        ("mikopbx-1796022900.12_aB3dE9.webm", "mikopbx", None, (None, None)),
+        ("mikopbx-17960229_101_aB3dE9_in.wav", "mikopbx", None, (None, None)),
+        (
+            "transfer_101_84950008414_mikopbx-1796022900.12.webm",
+            "mikopbx",
+            "outbound",
+            ("101", "84950008414"),
+        ),
         (
             "[Ivan Petrov]_106-84950008414_20261130101500(77).wav",
             "3cx",
