@@ -24,7 +24,7 @@ from app.identity.actor import Actor
 from app.identity.guard import Requires
 from app.identity.permissions import Permission
 from app.review import wording
-from app.web import edge, lookups, pack_words
+from app.web import edge, lookups, pack_faults, pack_words
 from app.web.edge import Form
 from app.web.sections import Place as Stands
 from app.web.sections import Section
@@ -229,7 +229,7 @@ def propose_pack(
         made = policy.propose(session, actor, _told(written), at=clock.now())
     except (PackRefused, PackVersionTaken) as exc:
         words = edge.words_of(call, actor, session)
-        faults = tuple((one["where"], one["what"]) for one in _faults(exc))
+        faults = tuple((one["where"], pack_faults.said(one["what"], words)) for one in _faults(exc))
         page = _page(session, actor, kept, words, draft=written, faults=faults)
         return edge.render(call, actor, session, "packs/pack.html", page, status=422, words=words)
     return edge.see(_path(made.pack.jurisdiction, made.pack.version))
