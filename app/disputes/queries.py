@@ -305,7 +305,7 @@ def contract_numbers(session: Session, ids: Iterable[UUID | None]) -> dict[UUID,
     """Return the numbers of contracts by their ids."""
     wanted = {one for one in ids if one is not None}
     rows = session.execute(select(Contract.id, Contract.number).where(Contract.id.in_(wanted)))
-    return dict(rows.tuples().all())
+    return {row.id: row.number for row in rows}
 
 
 def clause(
