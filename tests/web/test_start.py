@@ -39,6 +39,21 @@ def _now(browser: Browser) -> list[str]:
     return re.findall(r'aria-labelledby="step-(\w+)" aria-current', browser.get("/start").text)
 
 
+def first_call(house: House, key: str) -> str:
+    """Send a call as the telephone whose key it is; return the recording's id."""
+    sent = httpx.post(
+        f"{house.url}/v1/recordings",
+        headers={"Authorization": f"Bearer {key}"},
+        files=[
+            ("metadata", (None, json.dumps(metadata("first")), "application/json")),
+            ("file", ("call.wav", wav(2.0), "application/octet-stream")),
+        ],
+        timeout=60,
+    )
+    assert sent.status_code == 201, sent.text
+    return str(sent.json()["id"])
+
+
 def test_the_first_administrator_is_led_to_the_first_call(empty: House, own_database: Urls) -> None:
     boss = _first(empty)
     assert "finish setting up the archive" in boss.get("/").text
@@ -78,20 +93,11 @@ def test_the_first_administrator_is_led_to_the_first_call(empty: House, own_data
 
     assert _now(boss) == ["call"]
     assert "No call has come yet" in boss.get("/start").text
-    sent = httpx.post(
-        f"{empty.url}/v1/recordings",
-        headers={"Authorization": f"Bearer {key}"},
-        files=[
-            ("metadata", (None, json.dumps(metadata("first")), "application/json")),
-            ("file", ("call.wav", wav(2.0), "application/octet-stream")),
-        ],
-        timeout=60,
-    )
-    assert sent.status_code == 201, sent.text
+    recording = first_call(empty, key)
     arriving = boss.get("/start").text
     assert "is being looked into" in arriving
     assert "<progress" in arriving
-    assert f"/recordings/{sent.json()['id']}" in arriving
+    assert f"/recordings/{recording}" in arriving
     assert "hx-refresh" not in polled(boss, "/start").headers
     loop.drain(empty.tools, own_database.web)
     assert polled(boss, "/start").headers["hx-refresh"] == "true"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -14,11 +12,10 @@ from app.identity import account
 from app.identity.actor import Actor
 from app.worker import loop
 from tests.conftest import Urls
-from tests.factories import wav
-from tests.live import metadata
 from tests.review.house import PASSWORD, House
 from tests.web.looking import SIZES, heard_wrong, violations
 from tests.web.test_account import empty
+from tests.web.test_start import first_call
 
 __all__ = ["empty"]
 
@@ -101,16 +98,7 @@ def test_from_the_link_to_the_first_call(
     _looked_at(boss, axe)
     (key, *_) = re.findall(r"audd_[\w-]+", boss.inner_text("main"))
     _followed(boss, "main a.button[href='/start']")
-    sent = httpx.post(
-        f"{empty.url}/v1/recordings",
-        headers={"Authorization": f"Bearer {key}"},
-        files=[
-            ("metadata", (None, json.dumps(metadata("first")), "application/json")),
-            ("file", ("call.wav", wav(2.0), "application/octet-stream")),
-        ],
-        timeout=60,
-    )
-    assert sent.status_code == 201, sent.text
+    recording = first_call(empty, key)
     boss.wait_for_selector("#first-call progress")  # It appears by itself.
     _looked_at(boss, axe)
     with ThreadPoolExecutor(1) as pool:  # The browser's loop runs in this thread.
@@ -118,7 +106,7 @@ def test_from_the_link_to_the_first_call(
     boss.wait_for_selector("section[aria-labelledby=step-call]:not([aria-current])")
     _looked_at(boss, axe)
     _followed(boss, "#first-call a")
-    assert boss.url == f"{empty.url}/recordings/{sent.json()['id']}"
+    assert boss.url == f"{empty.url}/recordings/{recording}"
     assert faults == [[], []]
     own.close()
     other.close()
