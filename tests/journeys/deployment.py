@@ -161,10 +161,13 @@ def deployed(
     The database is migrated already, so the owner's log-in is given to no process. `more` is added
     to the environment.
     """
-    releaser, reader = s3.account("releaser"), s3.account("reader")
+    # The server outlives a deployment, and a name of a user is taken once.
+    mark = secrets.token_hex(4)
+    reading = f"reader-{mark}"
+    releaser, reader = s3.account(f"releaser-{mark}"), s3.account(reading)
     archive = Bucket(name=s3.new_bucket(), account=s3.owner)
     release = Bucket(name=s3.new_bucket(account=releaser), account=releaser)
-    _let_read(s3, release, "reader")
+    _let_read(s3, release, reading)
     with ExitStack() as stack:
         urls = stack.enter_context(fresh_database(cluster))
         environment = {

@@ -32,7 +32,7 @@ def test_a_part_with_a_fault_stands_first_and_says_what_to_do(site: Site) -> Non
     page = site.get("/system?lang=en", Role.ADMIN).text
     assert "Copy the keys to a place apart from the data" in page
     assert "AUDIATUR_MASTER_KEY_BACKED_UP=true" in page
-    assert page.index("Backup of the keys") < page.index(">Disk<")
+    assert page.index("Backup of the keys") < page.index(">Data folder<")
     assert "Скопируйте ключи" in site.get("/system?lang=ru", Role.ADMIN).text
 
 
