@@ -83,6 +83,23 @@ def test_pydub_never_reads_files() -> None:
         assert "mediainfo(" not in text, path
 
 
+def test_v1_3_2_v1_3_7_no_text_becomes_a_program_or_a_template() -> None:
+    assert len(_where("compile")) > 5, "Calls are found by their names."
+    assert {name: _where(name) for name in ("eval", "exec", "__import__")} == {
+        "eval": set(),
+        "exec": set(),
+        "__import__": set(),
+    }
+    templates = [
+        node
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_string"
+    ]
+    assert len(templates) == 1
+    assert all(isinstance(one.args[0], ast.Constant) for one in templates)
+
+
 def test_everything_broken_is_caught_in_few_places() -> None:
     allowed = {
         "app/worker/loop.py",
