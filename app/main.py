@@ -100,13 +100,13 @@ _HEADERS = {
 
 ROUTERS = (
     recordings,  # First: each route that stands before another is tried at each request.
+    uploads,
     system,
     custody,
     identity,
     people,
     clients,
     vcon,
-    uploads,
     documents,
     pictures,
     calls,

@@ -7,10 +7,11 @@ A sender that pauses is left to the event loop again, so a thread waits for nobo
 
 from __future__ import annotations
 
-import os
 import select
+import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Final, Protocol
 
 from fastapi import Request
@@ -21,6 +22,15 @@ _PATIENCE_MILLISECONDS: Final = 2
 _BATCH_SECONDS: Final = 0.05
 # Then others are let at the thread.
 MOST_LENT_BYTES: Final = 8 * 1024 * 1024
+# What comes while a thread works waits for it here, so that each read brings much: a read lets go
+# of the interpreter, and has to wait until it gets it again. The kernel doubles both.
+LENT_BUFFER_BYTES: Final = 512 * 1024
+USUAL_BUFFER_BYTES: Final = 64 * 1024
+
+
+def limit_waiting(one: socket.socket, limit_bytes: int) -> None:
+    """Say how many bytes may wait in a connection until they are read."""
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, limit_bytes)
 
 
 class Loan:
@@ -29,11 +39,12 @@ class Loan:
     `unread` came before them. Used by one thread at a time; ended by `end`.
     """
 
-    __slots__ = ("_descriptor", "_is_over", "_lock", "_poll", "left", "taken", "unread")
+    __slots__ = ("_is_over", "_lock", "_poll", "_socket", "left", "taken", "unread")
 
     def __init__(self, descriptor: int, *, unread: bytes, left: int) -> None:
         """Take over `descriptor`, a duplicate that is closed with the loan."""
-        self._descriptor = descriptor
+        self._socket = socket.socket(fileno=descriptor)
+        limit_waiting(self._socket, LENT_BUFFER_BYTES)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
         self._lock = threading.Lock()
@@ -61,13 +72,13 @@ class Loan:
 
     def _read(self, at_most: int) -> bytes:
         try:
-            return os.read(self._descriptor, at_most)
+            return self._socket.recv(at_most)
         except BlockingIOError:
             self._poll.poll(_PATIENCE_MILLISECONDS)
         except OSError:  # The line broke; the event loop is told the same.
             return b""
         try:
-            return os.read(self._descriptor, at_most)
+            return self._socket.recv(at_most)
         except OSError:
             return b""
 
@@ -76,7 +87,9 @@ class Loan:
         with self._lock:
             if not self._is_over:
                 self._is_over = True
-                os.close(self._descriptor)
+                with suppress(OSError):
+                    limit_waiting(self._socket, USUAL_BUFFER_BYTES)
+                self._socket.close()
 
     @property
     def is_over(self) -> bool:

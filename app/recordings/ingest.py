@@ -23,6 +23,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import TupleRow
+from pydantic import BaseModel
 
 from app.core import traces
 from app.core.clock import Clock
@@ -149,6 +150,17 @@ def ingest_tools(parts: IngestParts, stages: Stages) -> IngestTools:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What another room writes down in the very statement that keeps an upload.
+
+    `ctes` are common table expressions, `parameters` their values, from what the sender is told.
+    """
+
+    ctes: str
+    parameters: Callable[[BaseModel], Mapping[str, object]]
+
+
 class _Body:
     """The bytes of one upload: sealed into a draft, or only hashed where they are known."""
 
@@ -209,7 +221,13 @@ class RecordingIngest:
     """One recording on its way in. Used by one thread at a time; ended by `keep` or `discard`."""
 
     def __init__(
-        self, tools: IngestTools, actor: Actor, told: RecordingTold, *, key: str | None = None
+        self,
+        tools: IngestTools,
+        actor: Actor,
+        told: RecordingTold,
+        *,
+        key: str | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """Ask what is known, and open the place for the bytes; `key` is the Idempotency-Key.
 
@@ -222,13 +240,20 @@ class RecordingIngest:
         self._actor = actor
         self._told = told
         self._key = (key or "")[:MAX_KEY_LENGTH] or None
+        self._beside = beside
         if self._key is not None:
             self._refuse_reused(self._key)
         self._number = linking.outside_number(told, region=tools.region)
         self._known = self._ask()
         self._body = _Body(tools, is_repeat=self._known.leg_sha256 is not None)
         self.write = self._body.write
+        self.set_aside = self._body.keep
         self.discard = self._body.discard
+
+    @property
+    def is_repeat(self) -> bool:
+        """Tell whether the bytes are compared only, for the call and leg are known."""
+        return self._known.leg_sha256 is not None
 
     def keep(self, arrived: Arrived) -> tuple[RecordingCreated, bool]:
         """Make the upload durable; return the answer and whether anything new was kept.
@@ -360,14 +385,8 @@ class RecordingIngest:
         parameters = self._parameters(kept, arrived, recording_id, event_id=event_id)
         if is_new:
             parameters |= self._recording_parameters(tie)
-        try:
-            self._tools.database.statement(
-                ingest_sql.KEEP_RECORDING if is_new else ingest_sql.KEEP_LEG, parameters
-            )
-        except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
-            return None
         linked_by = tie.linked_by if is_new else LinkedBy(str(known.linked_by))
-        return self._answer(
+        answer = self._answer(
             recording_id,
             kept.sha256,
             kept.size_bytes,
@@ -379,6 +398,17 @@ class RecordingIngest:
             ),
             _receipt(self._tools, ("recording", recording_id), kept, parameters, leg=str(told.leg)),
         )
+        try:
+            _keep(
+                self._tools.database,
+                ingest_sql.KEEP_RECORDING if is_new else ingest_sql.KEEP_LEG,
+                parameters,
+                self._beside,
+                answer,
+            )
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+            return None
+        return answer
 
     def _parameters(
         self, kept: SealedObject, arrived: Arrived, recording_id: UUID, *, event_id: UUID
@@ -471,12 +501,24 @@ class RecordingIngest:
 class ScreenshotIngest:
     """One screenshot on its way in. Used by one thread at a time."""
 
-    def __init__(self, tools: IngestTools, actor: Actor, told: ScreenshotTold) -> None:
+    is_repeat = False
+    """That is seen when the last byte has come."""
+
+    def __init__(
+        self,
+        tools: IngestTools,
+        actor: Actor,
+        told: ScreenshotTold,
+        *,
+        beside: Beside | None = None,
+    ) -> None:
         self._tools = tools
         self._actor = actor
         self._told = told
+        self._beside = beside
         self._body = _Body(tools, is_repeat=False)
         self.write = self._body.write
+        self.set_aside = self._body.keep
         self.discard = self._body.discard
 
     def keep(self, arrived: Arrived) -> tuple[ScreenshotCreated, bool]:
@@ -577,11 +619,7 @@ class ScreenshotIngest:
             "height": arrived.facts.height,
             "file_name": arrived.part.name,
         }
-        try:
-            self._tools.database.statement(ingest_sql.KEEP_SCREENSHOT, parameters)
-        except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
-            return None
-        return ScreenshotCreated(
+        answer = ScreenshotCreated(
             id=screenshot_id,
             sha256=kept.sha256.hex(),
             size_bytes=kept.size_bytes,
@@ -592,6 +630,30 @@ class ScreenshotIngest:
                 self._tools, ("screenshot", screenshot_id), kept, parameters, leg=None
             ),
         )
+        try:
+            _keep(
+                self._tools.database,
+                ingest_sql.KEEP_SCREENSHOT,
+                parameters,
+                self._beside,
+                answer,
+            )
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+            return None
+        return answer
+
+
+def _keep(
+    database: Database,
+    sql: str,
+    parameters: Mapping[str, object],
+    beside: Beside | None,
+    answer: BaseModel,
+) -> None:
+    if beside is not None:
+        sql = ingest_sql.with_beside(sql, beside.ctes)
+        parameters = {**parameters, **beside.parameters(answer)}
+    database.statement(sql, parameters)
 
 
 def _receipt(

@@ -7,6 +7,8 @@ and asks again.
 
 from __future__ import annotations
 
+from functools import cache
+
 KNOWN_RECORDING = """
 WITH named AS (
     SELECT id, client_id FROM events WHERE external_id = %(named)s
@@ -166,3 +168,9 @@ WITH {_MADE_EVENT}, {_OBJECT}, screenshot AS (
 ), {_LINK.format(column="screenshot_id")}, {_LEDGER}
 SELECT 1
 """  # noqa: S608 - put together of constants; every value is a parameter.
+
+
+@cache
+def with_beside(sql: str, ctes: str) -> str:
+    """Return a statement of `KEEP_*` that does what `ctes` say too, or neither."""
+    return sql.replace("WITH ", f"WITH {ctes}, ", 1)

@@ -16,17 +16,16 @@ from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request
 
-from app.core import traces
 from app.core.errors import TooLarge, Unavailable
-from app.core.lending import Loan, lender_of
+from app.core.working import SHORT_BYTES, Working
 from app.recordings.digests import Compared
 from app.recordings.ingest import Arrived
 from app.recordings.media_facts import MediaFacts
 from app.recordings.multipart import MAX_METADATA_BYTES, FilePart, Upload, boundary_of
-from app.recordings.stages import Stage, Stages, in_stage
+from app.recordings.stages import Stage, Stages, staying
 
 _BATCHES_BYTES = 4 * 1024 * 1024
-_MIN_BATCH_BYTES, _MAX_BATCH_BYTES = 64 * 1024, 512 * 1024
+_MAX_BATCH_BYTES = 512 * 1024
 _HEADERS_BYTES = 64 * 1024
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -86,7 +85,6 @@ class _Taking(Generic[Answer]):
         self._ingest: Ingest[Answer] | None = None
         self._recogniser: Recogniser | None = None
         self._part = FilePart(name=None, declared_type=None)
-        self.lent_bytes = 0
 
     def metadata(self, raw: bytes) -> None:
         self._ingest = self._reception.begin(raw)
@@ -103,27 +101,10 @@ class _Taking(Generic[Answer]):
         if self._compared is not None:
             self._compared.add_file(chunk)
 
-    def feed(self, pieces: list[bytes]) -> None:
-        # One long piece costs fewer hand-overs between threads than many short ones.
-        batch = b"".join(pieces)
-        pieces.clear()
+    def feed(self, batch: bytes) -> None:
         if self._compared is not None:
             self._compared.add_body(batch)
         self._upload.feed(batch)
-
-    def feed_on(self, pieces: list[bytes], loan: Loan, batch_bytes: int) -> None:
-        """Work on `pieces`, then on what the thread can read itself."""
-        try:
-            pieces.append(loan.unread)
-            self.feed(pieces)
-            while loan.left:
-                batch = loan.batch(batch_bytes)
-                length = sum(map(len, batch))
-                self.feed(batch)
-                if length < batch_bytes:
-                    return
-        finally:
-            loan.end()
 
     def keep(self) -> tuple[Answer, bool]:
         """Say that the body is over, and make it durable."""
@@ -160,71 +141,40 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
     _refuse_large(request, reception.max_file_bytes)
     loop = asyncio.get_running_loop()
     taking = _Taking(reception, request)
-    waiting: list[bytes] = []
-    waiting_bytes = received_bytes = 0
-    is_looked_at = _is_short(request)
+    body = staying(reception.stages, Stage.BODY)
+
+    def keep() -> tuple[Answer, bool]:
+        body.close()
+        return taking.keep()
+
+    working = Working(request, reception.pool, feed=taking.feed, finish=keep)
+    is_looked_at = working.is_short
     try:
-        with in_stage(reception.stages, Stage.BODY):
-            async with asyncio.timeout(reception.idle_seconds) as silence:
-                async for piece in request.stream():
-                    silence.reschedule(loop.time() + reception.idle_seconds)
-                    waiting.append(piece)
-                    waiting_bytes += len(piece)
-                    received_bytes += len(piece)
-                    batch_bytes = _batch_bytes(reception.stages)
-                    if not is_looked_at or waiting_bytes >= batch_bytes:
-                        await _work(reception, request, taking, waiting, batch_bytes)
-                        waiting_bytes, is_looked_at = 0, True
-                        silence.reschedule(loop.time() + reception.idle_seconds)
-        finish = traces.carried(_finish)
-        return await loop.run_in_executor(reception.pool, finish, taking, waiting)
+        async with asyncio.timeout(reception.idle_seconds) as silence:
+            async for piece in request.stream():
+                working.add(piece)
+                room_bytes = batch_bytes(reception.stages)
+                if not is_looked_at or working.waiting_bytes >= room_bytes:
+                    silence.reschedule(None)
+                    await working.work(room_bytes)
+                    is_looked_at = True
+                if working.is_done:
+                    break
+                silence.reschedule(loop.time() + reception.idle_seconds)
+        return await working.finish()
     except TimeoutError as exc:
         raise SenderSilent from exc
     finally:
         # A refusal tells how much came.
-        request.state.received_bytes = received_bytes + taking.lent_bytes
+        request.state.received_bytes = working.received_bytes
+        body.close()
         taking.discard()
 
 
-async def _work(
-    reception: Reception[Answer],
-    request: Request,
-    taking: _Taking[Answer],
-    waiting: list[bytes],
-    batch_bytes: int,
-) -> None:
-    """Have a thread work on what waits, and on what more it can read of the body."""
-    loop = asyncio.get_running_loop()
-    lender = lender_of(request)
-    loan = lender.lend() if lender is not None else None
-    if lender is None or loan is None:
-        await loop.run_in_executor(reception.pool, traces.carried(taking.feed), waiting)
-        return
-    try:
-        feed_on = traces.carried(taking.feed_on)
-        await loop.run_in_executor(reception.pool, feed_on, waiting, loan, batch_bytes)
-    finally:
-        lent_bytes = loan.taken + len(loan.unread)
-        taking.lent_bytes += lent_bytes
-        request.state.paced.count(lent_bytes)
-        lender.give_back(loan)
-
-
-def _finish(taking: _Taking[Answer], waiting: list[bytes]) -> tuple[Answer, bool]:
-    taking.feed(waiting)
-    return taking.keep()
-
-
-def _is_short(request: Request) -> bool:
-    """Tell whether the body is surely not longer than what is worked on at once."""
-    declared = request.headers.get("content-length", "")
-    return declared.isdigit() and int(declared) <= _MIN_BATCH_BYTES
-
-
-def _batch_bytes(stages: Stages) -> int:
+def batch_bytes(stages: Stages) -> int:
     """Return this upload's share of the room for all that are on their way in."""
     share = _BATCHES_BYTES // max(1, stages.inside(Stage.BODY))
-    return max(_MIN_BATCH_BYTES, min(_MAX_BATCH_BYTES, share))
+    return max(SHORT_BYTES, min(_MAX_BATCH_BYTES, share))
 
 
 def _refuse_large(request: Request, max_file_bytes: int) -> None:

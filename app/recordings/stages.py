@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -89,6 +89,16 @@ class Mapped(Measured):
     def _show(self, stage: Stage) -> None:
         with self._lock:
             self._map[self._places[stage]] = min(255, self._inside[stage])
+
+
+def staying(stages: Stages, stage: Stage) -> ExitStack:
+    """Tell `stages` of an upload in `stage` until what is returned is closed, by any thread."""
+    began = time.perf_counter()
+    stages.enter(stage)
+    stay = ExitStack()
+    stay.callback(lambda: stages.leave(stage, time.perf_counter() - began))
+    stay.enter_context(traces.leaf(f"upload {stage}"))
+    return stay
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Annotated, cast
@@ -14,14 +13,15 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.core.errors import Unavailable
+from app.core.working import Working
 from app.identity.actor import Actor
-from app.uploads import pieces, service
+from app.recordings.receive import batch_bytes
+from app.recordings.stages import Stage, staying
+from app.uploads import opening, pieces, service, straight
 from app.uploads.models import Upload, UploadKind, UploadState
 from app.uploads.pieces import Appending, UploadTools
 from app.uploads.protocol import Checksum
-from app.uploads.service import UploadNotFound
-
-_BATCH_BYTES = 256 * 1024
+from app.uploads.straight import Straight
 
 
 class SenderCut(Unavailable):
@@ -89,9 +89,18 @@ async def _resuming(request: Request) -> ResumingTools:
 Resuming = Annotated[ResumingTools, Depends(_resuming)]
 
 
-def find(tools: UploadTools, actor: Actor, upload_id: UUID) -> Upload:
-    with tools.database.transaction() as session:
-        return service.find(session, actor, upload_id, at=tools.clock.now())
+async def found(resuming: ResumingTools, actor: Actor, upload_id: UUID) -> Upload:
+    """Return an upload of this device, with nothing of it under way.
+
+    Raises:
+        UploadNotFound, UploadExpired: there is none, or none any more.
+    """
+    tools = resuming.uploads
+    upload = await run_in_threadpool(opening.find, tools, actor, upload_id)
+    if upload_id not in resuming.under_way:
+        return upload
+    await resuming.quiet(upload_id)
+    return await run_in_threadpool(opening.find, tools, actor, upload_id)
 
 
 def assembled(tools: UploadTools, upload: Upload) -> Upload:
@@ -100,80 +109,118 @@ def assembled(tools: UploadTools, upload: Upload) -> Upload:
     if upload.kind == UploadKind.PART or not is_whole or upload.state != UploadState.RECEIVING:
         return upload
     pieces.assemble(tools, upload.id)
-    return again(tools, upload.id)
-
-
-def again(tools: UploadTools, upload_id: UUID) -> Upload:
-    with tools.database.transaction() as session:
-        found = session.get(Upload, upload_id)
-    if found is None:
-        raise UploadNotFound
-    return found
+    return opening.again(tools, upload.id)
 
 
 async def append(
     request: Request,
+    actor: Actor,
     upload: Upload,
     offset: int,
     resuming: ResumingTools,
     *,
     checksum: Checksum | None = None,
 ) -> Upload:
-    """Take the body of `request` in, piece by piece; return the upload as it is then."""
-    tools = resuming.uploads
-    appending = Appending(tools, upload, offset=offset, checksum=checksum)
+    """Take the body of `request` in; return the upload as it is then.
+
+    Raises:
+        UploadOver, OffsetWrong: its bytes are not wanted.
+        Whatever `straight` and `pieces` refuse.
+    """
+    service.must_go_on(upload, offset)
     mine = resuming.under_way[upload.id] = UnderWay()
     try:
-        await _taken_in(request, appending, mine, resuming)
+        return await _taken_in(request, _Body(resuming, request, actor, upload, checksum), mine)
     finally:
         if resuming.under_way.get(upload.id) is mine:
             del resuming.under_way[upload.id]
         mine.over.set()
-    found = await run_in_threadpool(again, tools, upload.id)
-    return await run_in_threadpool(assembled, tools, found)
 
 
-async def _taken_in(
-    request: Request, appending: Appending, mine: UnderWay, resuming: ResumingTools
-) -> None:
-    loop = asyncio.get_running_loop()
-    waiting: list[bytes] = []
-    waiting_bytes = 0
+class _Body:
+    """One body, and the place for its bytes: opened by the thread that has the first of them."""
 
-    async def work(do: Callable[[], None]) -> None:
-        await loop.run_in_executor(resuming.pool, do)
+    def __init__(
+        self,
+        resuming: ResumingTools,
+        request: Request,
+        actor: Actor,
+        upload: Upload,
+        checksum: Checksum | None,
+    ) -> None:
+        self.resuming = resuming
+        self._tools = resuming.uploads
+        self._actor = actor
+        self._upload = upload
+        self._checksum = checksum
+        self._place: Straight | Appending | None = None
+        self.stay = staying(self._tools.ingest.stages, Stage.BODY)
+        self.working = Working(request, resuming.pool, feed=self._feed, finish=self._end)
 
-    def write() -> None:
-        batch = b"".join(waiting)
-        waiting.clear()
-        if batch:
-            appending.write(batch)
+    @property
+    def is_open(self) -> bool:
+        """Tell whether there is a place for its bytes."""
+        return self._place is not None
 
-    def cut() -> None:
-        write()
-        appending.cut()
+    def _opened(self) -> Straight | Appending:
+        if self._place is None:
+            self._place = straight.opened(
+                self._tools,
+                self._actor,
+                self._upload,
+                declared_bytes=self.working.declared_bytes,
+                checksum=self._checksum,
+            )
+        return self._place
 
+    def _feed(self, batch: bytes) -> None:
+        self._opened().write(batch)
+
+    def _end(self) -> Upload:
+        self.stay.close()
+        place = self._opened()
+        if isinstance(place, Straight):
+            return place.end()
+        place.end()
+        return assembled(self._tools, opening.again(self._tools, self._upload.id))
+
+    def cut(self) -> None:
+        """Keep what came before a cut."""
+        if self._place is not None:
+            self._place.cut()
+
+    def discard(self) -> None:
+        if self._place is not None:
+            self._place.discard()
+
+
+async def _taken_in(request: Request, body: _Body, mine: UnderWay) -> Upload:
+    working, idle_seconds = body.working, body.resuming.idle_seconds
+    is_looked_at = working.is_short
     try:
         async with asyncio.timeout(None) as silence:
-            mine.waits(silence, resuming.idle_seconds)
+            mine.waits(silence, idle_seconds)
             async for piece in request.stream():
-                waiting.append(piece)
-                waiting_bytes += len(piece)
-                if waiting_bytes >= _BATCH_BYTES:
+                working.add(piece)
+                room_bytes = batch_bytes(body.resuming.uploads.ingest.stages)
+                if not is_looked_at or working.waiting_bytes >= room_bytes:
                     mine.works(silence)
-                    await work(write)
-                    waiting_bytes = 0
-                mine.waits(silence, resuming.idle_seconds)
+                    await working.work(room_bytes)
+                    is_looked_at = True
+                if working.is_done:
+                    break
+                mine.waits(silence, idle_seconds)
             mine.works(silence)
-        await work(write)
-        await work(appending.end)
+        return await working.finish()
     except (ClientDisconnect, TimeoutError) as exc:
         mine.ends()
-        await work(cut)
+        await working.stop(body.cut)
         raise SenderCut from exc
     except Unavailable:
         mine.ends()
-        await work(cut)
+        await working.stop(body.cut)
         raise
     finally:
-        await work(appending.discard)
+        body.stay.close()
+        if body.is_open and not working.is_done:
+            await working.stop(body.discard, is_feeding=False)

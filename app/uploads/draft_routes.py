@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.core.errors import Refusal, Unavailable, UnsupportedMedia
 from app.identity.actor import Actor
-from app.uploads import body, draft, pieces, service
+from app.uploads import body, draft, opening, pieces, service
 from app.uploads.body import ResumingTools
 from app.uploads.draft import LengthInconsistent
 from app.uploads.models import Upload, UploadState
@@ -27,7 +27,6 @@ async def begin(request: Request, actor: Actor, resuming: ResumingTools) -> Resp
     No interim answer tells where it is, so one that is cut off before this answer is given up.
     """
     tools, headers = resuming.uploads, request.headers
-    is_last = draft.is_last(headers)
     try:
         length = draft.length(headers, begins_at=0, known=None)
         upload = await run_in_threadpool(_open, request, actor, tools, length)
@@ -36,7 +35,7 @@ async def begin(request: Request, actor: Actor, resuming: ResumingTools) -> Resp
         fields = draft.limits_of(tools.limits, seconds=seconds) | {"Upload-Complete": "?0"}
         return draft.refused(refusal, fields, instance=request.url.path)
     try:
-        return await _taken(request, upload, 0, resuming, is_last=is_last, is_new=True)
+        return await _taken(request, actor, upload, 0, resuming, is_new=True)
     except Unavailable:
         await run_in_threadpool(_give_up, tools, actor, upload.id)
         raise
@@ -45,7 +44,7 @@ async def begin(request: Request, actor: Actor, resuming: ResumingTools) -> Resp
 async def tell(upload_id: UUID, actor: Actor, resuming: ResumingTools) -> Response:
     """Tell how much of an upload is durable, and whether it is over."""
     tools = resuming.uploads
-    upload = await run_in_threadpool(_settled, tools, await _quiet(upload_id, actor, resuming))
+    upload = await run_in_threadpool(_settled, tools, await body.found(resuming, actor, upload_id))
     return Response(status_code=204, headers=_where(tools, upload))
 
 
@@ -56,8 +55,8 @@ async def append(
     tools, headers = resuming.uploads, request.headers
     if headers.get("content-type") != draft.BODY_TYPE:
         raise PartialUnsupported
-    is_last, offset = draft.is_last(headers), draft.offset(headers)
-    upload = await run_in_threadpool(_settled, tools, await _quiet(upload_id, actor, resuming))
+    offset = draft.offset(headers)
+    upload = await run_in_threadpool(_settled, tools, await body.found(resuming, actor, upload_id))
     fields, path = _where(tools, upload), request.url.path
     if offset != upload.received_bytes:
         fields["Upload-Complete"] = "?0"
@@ -70,31 +69,32 @@ async def append(
         draft.length(headers, begins_at=offset, known=upload.length_bytes)
     except LengthInconsistent as refusal:
         return draft.refused(refusal, fields, instance=path)
-    return await _taken(request, upload, offset, resuming, is_last=is_last)
+    return await _taken(request, actor, upload, offset, resuming)
 
 
 async def _taken(
     request: Request,
+    actor: Actor,
     upload: Upload,
     offset: int,
     resuming: ResumingTools,
     *,
-    is_last: bool,
     is_new: bool = False,
 ) -> Response:
     tools, path = resuming.uploads, request.url.path
+    is_last = draft.is_last(request.headers)
     wrong: Refusal | None = None
     try:
-        upload = await body.append(request, upload, offset, resuming)
+        upload = await body.append(request, actor, upload, offset, resuming)
     except Unavailable:
         raise
     except UploadTooLarge as refusal:
         # The draft lets nobody go on with what has become longer than it was said to be.
         await run_in_threadpool(pieces.refuse, tools, upload.id, refusal)
-        upload = await run_in_threadpool(body.again, tools, upload.id)
+        upload = await run_in_threadpool(opening.again, tools, upload.id)
     except Refusal as refusal:
         wrong = refusal
-        upload = await run_in_threadpool(body.again, tools, upload.id)
+        upload = await run_in_threadpool(opening.again, tools, upload.id)
     fields = _where(tools, upload)
     if upload.state != UploadState.RECEIVING:
         return draft.final(upload, fields)
@@ -111,24 +111,7 @@ async def _taken(
 
 def _open(request: Request, actor: Actor, tools: UploadTools, length: int) -> Upload:
     named = Named.read(draft.told(request.headers))
-    pieces.way_in(tools, actor, named).discard()
-    with tools.database.transaction() as session:
-        return service.begin(
-            session,
-            actor,
-            named,
-            length_bytes=length,
-            limits=tools.limits,
-            at=tools.clock.now(),
-        )
-
-
-async def _quiet(upload_id: UUID, actor: Actor, resuming: ResumingTools) -> Upload:
-    """Return an upload of this device, with nothing of it under way."""
-    tools = resuming.uploads
-    await run_in_threadpool(body.find, tools, actor, upload_id)
-    await resuming.quiet(upload_id)
-    return await run_in_threadpool(body.find, tools, actor, upload_id)
+    return opening.begin(tools, actor, named, length_bytes=length)
 
 
 def _settled(tools: UploadTools, upload: Upload) -> Upload:
@@ -138,7 +121,7 @@ def _settled(tools: UploadTools, upload: Upload) -> Upload:
     except Unavailable:
         raise
     except Refusal:
-        return body.again(tools, upload.id)
+        return opening.again(tools, upload.id)
 
 
 def _where(tools: UploadTools, upload: Upload) -> dict[str, str]:

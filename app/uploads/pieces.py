@@ -1,6 +1,6 @@
 """The bytes of uploads: into pieces as they come, and out of them into the archive.
 
-A piece is at most 8 MiB: so much is lost of a body when the process dies in the middle of it. When
+A piece is at most 16 MiB: so much is lost of a body when the process dies in the middle of it. When
 the sender is cut off, what came so far becomes a piece and is not sent again.
 """
 
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.core.clock import Clock
 from app.core.db import Database
@@ -35,11 +36,11 @@ from app.recordings.schemas import RecordingTold, ScreenshotTold
 from app.uploads import service
 from app.uploads.models import Piece, Upload, UploadKind, UploadState
 from app.uploads.protocol import Checksum
-from app.uploads.service import Limits, Named, OffsetWrong, UploadOver, UploadTooLarge
+from app.uploads.service import Limits, Named, OffsetWrong, UploadTooLarge
 from storage.errors import ObjectDamaged, ObjectMissing, StoreError
 from storage.sealed import SealedDraft, SealedReader, SealedReaper, SealedRef, SealedWriter
 
-PIECE_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 16 * 1024 * 1024
 
 
 class UploadDamaged(Gone):
@@ -77,17 +78,7 @@ class Appending:
     def __init__(
         self, tools: UploadTools, upload: Upload, *, offset: int, checksum: Checksum | None
     ) -> None:
-        """Open the place for the bytes from `offset` on.
-
-        Raises:
-            UploadOver, OffsetWrong: they are not wanted.
-        """
-        if upload.state != UploadState.RECEIVING or upload.concat is not None:
-            raise UploadOver
-        if offset != upload.received_bytes:
-            raise OffsetWrong(
-                f"It goes on at {upload.received_bytes}.", offset=upload.received_bytes
-            )
+        """Open the place for the bytes from `offset` on."""
         self._tools = tools
         self._upload = upload
         self._durable = offset
@@ -165,28 +156,45 @@ class Appending:
             raise StoreAway from exc
         finally:
             self._draft = None
-        ends_at = self._durable + kept.size_bytes
-        at = self._tools.clock.now()
-        piece = Piece(
-            upload_id=self._upload.id,
-            starts_at=self._durable,
-            size_bytes=kept.size_bytes,
-            object_id=kept.object_id,
-            wrapped_key=kept.wrapped_key,
-        )
-        try:
-            with self._tools.database.transaction() as session:
-                service.add_piece(
-                    session,
-                    piece,
-                    is_whole=ends_at == self._upload.length_bytes,
-                    expires_at=at + self._tools.limits.waits,
-                    at=at,
-                )
-        except OffsetWrong:
-            self._tools.store.delete(kept.object_id)
-            raise
-        self._durable = ends_at
+        add(self._tools, self._upload, kept.ref(), starts_at=self._durable)
+        self._durable += kept.size_bytes
+
+
+def add(
+    tools: UploadTools,
+    upload: Upload,
+    kept: SealedRef,
+    *,
+    starts_at: int,
+    goes_on_at: int | None = None,
+) -> None:
+    """Write down what is durable from `starts_at` on; it takes the place of pieces behind that.
+
+    Raises:
+        OffsetWrong: the upload went on elsewhere than at `goes_on_at`; the bytes are gone.
+    """
+    at = tools.clock.now()
+    piece = Piece(
+        upload_id=upload.id,
+        starts_at=starts_at,
+        size_bytes=kept.size_bytes,
+        object_id=kept.object_id,
+        wrapped_key=kept.wrapped_key,
+    )
+    try:
+        with tools.database.transaction() as session:
+            objects = service.add_piece(
+                session,
+                piece,
+                goes_on_at=starts_at if goes_on_at is None else goes_on_at,
+                is_whole=starts_at + kept.size_bytes == upload.length_bytes,
+                expires_at=at + tools.limits.waits,
+                at=at,
+            )
+    except OffsetWrong:
+        tools.store.delete(kept.object_id)
+        raise
+    destroy(tools.store, objects)
 
 
 def recogniser_for(tools: UploadTools, named: Named) -> Recogniser:
@@ -227,9 +235,7 @@ def assemble(tools: UploadTools, upload_id: UUID) -> None:
         ):
             return
         name = session.scalar(select(Device.name).where(Device.id == upload.device_id)) or ""
-        pieces = session.scalars(
-            select(Piece).where(Piece.upload_id == upload_id).order_by(Piece.starts_at)
-        ).all()
+        pieces = _pieces_of(session, upload_id)
     actor = Actor.device(upload.device_id, name)
     try:
         answer = _through(tools, actor, Named.read(upload.told), pieces)
@@ -255,12 +261,7 @@ def _through(tools: UploadTools, actor: Actor, named: Named, pieces: Iterable[Pi
     ingest = way_in(tools, actor, named)
     try:
         for piece in pieces:
-            ref = SealedRef(
-                object_id=piece.object_id,
-                wrapped_key=piece.wrapped_key,
-                size_bytes=piece.size_bytes,
-            )
-            for chunk in tools.store.stream(ref):
+            for chunk in tools.store.stream(ref_of(piece)):
                 recogniser.feed(memoryview(chunk))
                 ingest.write(chunk)
                 if compared is not None:
@@ -279,6 +280,24 @@ def _through(tools: UploadTools, actor: Actor, named: Named, pieces: Iterable[Pi
     return answer
 
 
+def pieces_of(tools: UploadTools, upload_id: UUID) -> list[Piece]:
+    """Return the pieces of an upload in their order."""
+    with tools.database.transaction() as session:
+        return _pieces_of(session, upload_id)
+
+
+def _pieces_of(session: Session, upload_id: UUID) -> list[Piece]:
+    wanted = select(Piece).where(Piece.upload_id == upload_id).order_by(Piece.starts_at)
+    return list(session.scalars(wanted))
+
+
+def ref_of(piece: Piece) -> SealedRef:
+    """Return how the bytes of a piece are read."""
+    return SealedRef(
+        object_id=piece.object_id, wrapped_key=piece.wrapped_key, size_bytes=piece.size_bytes
+    )
+
+
 def is_over(database: Database, upload_id: UUID) -> bool:
     """Tell whether an upload is kept, refused or given up."""
     with database.transaction() as session:
@@ -286,10 +305,15 @@ def is_over(database: Database, upload_id: UUID) -> bool:
         return found is None or found.state != UploadState.RECEIVING
 
 
-def refuse(tools: UploadTools, upload_id: UUID, refusal: Refusal) -> None:
-    """End an upload that nothing will be made of, and destroy its pieces."""
+def refuse(
+    tools: UploadTools, upload_id: UUID, refusal: Refusal, *, is_whole: bool = False
+) -> None:
+    """End an upload that nothing will be made of, and destroy its pieces.
+
+    `is_whole` says that all of it came, wherever its pieces end.
+    """
     with tools.database.transaction() as session:
-        objects = service.refused(session, upload_id, refusal)
+        objects = service.refused(session, upload_id, refusal, is_whole=is_whole)
     destroy(tools.store, objects)
 
 

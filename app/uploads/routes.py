@@ -21,7 +21,7 @@ from app.identity.permissions import Permission
 from app.recordings.digests import DigestInvalid
 from app.recordings.ingest import OtherBytes, RecordingErased, StoreAway
 from app.recordings.multipart import MetadataInvalid
-from app.uploads import body, draft, draft_routes, pieces, protocol, service
+from app.uploads import body, draft, draft_routes, opening, pieces, protocol, service
 from app.uploads.body import Resuming, SenderCut
 from app.uploads.draft import LengthInconsistent
 from app.uploads.draft_routes import PartialUnsupported
@@ -127,7 +127,8 @@ async def begin_upload(
     headers = {"Location": f"{request.url.path.rstrip('/')}/{upload.id}"}
     has_bytes = request.headers.get("content-type") == protocol.BODY_TYPE
     if upload.concat is None and has_bytes:
-        upload = await body.append(request, upload, 0, resuming, checksum=_checksum(request))
+        checksum = _checksum(request)
+        upload = await body.append(request, actor, upload, 0, resuming, checksum=checksum)
     elif upload.received_bytes == upload.length_bytes:
         upload = await run_in_threadpool(body.assembled, resuming.uploads, upload)
     return _answer(201, headers | _where(upload))
@@ -147,9 +148,7 @@ async def tell_offset(
     if not is_tus:
         return await draft_routes.tell(upload_id, actor, resuming)
     tools = resuming.uploads
-    await run_in_threadpool(body.find, tools, actor, upload_id)
-    await resuming.quiet(upload_id)
-    found = await run_in_threadpool(body.find, tools, actor, upload_id)
+    found = await body.found(resuming, actor, upload_id)
     upload = await run_in_threadpool(body.assembled, tools, found)
     if upload.state == UploadState.REFUSED:
         return _refused(upload)
@@ -167,7 +166,7 @@ def get_upload(
 ) -> UploadRead:
     """Tell how an upload stands, and what became of it: the answer with its receipt."""
     tools = resuming.uploads
-    found = body.find(tools, actor, upload_id)
+    found = opening.find(tools, actor, upload_id)
     response.headers.update(draft.where(found, tools.limits, at=tools.clock.now()))
     return UploadRead.of(found)
 
@@ -210,10 +209,9 @@ async def append(
     if request.headers.get("content-type") != protocol.BODY_TYPE:
         raise BodyUnsupported
     offset = protocol.whole_number("Upload-Offset", request.headers.get("upload-offset"))
-    await run_in_threadpool(body.find, resuming.uploads, actor, upload_id)
-    await resuming.quiet(upload_id)
-    upload = await run_in_threadpool(body.find, resuming.uploads, actor, upload_id)
-    upload = await body.append(request, upload, offset, resuming, checksum=_checksum(request))
+    upload = await body.found(resuming, actor, upload_id)
+    checksum = _checksum(request)
+    upload = await body.append(request, actor, upload, offset, resuming, checksum=checksum)
     return _answer(204, _where(upload))
 
 
@@ -258,22 +256,15 @@ def _begin(request: Request, actor: Actor, tools: UploadTools) -> Upload:
     wanted = protocol.concat(headers.get("upload-concat"))
     is_part = wanted is not None and wanted.is_part
     named = Named.read(headers.get("upload-metadata"), is_part=is_part)
-    if named.told is not None:
-        # An erased recording, or a store that is away, is told of before the bytes are sent.
+    if wanted is not None and not wanted.is_part:
+        # An erased recording, or a store that is away, is told of before anything is changed.
         pieces.way_in(tools, actor, named).discard()
-    at = tools.clock.now()
-    with tools.database.transaction() as session:
-        if wanted is not None and not wanted.is_part:
+        with tools.database.transaction() as session:
             return service.put_together(
-                session,
-                actor,
-                named,
-                wanted,
-                limits=tools.limits,
-                at=at,
+                session, actor, named, wanted, limits=tools.limits, at=tools.clock.now()
             )
-        length = protocol.whole_number("Upload-Length", headers.get("upload-length"))
-        return service.begin(session, actor, named, length_bytes=length, limits=tools.limits, at=at)
+    length = protocol.whole_number("Upload-Length", headers.get("upload-length"))
+    return opening.begin(tools, actor, named, length_bytes=length)
 
 
 def _where(upload: Upload) -> dict[str, str]:

@@ -130,7 +130,7 @@ def begin(
     Raises:
         UploadTooLarge, TooManyUploads: it is not taken.
     """
-    _must_fit(named.kind, length_bytes, limits)
+    must_fit(named.kind, length_bytes, limits)
     upload = Upload(
         id=new_id(),
         device_id=actor.id,
@@ -195,7 +195,12 @@ def put_together(
     return upload
 
 
-def _must_fit(kind: UploadKind, length_bytes: int, limits: Limits) -> None:
+def must_fit(kind: UploadKind, length_bytes: int, limits: Limits) -> None:
+    """Refuse a file that is too large.
+
+    Raises:
+        UploadTooLarge: it is.
+    """
     most = limits.max_bytes[kind]
     if length_bytes > most:
         raise UploadTooLarge(f"At most {most} bytes of file.", max_bytes=most)
@@ -217,7 +222,11 @@ def find(session: Session, actor: Actor, upload_id: UUID, *, at: datetime) -> Up
     Raises:
         UploadNotFound, UploadExpired: there is none, or none any more.
     """
-    found = session.get(Upload, upload_id)
+    return must_be_there(session.get(Upload, upload_id), actor, at=at)
+
+
+def must_be_there(found: Upload | None, actor: Actor, *, at: datetime) -> Upload:
+    """Return what was found, if it is an upload of this device; see `find`."""
     if found is None or found.device_id != actor.id:
         raise UploadNotFound
     if found.expires_at <= at and found.received_bytes < found.length_bytes:
@@ -225,10 +234,31 @@ def find(session: Session, actor: Actor, upload_id: UUID, *, at: datetime) -> Up
     return found
 
 
+def must_go_on(upload: Upload, offset: int) -> None:
+    """Refuse bytes that are not wanted.
+
+    Raises:
+        UploadOver, OffsetWrong: they are not.
+    """
+    if upload.state != UploadState.RECEIVING or upload.concat is not None:
+        raise UploadOver
+    if offset != upload.received_bytes:
+        raise OffsetWrong(f"It goes on at {upload.received_bytes}.", offset=upload.received_bytes)
+
+
 def add_piece(
-    session: Session, piece: Piece, *, is_whole: bool, expires_at: datetime, at: datetime
-) -> None:
+    session: Session,
+    piece: Piece,
+    *,
+    goes_on_at: int,
+    is_whole: bool,
+    expires_at: datetime,
+    at: datetime,
+) -> list[UUID]:
     """Write down that a piece is durable; the one that makes the upload whole asks for a job.
+
+    It takes the place of those between its beginning and `goes_on_at`, where the upload stood;
+    their objects are returned, to be destroyed.
 
     Raises:
         OffsetWrong: somebody else was quicker, or the upload was given up.
@@ -237,7 +267,7 @@ def add_piece(
         update(Upload)
         .where(
             Upload.id == piece.upload_id,
-            Upload.received_bytes == piece.starts_at,
+            Upload.received_bytes == goes_on_at,
             Upload.state == UploadState.RECEIVING,
         )
         .values(received_bytes=piece.starts_at + piece.size_bytes, expires_at=expires_at)
@@ -245,9 +275,14 @@ def add_piece(
     ).scalar_one_or_none()
     if moved is None:
         raise OffsetWrong
+    replaced: list[UUID] = []
+    if piece.starts_at < goes_on_at:
+        behind = (Piece.upload_id == piece.upload_id) & (Piece.starts_at >= piece.starts_at)
+        replaced = list(session.scalars(delete(Piece).where(behind).returning(Piece.object_id)))
     session.add(piece)
     if is_whole and moved != UploadKind.PART:
         ask_to_assemble(session, piece.upload_id, at=at)
+    return replaced
 
 
 def ask_to_assemble(session: Session, upload_id: UUID, *, at: datetime) -> None:
@@ -265,20 +300,25 @@ def ask_to_assemble(session: Session, upload_id: UUID, *, at: datetime) -> None:
 
 def kept(session: Session, upload_id: UUID, answer: JsonObject) -> list[UUID]:
     """End an upload that was kept; return the objects of its pieces, to be destroyed."""
-    return _end(session, upload_id, UploadState.KEPT, answer)
+    return _end(session, upload_id, UploadState.KEPT, answer, is_whole=True)
 
 
-def refused(session: Session, upload_id: UUID, refusal: Refusal) -> list[UUID]:
+def refused(session: Session, upload_id: UUID, refusal: Refusal, *, is_whole: bool) -> list[UUID]:
     """End an upload that was refused; return the objects of its pieces, to be destroyed."""
     problem = body_of(refusal, instance=f"/v1/uploads/{upload_id}")
-    return _end(session, upload_id, UploadState.REFUSED, problem)
+    return _end(session, upload_id, UploadState.REFUSED, problem, is_whole=is_whole)
 
 
-def _end(session: Session, upload_id: UUID, state: UploadState, answer: JsonObject) -> list[UUID]:
+def _end(
+    session: Session, upload_id: UUID, state: UploadState, answer: JsonObject, *, is_whole: bool
+) -> list[UUID]:
+    change: dict[str, object] = {"state": state, "answer": answer, "told": None}
+    if is_whole:
+        change["received_bytes"] = Upload.length_bytes
     session.execute(
         update(Upload)
         .where(Upload.id == upload_id, Upload.state == UploadState.RECEIVING)
-        .values(state=state, answer=answer, told=None)
+        .values(**change)
     )
     return list(
         session.scalars(

@@ -64,6 +64,12 @@ RULES: Final[dict[str, LiteralString]] = {
             UNION ALL SELECT talk_object_id FROM leg_sounds
             UNION ALL SELECT object_id FROM joined_sounds
             UNION ALL SELECT object_id FROM screenshots)""",
+    "piece of an upload that is over, or that its sender has gone on with": """
+        SELECT upload_id FROM resumable_pieces""",
+    "upload kept without what was made of it": """
+        SELECT u.id FROM resumable_uploads u
+        WHERE u.state = 'kept'
+            AND NOT EXISTS (SELECT FROM recordings r WHERE r.id = (u.answer->>'id')::uuid)""",
     "event of nothing": """
         SELECT e.id FROM events e
         WHERE e.origin <> 'sent'

@@ -68,10 +68,13 @@ def run(plan: Plan, data: Path) -> tuple[Course, Findings]:
     with houses.running(data) as house:
         key = house.command("device", "add", "crash-trial").split()[-1]
         address = Address(port=house.port, key=key)
-        enumeration = steps.Steps(house=house, address=address, book=course.book, scratch=data)
-        for kill in steps.enumerate_kills(enumeration, is_short=plan.is_short):
-            course.kills.append(kill)
-            print(f"killed {kill.kind}: before {kill.call}, in {_names(kill)}", flush=True)
+        for by_tus in (False, True):
+            enumeration = steps.Steps(
+                house=house, address=address, book=course.book, scratch=data, by_tus=by_tus
+            )
+            for kill in steps.enumerate_kills(enumeration, is_short=plan.is_short):
+                course.kills.append(kill)
+                print(f"killed {kill.kind}: before {kill.call}, in {_names(kill)}", flush=True)
         _under_load(plan, house, address, course)
         status = house.stop()
         if status != 0:

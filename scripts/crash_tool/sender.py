@@ -7,11 +7,13 @@ import json
 import random
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from crash_tool import uploads
 from crash_tool.book import Book, Promise
+from crash_tool.resumed import Answer, Resumed
 from crash_tool.uploads import Upload
 
 _ANSWER_WITHIN_S = 30.0
@@ -22,12 +24,6 @@ _REPEATED, _CONTESTED, _DRIPPED = 0.05, 0.03, 0.3
 
 class TrialFailed(Exception):
     """The trial itself could not go on; it says nothing about what was lost."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    status: int
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +41,7 @@ class Sender:
         self._book = book
         self._chance = chance
         self._connection: http.client.HTTPConnection | None = None
+        self._resumed = Resumed(book)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -70,13 +67,21 @@ class Sender:
             self._connection = http.client.HTTPConnection(
                 self._address.host, self._address.port, timeout=_ANSWER_WITHIN_S
             )
-        connection, body = self._connection, upload.body()
-        connection.putrequest("POST", upload.path)
+        if upload.by_tus:
+            return self._resumed.exchange(self._ask, upload)
+        return self._ask("POST", upload.path, {"Content-Type": uploads.CONTENT_TYPE}, upload.body())
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        connection = self._connection
+        if connection is None:
+            raise http.client.NotConnected
+        connection.putrequest(method, path)
         connection.putheader("Authorization", f"Bearer {self._address.key}")
-        connection.putheader("Content-Type", uploads.CONTENT_TYPE)
+        for name, value in headers.items():
+            connection.putheader(name, value)
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders()
-        if self._chance.random() < _DRIPPED:
+        if body and self._chance.random() < _DRIPPED:
             # A body that comes in two parts, so that kills meet uploads that are half here.
             half = self._chance.randrange(len(body))
             connection.send(body[:half])
@@ -84,7 +89,8 @@ class Sender:
             body = body[half:]
         connection.send(body)
         response = connection.getresponse()
-        answer = Answer(status=response.status, body=response.read())
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        answer = Answer(status=response.status, body=response.read(), headers=headers)
         if response.will_close:
             self.close()
         return answer

@@ -48,6 +48,7 @@ class Steps:
     address: Address
     book: Book
     scratch: Path
+    by_tus: bool = False
 
     def calls_of_one_upload(self) -> list[str]:
         """Return the calls of `WAY_IN` that one upload makes in the thread that keeps it."""
@@ -118,7 +119,7 @@ class Steps:
         """Return the next recording of one leg, so that all make the same calls."""
         while True:
             upload = uploads.upload(self.book.seed, self.book.draw())
-            if upload.key.leg == "mixed":
+            if upload.key.leg == "mixed" and upload.by_tus == self.by_tus:
                 return upload
 
     @contextmanager
@@ -192,12 +193,15 @@ def enumerate_kills(steps: Steps, *, is_short: bool) -> Iterator[Kill]:
     """Kill at every step of an upload; in the short form at every sync and a few calls around."""
     calls = steps.calls_of_one_upload()
     syncs = [call for call in calls if call in SYNCS]
-    print(f"one upload makes {len(syncs)} calls like fsync: {' '.join(syncs)}", flush=True)
+    way = "by tus" if steps.by_tus else "by POST"
+    print(f"one upload {way} makes {len(syncs)} calls like fsync: {' '.join(syncs)}", flush=True)
     print(f"and with those around them {len(calls)}: {' '.join(calls)}", flush=True)
     for place in _places(calls) if is_short else range(len(calls)):
         call, number = calls[place], calls[: place + 1].count(calls[place])
         yield from _surely(steps.book, call, partial(steps.kill_web, call, number))
-    for number in (1,) if is_short else (1, 2):
+    # By tus the first answer is that to the beginning; the file comes with the second request.
+    answers = (1, 2) if steps.by_tus else (1,)
+    for number in answers if is_short else (*answers, answers[-1] + 1):
         answered = partial(steps.kill_web, "write", number, is_loop=True)
         yield from _surely(steps.book, "write of the answer", answered)
     committed = partial(steps.kill_postgres, "fdatasync", 1)

@@ -32,13 +32,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One request: its metadata, its file, and how that is called."""
+    """One file: its metadata, its bytes, how it is called, and by which way it is sent."""
 
     key: Key
     metadata: str
     file_name: str
     media_type: str
     content: bytes
+    by_tus: bool = False
 
     @property
     def path(self) -> str:
@@ -65,7 +66,10 @@ CONTENT_TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
 
 
 def upload(seed: int, number: int) -> Upload:
-    """Return upload `number`: of ten, two are the legs of one call; of 25, one is a screenshot."""
+    """Return upload `number`.
+
+    Of ten, two are the legs of one call and two are sent by tus; of 25, one is a screenshot.
+    """
     chance = random.Random(f"{seed}/{number}")  # noqa: S311 - the same again from the same seed.
     if number % 25 == 19:  # noqa: PLR2004 - see the docstring.
         return _screenshot(number, chance)
@@ -90,6 +94,7 @@ def upload(seed: int, number: int) -> Upload:
         file_name=f"call-{call}-{leg}.wav",
         media_type="audio/wav",
         content=_wav(chance),
+        by_tus=last in {1, 6},
     )
 
 
@@ -102,6 +107,7 @@ def with_other_bytes(sent: Upload) -> Upload:
         file_name=sent.file_name,
         media_type=sent.media_type,
         content=content,
+        by_tus=sent.by_tus,
     )
 
 

@@ -56,13 +56,20 @@ class Sender:
         return answer.headers["Location"]
 
     def append(
-        self, path: str, offset: int, body: bytes, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        offset: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        says_length: bool = True,
     ) -> httpx.Response:
+        """Send the next bytes; where it is not said how many, they become pieces."""
         return self.ask(
             "PATCH",
             path,
             BODY | {"Upload-Offset": str(offset)} | dict(headers or {}),
-            content=body,
+            content=body if says_length else iter([body]),
         )
 
     def offset(self, path: str) -> int:

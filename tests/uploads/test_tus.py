@@ -16,12 +16,14 @@ import pytest
 from sqlalchemy import func, select, text
 
 from app.core.clock import SetClock
+from app.identity.actor import Actor
+from app.identity.models import Device
 from app.inspection.sandbox import Sandbox
 from app.recordings.models import Recording, SealedRow
-from app.uploads import jobs, pieces, service
+from app.uploads import jobs, pieces, service, straight
 from app.uploads.models import Piece, Upload
 from tests.conftest import FIGURES, Urls
-from tests.factories import wav
+from tests.factories import set_erased, wav
 from tests.live import PATIENCE_SECONDS, Live, live_archive, metadata
 from tests.public.requesting import png
 from tests.uploads.sender import BODY, TUS, Sender, field, told_of
@@ -356,12 +358,107 @@ def test_of_two_who_go_on_at_one_place_one_does(live: Live, sender: Sender) -> N
     assert [piece.size_bytes for piece in _pieces(live)] == [500]
 
 
+def _asked_to_assemble(live: Live) -> int:
+    with live.tools.database.transaction() as session:
+        wanted = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'uploads.assemble'"
+        return int(session.execute(text(wanted)).scalar_one())
+
+
+def test_a_file_in_one_body_is_never_a_piece(live: Live, sender: Sender) -> None:
+    path = sender.begin("call-21", len(BODY_BYTES))
+    assert sender.append(path, 0, BODY_BYTES).status_code == 204
+    assert _asked_to_assemble(live) == 0
+    told = live.call("GET", path, who="phone").json()
+    assert (told["state"], told["received_bytes"]) == ("kept", len(BODY_BYTES))
+    again = live.send(metadata("call-21"), BODY_BYTES)
+    assert (again.status_code, again.json()) == (200, told["answer"])
+    # Nor is that which comes as the last part, behind what is a piece already.
+    path = sender.begin("call-22", len(BODY_BYTES))
+    assert sender.append(path, 0, BODY_BYTES[:1000]).status_code == 204
+    (piece,) = _pieces(live)
+    assert sender.append(path, 1000, BODY_BYTES[1000:]).status_code == 204
+    assert _asked_to_assemble(live) == 0
+    assert not _pieces(live)
+    assert not _is_stored(live, piece.object_id)
+    assert _recordings(live) == 2
+
+
+def test_a_cut_in_the_last_part_leaves_one_piece_of_all(impatient: Live) -> None:
+    sender = Sender(impatient)
+    path = sender.begin("call-23", len(BODY_BYTES))
+    assert sender.append(path, 0, BODY_BYTES[:1000]).status_code == 204
+    (first,) = _pieces(impatient)
+    rest = len(BODY_BYTES) - 1000
+    assert " 503 " in sender.cut(path, 1000, BODY_BYTES[1000:100_000], rest)
+    assert sender.offset(path) == 100_000
+    (piece,) = _pieces(impatient)
+    assert (piece.starts_at, piece.size_bytes) == (0, 100_000)
+    assert not _is_stored(impatient, first.object_id)
+    assert sender.append(path, 100_000, BODY_BYTES[100_000:]).status_code == 204
+    told = impatient.call("GET", path, who="phone").json()
+    assert told["answer"]["sha256"] == hashlib.sha256(BODY_BYTES).hexdigest()
+
+
+def test_what_was_kept_before_is_answered_as_it_was(impatient: Live) -> None:
+    live, sender = impatient, Sender(impatient)
+    first = live.send(metadata("call-24"), BODY_BYTES)
+    path = sender.begin("call-24", len(BODY_BYTES))
+    # The bytes of a repeat are kept while they come, for its sender may be cut off like any other.
+    assert " 503 " in sender.cut(path, 0, BODY_BYTES[:5000], len(BODY_BYTES))
+    assert sender.offset(path) == 5000
+    assert sender.append(path, 5000, BODY_BYTES[5000:]).status_code == 204
+    told = live.call("GET", path, who="phone").json()
+    assert (told["state"], told["answer"]) == ("kept", first.json())
+    assert _recordings(live) == 1
+
+
+def test_two_who_send_all_of_it_at_once_hear_the_same(live: Live, sender: Sender) -> None:
+    path = sender.begin("call-25", len(BODY_BYTES))
+    with live.tools.database.transaction() as session:
+        upload = session.scalars(select(Upload)).one()
+        device = session.scalars(select(Device).where(Device.id == upload.device_id)).one()
+    assert live.app is not None
+    tools = live.app.state.resuming.uploads
+    both = [
+        straight.opened(
+            tools,
+            Actor.device(device.id, device.name),
+            upload,
+            declared_bytes=len(BODY_BYTES),
+            checksum=None,
+        )
+        for _ in range(2)
+    ]
+    for one in both:
+        one.write(BODY_BYTES)
+    told = [one.end() for one in both if isinstance(one, straight.Straight)]
+    assert [one.received_bytes for one in told] == [len(BODY_BYTES)] * 2
+    assert told[0].answer == told[1].answer
+    assert live.call("GET", path, who="phone").json()["answer"] == told[0].answer
+    with live.tools.database.transaction() as session:
+        assert session.scalar(select(func.count()).select_from(SealedRow)) == 1
+    assert len(list(live.tools.archive.listed(datetime.now(UTC) + timedelta(hours=1)))) == 1
+
+
+def test_what_was_erased_is_not_begun_again(live: Live, sender: Sender, own_database: Urls) -> None:
+    path = sender.begin("call-26", len(BODY_BYTES))
+    kept = live.send(metadata("call-26"), BODY_BYTES)
+    set_erased(own_database.owner, kept.json()["id"])
+    told = {"Upload-Length": "1000", "Upload-Metadata": told_of("call-26")}
+    answer = sender.ask("POST", "/v1/uploads", told)
+    assert (answer.status_code, answer.json()["type"]) == (410, "/problems/recording-erased")
+    # One that was under way is over.
+    answer = sender.append(path, 0, BODY_BYTES)
+    assert (answer.status_code, answer.json()["type"]) == (410, "/problems/recording-erased")
+    assert live.call("GET", path, who="phone").json()["state"] == "refused"
+
+
 def test_a_worker_keeps_what_was_whole_when_the_process_died(
     live: Live, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = sender.begin("call-15", len(BODY_BYTES))
     monkeypatch.setattr(pieces, "assemble", lambda _tools, _id: None)
-    assert sender.append(path, 0, BODY_BYTES).status_code == 204
+    assert sender.append(path, 0, BODY_BYTES, says_length=False).status_code == 204
     assert _recordings(live) == 0
     monkeypatch.undo()
     with live.tools.database.transaction() as session:
@@ -376,7 +473,7 @@ def test_asking_where_it_stands_keeps_what_is_whole(
 ) -> None:
     path = sender.begin("call-16", len(BODY_BYTES))
     monkeypatch.setattr(pieces, "assemble", lambda _tools, _id: None)
-    sender.append(path, 0, BODY_BYTES)
+    sender.append(path, 0, BODY_BYTES, says_length=False)
     monkeypatch.undo()
     assert sender.offset(path) == len(BODY_BYTES)
     assert _recordings(live) == 1
@@ -402,7 +499,7 @@ def test_what_is_whole_and_waits_is_not_given_up(
     monkeypatch.setattr(pieces, "assemble", lambda _tools, _id: None)
     with live.tools.database.transaction() as session:
         upload_id = session.scalars(select(Upload.id)).one()
-    sender.append(f"/v1/uploads/{upload_id}", 0, BODY_BYTES)
+    sender.append(f"/v1/uploads/{upload_id}", 0, BODY_BYTES, says_length=False)
     monkeypatch.undo()
     later = SetClock(datetime(2030, 1, 1, tzinfo=UTC))
     assert jobs.handle_expire(replace(live.tools, clock=later)) == 0

@@ -1,0 +1,123 @@
+"""Threads that work on a body while it comes; the event loop only collects its pieces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Generic, TypeVar
+
+from fastapi import Request
+
+from app.core import traces
+from app.core.lending import Loan, lender_of
+
+SHORT_BYTES: Final = 64 * 1024
+
+Done = TypeVar("Done")
+
+
+class Working(Generic[Done]):
+    """Has threads of `pool` work on one body: each batch is given to `feed`, then comes `finish`.
+
+    A thread reads on itself what comes quickly; see `lending`. One that has had the last byte
+    finishes at once: each hand-over between threads costs, most of all where many wait for them.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        pool: ThreadPoolExecutor,
+        *,
+        feed: Callable[[bytes], None],
+        finish: Callable[[], Done],
+    ) -> None:
+        declared = request.headers.get("content-length", "")
+        self.declared_bytes = int(declared) if declared.isdigit() else None
+        self._request = request
+        self._pool = pool
+        self._feed = feed
+        self._finish = finish
+        self._waiting: list[bytes] = []
+        self._done: list[Done] = []
+        self.waiting_bytes = 0
+        self.received_bytes = 0
+
+    def add(self, piece: bytes) -> None:
+        """Collect a piece that came by the event loop."""
+        self._waiting.append(piece)
+        self.waiting_bytes += len(piece)
+        self.received_bytes += len(piece)
+
+    @property
+    def is_short(self) -> bool:
+        """Tell whether the body is surely not longer than what is worked on at once."""
+        return self.declared_bytes is not None and self.declared_bytes <= SHORT_BYTES
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the body was finished with its last byte."""
+        return bool(self._done)
+
+    async def work(self, batch_bytes: int) -> None:
+        """Have a thread work on what waits, and on what more it can read, in such batches."""
+        lender = lender_of(self._request)
+        loan = lender.lend() if lender is not None else None
+        if lender is None or loan is None:
+            await self._hand_over(self._feed_waiting)
+            return
+        self.add(loan.unread)
+        before = self.received_bytes
+        try:
+            await self._hand_over(lambda: self._feed_on(loan, batch_bytes, before))
+        finally:
+            self.received_bytes = before + loan.taken
+            self._request.state.paced.count(len(loan.unread) + loan.taken)
+            lender.give_back(loan)
+
+    async def finish(self) -> Done:
+        """Have a thread work on what waits still, and finish, unless that was done already."""
+        if not self._done:
+            await self._hand_over(self._feed_and_finish)
+        return self._done[0]
+
+    async def stop(self, last: Callable[[], None], *, is_feeding: bool = True) -> None:
+        """Have a thread do what is `last`, and before it work on what waits still."""
+
+        def stopped() -> None:
+            if is_feeding:
+                self._feed_waiting()
+            last()
+
+        await self._hand_over(stopped)
+
+    async def _hand_over(self, work: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._pool, traces.carried(work))
+
+    def _feed_waiting(self) -> None:
+        # One long piece costs less than many short ones.
+        batch = b"".join(self._waiting)
+        self._waiting.clear()
+        self.waiting_bytes = 0
+        if batch:
+            self._feed(batch)
+
+    def _feed_and_finish(self) -> None:
+        self._feed_waiting()
+        self._done.append(self._finish())
+
+    def _feed_on(self, loan: Loan, batch_bytes: int, before: int) -> None:
+        try:
+            self._feed_waiting()
+            while loan.left:
+                batch = loan.batch(batch_bytes)
+                length = sum(map(len, batch))
+                if batch:
+                    self._feed(b"".join(batch))
+                if length < batch_bytes:
+                    break
+        finally:
+            loan.end()
+        if before + loan.taken == self.declared_bytes:
+            self._done.append(self._finish())
