@@ -47,7 +47,7 @@ BY_PARAMETER: Final[dict[str, tuple[Look, type[NotFound]]]] = {
 async def must_be_seen(call: Request) -> None:
     """Refuse what the caller does not see as if there were none."""
     named = {name: call.path_params[name] for name in BY_PARAMETER if name in call.path_params}
-    if call.url.path.startswith(_FIGURES):
+    if call.scope["path"].startswith(_FIGURES):
         named[_FIGURES] = call.path_params["external_id"]
     if not named:
         return

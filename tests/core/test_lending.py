@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -64,7 +65,22 @@ def _reading() -> FastAPI:
             loan.end()
         return {"is_read": True}
 
+    _waiting(app)
     return app
+
+
+def _waiting(app: FastAPI) -> None:
+    @app.post("/waiting")
+    async def waiting(request: Request) -> list[int]:
+        lender: Any = lender_of(request)
+        line = lender.transport.get_extra_info("socket")
+        limits = [line.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)]
+        async for _ in request.stream():
+            if len(limits) == 1 and (loan := lender.lend()) is not None:
+                limits.append(line.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+                loan.end()
+                lender.give_back(loan)
+        return [*limits, line.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)]
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +155,14 @@ def test_what_is_chunked_is_not_lent(port: int) -> None:
         status, told, _ = _answer(line)
     assert (status, told["lent_bytes"]) == (200, 0)
     assert told["sha256"] == hashlib.sha256(BODY).hexdigest()
+
+
+def test_more_may_wait_in_a_connection_while_it_is_lent(port: int) -> None:
+    with _connected(port) as line:
+        line.sendall(_head("/waiting") + BODY)
+        _, told, _ = _answer(line)
+    before, lent, after = cast("list[int]", told)
+    assert before == after < lent
 
 
 def test_a_loan_that_was_not_ended_ends_the_connection(port: int) -> None:

@@ -133,6 +133,10 @@ HALVES = {
     "screenshot not told of once": """
         DELETE FROM custody_entries WHERE act = 'screenshot.ingested'""",
     "object's row of nothing": "DELETE FROM legs WHERE recording_id = <call>",
+    "piece of an upload that is over, or that its sender has gone on with": """
+        INSERT INTO resumable_pieces (upload_id, starts_at, size_bytes, object_id, wrapped_key)
+        SELECT id, 0, 1, gen_random_uuid(), 'x' FROM resumable_uploads LIMIT 1""",
+    "upload kept without what was made of it": "DELETE FROM recordings WHERE id = <call>",
     "event of nothing": "DELETE FROM link_changes WHERE recording_id = <call>",
     "link of nothing": "DELETE FROM recordings WHERE id = <call>",
     "party of nothing": "DELETE FROM recordings WHERE id = <call>",
