@@ -8,13 +8,12 @@ from psycopg.rows import TupleRow
 
 from app.core.ids import new_id
 from app.identity.actor import Actor
-from app.recordings.ingest import RecordingErased, StoreAway
+from app.recordings.ingest import RecordingErased
 from app.recordings.schemas import RecordingTold
-from app.uploads import service, upload_sql
+from app.uploads import pieces, service, upload_sql
 from app.uploads.models import Upload, UploadState
 from app.uploads.pieces import UploadTools
 from app.uploads.service import Named, TooManyUploads, UploadNotFound
-from storage.errors import StoreError
 
 
 def begin(tools: UploadTools, actor: Actor, named: Named, *, length_bytes: int) -> Upload:
@@ -40,10 +39,7 @@ def begin(tools: UploadTools, actor: Actor, named: Named, *, length_bytes: int) 
         created_at=at,
         expires_at=at + tools.limits.waits,
     )
-    try:
-        tools.store.begin(upload_id).discard()
-    except StoreError as exc:
-        raise StoreAway from exc
+    pieces.must_have_store(tools)
     told = named.told
     row = tools.database.statement(
         upload_sql.BEGIN,

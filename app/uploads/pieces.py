@@ -197,6 +197,18 @@ def add(
     destroy(tools.store, objects)
 
 
+def must_have_store(tools: UploadTools) -> None:
+    """Refuse what could not be kept now, before its bytes are sent.
+
+    Raises:
+        StoreAway: the store takes nothing.
+    """
+    try:
+        tools.store.begin(new_id()).discard()
+    except StoreError as exc:
+        raise StoreAway from exc
+
+
 def recogniser_for(tools: UploadTools, named: Named) -> Recogniser:
     """Return what tells from the bytes whether the file is of a kind that is kept."""
     if named.kind == UploadKind.SCREENSHOT:
