@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.core.errors import Unavailable
-from app.core.working import Working
+from app.core.working import SHORT_BYTES, Working
 from app.identity.actor import Actor
 from app.recordings.receive import batch_bytes
 from app.recordings.stages import Stage, staying
@@ -214,6 +214,10 @@ async def _taken_in(request: Request, body: _Body, mine: UnderWay) -> Upload:
         return await working.finish()
     except (ClientDisconnect, TimeoutError) as exc:
         mine.ends()
+        # Whoever came back has sent what waits in the lost connection; it need not come again.
+        await working.work(SHORT_BYTES)
+        if working.is_done:
+            return await working.finish()
         await working.stop(body.cut)
         raise SenderCut from exc
     except Unavailable:
