@@ -53,6 +53,23 @@ def test_no_page_shuts_anybody_out(
     assert wrong == []
 
 
+def test_who_does_not_listen_asks_for_no_sound(
+    site: Site, open_page: Callable[[Role, Look], Page]
+) -> None:
+    path = site.path("/review/{queue}")
+    for role, is_heard in ((Role.REVIEWER, True), (Role.AUDITOR, False)):
+        page = open_page(role, LOOKS[0])
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(f"{path}?lang=en")
+        page.wait_for_load_state("networkidle")
+        sounds = [url for url in asked if "/audio" in url or "/waveform" in url]
+        assert bool(sounds) is is_heard, role
+        told = page.get_by_text("Your role reads what is known of a recording")
+        assert told.is_visible() is not is_heard, role
+        page.close()
+
+
 def test_axe_and_the_policy_find_what_is_wrong(
     open_page: Callable[[Role, Look], Page], axe: str
 ) -> None:

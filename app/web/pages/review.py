@@ -68,6 +68,7 @@ class DeskPage:
     """One queue: the first items as a list, and what the script needs to show them one by one."""
 
     title: str
+    may_listen: bool
     queue: Queue
     help: str
     empty: str
@@ -137,6 +138,7 @@ def show_desk(
         items += _asked_for(session, actor, queue, item, at=at, lang=words.language)
     settings = {
         "count": service.count(session, actor, queue, at=at),
+        "may_listen": Permission.RECORDING_LISTEN in actor.permissions,
         "cursor": found.next_cursor,
         "start": str(item) if item else None,
         "person": str(actor.id) if actor.id else None,
@@ -168,6 +170,7 @@ def _desk(words: Words, queue: Queue, items: list[ItemRead], settings: dict[str,
     }
     return DeskPage(
         title=wording.TITLES[queue].of(words.language),
+        may_listen=settings["may_listen"],
         queue=queue,
         help=words.gettext(said.HELP[queue]),
         empty=words.gettext(said.EMPTY[queue]),

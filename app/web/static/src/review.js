@@ -14,7 +14,10 @@ const SENT_OUT = 401;
 
 const start = (desk) => {
   const settings = JSON.parse(desk.dataset.settings);
-  const { say, queue, items } = settings;
+  const { say, queue } = settings;
+  // Who reads and does not listen asks for no sound that he would be refused.
+  const given = (item) => (settings.may_listen ? item : { ...item, sound: null });
+  const items = settings.items.map(given);
   const settled = new Map();
   const history = [];
   let place = 0;
@@ -344,7 +347,7 @@ const start = (desk) => {
       const query = new URLSearchParams({ cursor, lang: settings.language, limit: "20" });
       const found = await ask("GET", `/v1/review/${queue}?${query}`);
       const known = new Set(items.map((item) => item.id));
-      items.push(...found.items.filter((item) => !known.has(item.id)));
+      items.push(...found.items.filter((item) => !known.has(item.id)).map(given));
       cursor = found.next_cursor;
     } catch (error) {
       failed(error);
@@ -357,7 +360,7 @@ const start = (desk) => {
     const where = items.indexOf(item);
     try {
       const query = new URLSearchParams({ lang: settings.language });
-      items[where] = await ask("GET", `/v1/review/${queue}/${item.id}?${query}`);
+      items[where] = given(await ask("GET", `/v1/review/${queue}/${item.id}?${query}`));
       show(where, { isPlayed: false });
     } catch (error) {
       failed(error);
