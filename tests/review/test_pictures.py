@@ -90,3 +90,16 @@ def test_a_screenshot_is_seen_and_looked_through_at_the_desk(house: House, page:
     (item,) = house.call("reviewer", "GET", "/v1/review/releases").json()["items"]
     assert item["pictures"] == [{"preview": preview, "is_screened": True}]
     assert item["links"]["screen"] is None
+
+
+def test_who_reads_and_does_not_look_asks_for_no_picture(house: House, page: Page) -> None:
+    _asked(house)
+    log_in(page, "auditor")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/review/releases?lang=en")
+    expect(page.locator("#desk")).to_be_visible()
+    expect(page.locator("#no-sound")).to_contain_text("neither listens nor looks")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("#pictures img").count() == 0
+    assert not [url for url in asked if url.endswith("/preview")]

@@ -65,7 +65,7 @@ def test_who_does_not_listen_asks_for_no_sound(
         page.wait_for_load_state("networkidle")
         sounds = [url for url in asked if "/audio" in url or "/waveform" in url]
         assert bool(sounds) is is_heard, role
-        told = page.get_by_text("Your role reads what is known of a recording")
+        told = page.get_by_text("Your role reads what is known, and neither")
         assert told.is_visible() is not is_heard, role
         page.close()
 

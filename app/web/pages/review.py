@@ -139,6 +139,7 @@ def show_desk(
     settings = {
         "count": service.count(session, actor, queue, at=at),
         "may_listen": Permission.RECORDING_LISTEN in actor.permissions,
+        "may_look": Permission.EXHIBIT_PREVIEW in actor.permissions,
         "cursor": found.next_cursor,
         "start": str(item) if item else None,
         "person": str(actor.id) if actor.id else None,

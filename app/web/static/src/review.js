@@ -15,8 +15,12 @@ const SENT_OUT = 401;
 const start = (desk) => {
   const settings = JSON.parse(desk.dataset.settings);
   const { say, queue } = settings;
-  // Who reads and does not listen asks for no sound that he would be refused.
-  const given = (item) => (settings.may_listen ? item : { ...item, sound: null });
+  // Who reads, and neither listens nor looks, asks for nothing that he would be refused.
+  const given = (item) => ({
+    ...item,
+    sound: settings.may_listen ? item.sound : null,
+    pictures: settings.may_look ? item.pictures : [],
+  });
   const items = settings.items.map(given);
   const settled = new Map();
   const history = [];
