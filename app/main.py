@@ -48,6 +48,7 @@ from app.learning.routes import router as learning
 from app.mail.routes import router as mail
 from app.onec.routes import router as onec
 from app.pictures.routes import router as pictures
+from app.playback.listening import Listenings
 from app.playback.mark_routes import router as marks
 from app.playback.routes import router as playback
 from app.providers.routes import hooks
@@ -99,7 +100,9 @@ _HEADERS = {
 }
 
 ROUTERS = (
-    recordings,  # First: each route that stands before another is tried at each request.
+    # First: each route that stands before another is tried at each request.
+    recordings,
+    playback,
     uploads,
     system,
     custody,
@@ -121,7 +124,6 @@ ROUTERS = (
     staff,
     processing,
     policy,
-    playback,
     marks,
     learning,
     mail,
@@ -202,6 +204,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
         spool=settings.spool_dir,
     )
     app.state.log = tools.log
+    app.state.listenings = Listenings()
     app.state.bundles = BundleDoor(database=tools.database, store=tools.release, clock=tools.clock)
     app.state.copier = Copier(
         database=tools.database,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.consent import gates, remedies
+from app.consent import gates, horizon, remedies
 from app.consent.casefile import (
     Approval,
     Asserted,
@@ -79,7 +79,8 @@ class Decision:
     """An answer with its reasons, and the digest of the inputs that it was made from.
 
     `stamp` is that of the state in the database; empty for a decision that was made without one.
-    `inputs` and `policy` are the canonical JSON that the two digests are of.
+    `inputs` and `policy` are the canonical JSON that the two digests are of. At `turns_at` time
+    alone may make the answer another; `valid_until` is what is known of an end of the grounds.
     """
 
     recording_id: UUID
@@ -93,6 +94,7 @@ class Decision:
     policy_sha256: str
     valid_until: datetime | None
     grounds: tuple[str, ...]
+    turns_at: datetime | None = None
     stamp: str = ""
     inputs: bytes = field(default=b"", repr=False)
     policy: bytes = field(default=b"", repr=False)
@@ -104,9 +106,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """Proof that a decision allowed it: made by `grant` alone, used at once, never kept.
+    """Proof that a decision allowed it: made by `grant` alone, and never stored.
 
-    `stamp` is that of the state which it was decided under: no byte goes once it is another.
+    `stamp` is that of the state which it was decided under: no byte goes once it is another, nor
+    from `turns_at` on, when time alone may have made the answer another.
     """
 
     recording_id: UUID
@@ -115,6 +118,7 @@ class Permit:
     segment: Segment
     inputs_digest: str
     valid_until: datetime | None
+    turns_at: datetime | None
     stamp: str
 
 
@@ -139,6 +143,7 @@ def grant(decision: Decision) -> Permit:
         segment=decision.question.segment,
         inputs_digest=decision.inputs_digest,
         valid_until=decision.valid_until,
+        turns_at=decision.turns_at,
         stamp=decision.stamp,
     )
 
@@ -290,6 +295,7 @@ def decide(case: CaseFile, question: Question, *, at: datetime) -> Decision:
         policy_sha256=hashlib.sha256(policy).hexdigest(),
         valid_until=found.valid_until,
         grounds=tuple(sorted(found.grounds)),
+        turns_at=horizon.next_turn(case, at=at),
         inputs=inputs,
         policy=policy,
     )

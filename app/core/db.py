@@ -18,6 +18,7 @@ from sqlalchemy import (
     TIMESTAMP,
     LargeBinary,
     MetaData,
+    Select,
     Text,
     Uuid,
     create_engine,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
@@ -53,6 +55,7 @@ LINE_LIMITS: Mapping[str, int] = {
 }
 """How a connection finds out that nobody is there any more."""
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+_AS_SENT = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there.
 _DIALECT = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 
 
@@ -142,6 +145,12 @@ def _driver(connection: PoolProxiedConnection) -> psycopg.Connection[TupleRow]:
     if not isinstance(raw, psycopg.Connection):
         raise TypeError("The driver is not psycopg.")
     return raw
+
+
+def as_statement(query: Select[Any]) -> tuple[str, dict[str, object]]:
+    """Return a query as `Database.statement` takes it, and the values that stand in it."""
+    made = query.compile(dialect=_AS_SENT, compile_kwargs={"render_postcompile": True})
+    return str(made), dict(made.params)
 
 
 def copy_in(

@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 from app.core.clock import Clock
 from app.core.db import Database
 
+# What waits for nothing is asked on the event loop: a thread would cost more than the answer.
 
-def _database(request: Request) -> Database:
+
+async def _database(request: Request) -> Database:
     return cast("Database", request.app.state.database)
 
 
-def _clock(request: Request) -> Clock:
+async def _clock(request: Request) -> Clock:
     return cast("Clock", request.app.state.clock)
 
 

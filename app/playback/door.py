@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.consent.rules import Permit
+from app.core.clock import Clock
 from app.core.db import Database
 from app.core.errors import Conflict, Gone, NotFound, Unavailable
 from app.core.ranges import ByteRange
@@ -171,31 +172,43 @@ def tell(
     *,
     part: ByteRange,
     at: datetime,
-) -> None:
-    """Write the listening down.
+) -> UUID:
+    """Write the listening down; return the entry's id.
 
     The caller commits before the first byte is read, so that what was heard is never missing
     from the ledger.
     """
-    ledger.append(
+    return ledger.append(
         session,
         actor,
         Act.MEDIA_PLAYED,
         ("recording", permit.recording_id),
         at=at,
-        facts={
-            "purpose": str(permit.purpose),
-            "leg": sound.leg,
-            "form": sound.form,
-            "first_byte": part.start,
-            "last_byte": part.end - 1,
-        },
+        facts=facts_of(permit, sound, part),
         content=sound.sha256,
     )
 
 
-def holds(database: Database, permit: Permit) -> bool:
+def facts_of(permit: Permit, sound: Sound, part: ByteRange) -> dict[str, str | int | bool | None]:
+    """Return what the ledger is told of the hearing of a part."""
+    return {
+        "purpose": str(permit.purpose),
+        "leg": sound.leg,
+        "form": sound.form,
+        "first_byte": part.start,
+        "last_byte": part.end - 1,
+    }
+
+
+def stands(permit: Permit, *, at: datetime) -> bool:
+    """Tell whether time alone cannot have made the answer another yet."""
+    return permit.turns_at is None or at < permit.turns_at
+
+
+def holds(database: Database, permit: Permit, *, at: datetime) -> bool:
     """Tell whether the state is still the one that a permit was decided under."""
+    if not stands(permit, at=at):
+        return False
     found = database.statement(
         _STAMP, {"recording": permit.recording_id, "contact": permit.recipient.contact_id}
     )
@@ -209,6 +222,7 @@ def pieces(
     sound: Sound,
     *,
     part: ByteRange,
+    clock: Clock,
 ) -> Iterator[bytes]:
     """Yield the bytes of `part`; before each piece goes the state is compared with the permit's.
 
@@ -226,7 +240,7 @@ def pieces(
             piece = store.read(sound.ref, start=position, length=length)
         except StoreError as exc:
             raise SoundAway from exc
-        if not holds(database, permit):
+        if not holds(database, permit, at=clock.now()):
             raise CutOff
         yield piece
         position += length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.consent import service as consent
 from app.consent.casefile import Question
 from app.consent.purposes import Purpose
-from app.consent.rules import ConsentRefused, Segment
+from app.consent.rules import ConsentRefused, Permit, Segment
 from app.consent.spans import SegmentInvalid
 from app.core.deps import ClockDep, DatabaseDep
 from app.core.errors import Unavailable
@@ -36,9 +37,11 @@ from app.playback.door import (
     HeardLeg,
     LegNotFound,
     NotPlayableYet,
+    Sound,
     SoundAway,
     SoundErased,
 )
+from app.playback.listening import Listening, Listenings, Wanted
 from app.playback.sounds import PartTalkRead, SoundRead
 from app.recordings import service as recordings
 from app.recordings.models import Leg, SealedRow
@@ -56,7 +59,7 @@ AskedPurpose = Annotated[
 _log = structlog.get_logger()
 
 
-def _archive(request: Request) -> SealedReader:
+async def _archive(request: Request) -> SealedReader:
     return cast("SealedReader", request.app.state.tools.archive)
 
 
@@ -105,9 +108,11 @@ def get_audio(
     `leg=both` gives the two directions of a call in step, the sent one left, the received one
     right; there is no original of that.
 
-    The decision is asked at each request, a range request too, and again on the way.
+    The decision is asked at each request, a range request too, and again on the way. Of further
+    parts within a minute it is asked whether all that it stood on is as it was.
     """
     asked, recipient, asker = asking.question_of(actor, purpose)
+    wanted = Wanted(actor=actor, recording_id=recording_id, purpose=asked, leg=leg, form=form)
 
     def about(session: Session) -> tuple[UUID, Question, HeardLeg | None]:
         recordings.require_seen(session, actor, recording_id)
@@ -117,7 +122,7 @@ def get_audio(
         return recording_id, question, leg
 
     try:
-        return listened(request, actor, archive, about, form=form)
+        return listened(request, actor, archive, about, form=form, wanted=wanted)
     except ConsentRefused as exc:
         asking.remember(database, actor, ("recording", recording_id), exc, clock)
         raise
@@ -130,8 +135,11 @@ def listened(
     about: Callable[[Session], tuple[UUID, Question, HeardLeg | None]],
     *,
     form: Form | None = None,
+    wanted: Wanted | None = None,
 ) -> Response:
     """Answer with sound. `about` finds what is heard, what the rules are asked, and which leg.
+
+    With `wanted` a part may belong to a listening that goes on; without, each is decided alone.
 
     Raises:
         ConsentRefused: they do not allow it. The caller remembers the attempt.
@@ -139,34 +147,89 @@ def listened(
         LegNotFound, NotPlayableYet, SoundErased, SoundAway: there is no such sound now.
     """
     database, clock = request.app.state.database, request.app.state.clock
-    with database.transaction() as session:
-        recording_id, question, leg = about(session)
-        # Decided first: which legs there are, and how long, is told to nobody who may not hear.
-        permit = consent.permit_for(session, actor, recording_id, question, at=clock.now())
-        sound = door.sound_of(session, recording_id, leg=leg, form=form)
-        size = sound.ref.size_bytes
-        try:
-            wanted = parse_range(request.headers.get("range"), size)
-        except RangeUnsatisfiable:
-            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
-        part = wanted or ByteRange(start=0, end=size)
-        door.tell(session, actor, permit, sound, part=part, at=clock.now())
+    asked = request.headers.get("range")
+    given = _gone_on(request, wanted, asked) if wanted is not None else None
+    if given is None:
+        with database.transaction() as session:
+            recording_id, question, leg = about(session)
+            # Decided first: which legs there are, and how long, is told to nobody who may not hear.
+            at = clock.now()
+            permit = consent.permit_for(session, actor, recording_id, question, at=at)
+            sound = door.sound_of(session, recording_id, leg=leg, form=form)
+            size = sound.ref.size_bytes
+            try:
+                part = parse_range(asked, size)
+            except RangeUnsatisfiable:
+                return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+            given = _Given(permit=permit, sound=sound, part=part)
+            first = door.tell(session, actor, permit, sound, part=given.whole, at=clock.now())
+        if wanted is not None:
+            begun = Listening.begun(wanted, permit, sound, first=first, at=at)
+            request.app.state.listenings.keep(begun)
+    return _answer(
+        given,
+        door.pieces(database, archive, given.permit, given.sound, part=given.whole, clock=clock),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What may be heard now, and was told; `part` is None where the whole was asked for."""
+
+    permit: Permit
+    sound: Sound
+    part: ByteRange | None
+
+    @property
+    def whole(self) -> ByteRange:
+        return self.part or ByteRange(start=0, end=self.sound.ref.size_bytes)
+
+
+def _gone_on(request: Request, wanted: Wanted, asked: str | None) -> _Given | None:
+    """Return a further part of a listening, told; None if it is to be decided like a first one."""
+    listenings: Listenings = request.app.state.listenings
+    at = request.app.state.clock.now()
+    found = listenings.found(wanted, at=at)
+    if found is None:
+        return None
+    try:
+        part = parse_range(asked, found.sound.ref.size_bytes)
+    except RangeUnsatisfiable:
+        return None
+    whole = part or ByteRange(start=0, end=found.sound.ref.size_bytes)
+    sound = found.tell(request.app.state.database, whole, at=at)
+    if sound is None:
+        listenings.end(found)
+        return None
+    return _Given(permit=found.permit, sound=sound, part=part)
+
+
+def _answer(given: _Given, pieces: Iterator[bytes]) -> Response:
+    """Answer with the pieces, of which the first is there before anything is said.
+
+    Raises:
+        ConsentChanged: it is not allowed any more.
+        SoundAway: the store does not give it.
+    """
+    sound, size = given.sound, given.sound.ref.size_bytes
     headers = {
         "Accept-Ranges": "bytes",
-        "Content-Length": str(part.length),
-        "Content-Disposition": f'inline; filename="{recording_id}"',
+        "Content-Length": str(given.whole.length),
+        "Content-Disposition": f'inline; filename="{given.permit.recording_id}"',
         "X-Audiatur-Form": sound.form,
     }
-    if wanted is not None:
-        headers["Content-Range"] = wanted.content_range(size)
-    pieces = door.pieces(database, archive, permit, sound, part=part)
+    if given.part is not None:
+        headers["Content-Range"] = given.part.content_range(size)
+    status = 200 if given.part is None else 206
     try:
         first = next(pieces, b"")
     except CutOff as exc:
         raise ConsentChanged from exc
+    if len(first) == given.whole.length:
+        return Response(first, status_code=status, headers=headers, media_type=sound.media_type)
     return BreakableResponse(
         _until_cut(chain([first], pieces)),
-        status_code=200 if wanted is None else 206,
+        status_code=status,
         headers=headers,
         media_type=sound.media_type,
     )

@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from app.consent.rules import Permit
+from app.core.clock import Clock
 from app.core.db import Database
 from app.core.ranges import ByteRange, RangeUnsatisfiable
 from app.core.ranges import parse as parse_range
@@ -46,6 +47,7 @@ def sound(
     Raises:
         ConsentChanged: the state is no longer the one that it was allowed under.
     """
+    clock: Clock = request.app.state.clock
     with ExitStack() as unless_given:
         made = unless_given.enter_context(making)
         try:
@@ -54,11 +56,11 @@ def sound(
             missing = {"Content-Range": f"bytes */{made.size_bytes}"}
             return Response(status_code=416, headers=missing)
         part = wanted or ByteRange(start=0, end=made.size_bytes)
-        if not door.holds(database, allowed.permit):
+        if not door.holds(database, allowed.permit, at=clock.now()):
             raise ConsentChanged
         with database.transaction() as session:
             allowed.tell(session, made, part)
-        pieces = _pieces(unless_given.pop_all(), database, allowed, made, part=part)
+        pieces = _pieces(unless_given.pop_all(), database, allowed, made, part=part, clock=clock)
     try:
         first = next(pieces, b"")
     except CutOff as exc:
@@ -87,7 +89,13 @@ def headers_of(made: Made, *, name: str) -> dict[str, str]:
 
 
 def _pieces(
-    files: ExitStack, database: Database, allowed: Allowed, made: Made, *, part: ByteRange
+    files: ExitStack,
+    database: Database,
+    allowed: Allowed,
+    made: Made,
+    *,
+    part: ByteRange,
+    clock: Clock,
 ) -> Iterator[bytes]:
     """Yield the bytes of `part`; before each piece goes the state is compared with the permit's."""
     with files:
@@ -95,7 +103,7 @@ def _pieces(
         while position < part.end:
             made.file.seek(position)
             piece = made.file.read(min(PIECE_BYTES, part.end - position))
-            if not door.holds(database, allowed.permit):
+            if not door.holds(database, allowed.permit, at=clock.now()):
                 raise CutOff
             yield piece
             position += len(piece)

@@ -183,6 +183,8 @@ def test_what_changes_behind_the_decision_counts_before_the_first_byte(
         sound = door.sound_of(session, UUID(sent), leg=None, form=None)
         part = ByteRange(start=0, end=10)
         door.tell(session, reviewer, permit, sound, part=part, at=at)
-    pieces = door.pieces(database, live.tools.archive, permit, sound, part=part)
+    pieces = door.pieces(
+        database, live.tools.archive, permit, sound, part=part, clock=live.tools.clock
+    )
     with pytest.raises(CutOff):
         next(pieces)

@@ -211,7 +211,8 @@ def test_withdrawal_in_any_order_of_steps_ends_every_access(
         ) -> None:
             name, path, headers = door
             app = archive.house if name == "house" else archive.public
-            answers.append((name, ask(app, archive.turns, path, headers | part)))
+            # The second is a further part of the same listening.
+            answers += [(name, ask(app, archive.turns, path, headers | part)) for _ in range(2)]
 
         works: list[Callable[[], None]] = [withdraw]
         for _ in range(draw.randint(1, 3)):

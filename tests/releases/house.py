@@ -37,6 +37,7 @@ from app.identity.authenticator import Authenticator
 from app.identity.models import User
 from app.identity.permissions import Role
 from app.inspection.sandbox import Sandbox
+from app.playback.listening import Listenings
 from app.playback.routes import router as listening
 from app.recordings.models import Recording
 from app.releases.bundle_door import BundleDoor
@@ -337,6 +338,7 @@ def opened(house: House) -> Iterator[House]:
     app.state.settings = Settings(data=house.spool, _env_file=None)
     app.state.authenticator = Authenticator(house.database, house.clock)
     app.state.log = house.log
+    app.state.listenings = Listenings()
     app.state.tools = SimpleNamespace(archive=house.archive)
     app.state.bundles = BundleDoor(database=house.database, store=house.release, clock=house.clock)
     app.state.public_url = "https://links.example/"
