@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from app.identity.permissions import Role
 from tests.web.conftest import Site
@@ -60,7 +60,11 @@ def test_who_does_not_listen_asks_for_no_sound(
     for role, is_heard in ((Role.REVIEWER, True), (Role.AUDITOR, False)):
         page = open_page(role, LOOKS[0])
         asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
+
+        def note(request: Request, asked: list[str] = asked) -> None:
+            asked.append(request.url)
+
+        page.on("request", note)
         page.goto(f"{path}?lang=en")
         page.wait_for_load_state("networkidle")
         sounds = [url for url in asked if "/audio" in url or "/waveform" in url]
