@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Select,
     Uuid,
     and_,
+    case,
     column,
     false,
     func,
@@ -212,17 +215,29 @@ def _keys(
         newest = select(Recording.started_at, Recording.id).where(*conditions, *_below(after))
         rows = session.execute(newest.order_by(*_NEWEST).limit(limit))
         return [Cursor(at=at, id=key) for at, key in rows]
+    # A plan for any word whatever would be one for a word that is in nearly everything, or nearly
+    # nothing; and to translate one into a program takes longer than most of them run.
+    session.execute(
+        text(
+            "SELECT set_config('plan_cache_mode', 'force_custom_plan', true),"
+            " set_config('jit', 'off', true)"
+        )
+    )
     found: list[Cursor] = []
-    counts = dict.fromkeys(words, 0)
+    apart: set[str] = set()
     # To read is dearer by the length of the window, to ask by what a window of that length hides.
     longer = math.sqrt(max(1, limit / _PAGE))
     read, size = 0, int(_FIRST_WINDOW * longer)
     while True:
-        walked = _walked(session, [*conditions, *_below(after)], words, size=size)
+        walked = _walked(
+            session, [*conditions, *_below(after)], words, size=size, is_counted=not read
+        )
+        if not read:
+            met = dict(zip(words, walked.met, strict=True))
+            apart = {word for word, each in met.items() if each.apart}
+            words = sorted(met, key=lambda word: (met[word].all_told, -len(word)))
         found += walked.found
         read += walked.number
-        for word, met in zip(words, walked.met, strict=True):
-            counts[word] += met
         if len(found) >= limit or walked.last is None or walked.number < size:
             return found[:limit]
         after = walked.last
@@ -231,18 +246,24 @@ def _keys(
         if enough > _MOST_READ * longer:
             break
         size = max(_FIRST_WINDOW, int(enough) - read)
-    rarest = min(words, key=lambda word: (counts[word], -len(word)))
-    others = [word for word in words if word != rarest]
-    told = _told(conditions, rarest, others, _below(after), limit - len(found))
+    told = _told([*conditions, *_below(after)], words, apart, limit - len(found))
     return found + [Cursor(at=at, id=key) for at, key in session.execute(told)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Met:
+    """In how many of a window a word was, and in how many it was apart from the event."""
+
+    all_told: int
+    apart: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Walked:
-    """What was met on the way through a window: `met` says in how many each word was."""
+    """What was met on the way through a window; `met` is of each word, if they were counted."""
 
     found: list[Cursor]
-    met: list[int]
+    met: list[_Met]
     number: int
     last: Cursor | None
 
@@ -253,106 +274,246 @@ def _walked(
     words: Sequence[str],
     *,
     size: int,
+    is_counted: bool,
 ) -> _Walked:
+    """Read a window. Where words are counted each is asked for, otherwise until one is missing."""
+    # Whatever is selected here the index of the newest has, so that no row is looked at for it.
     window = (
-        select(Recording.started_at, Recording.id, Recording.event_id, Recording.client_id)
+        select(Recording.started_at, Recording.id, Recording.event_id)
         .where(*conditions)
         .order_by(*_NEWEST)
         .limit(size)
         .cte("walked")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    says = [_says(word, window.c).label(f"word_{place}") for place, word in enumerate(words)]
+    asked = (
+        [case((_of_event(word, window.c), 1), (_apart(word, window.c), 2)) for word in words]
+        if is_counted
+        else [case((and_(*(_says(word, window.c) for word in words)), 1))]
+    )
     told = (
-        select(window.c.started_at, window.c.id, *says)
+        select(
+            window.c.started_at,
+            window.c.id,
+            *(one.label(f"word_{place}") for place, one in enumerate(asked)),
+        )
         .cte("told")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    each = [told.c[f"word_{place}"] for place in range(len(words))]
-    met = [select(func.count()).select_from(told).where(one).scalar_subquery() for one in each]
-    all_of_it = select(func.count()).select_from(told).scalar_subquery()
+    each = [told.c[f"word_{place}"] for place in range(len(asked))]
+    counted = [
+        count
+        for one in each
+        for count in (func.count(one), func.count().filter(one == 2))  # noqa: PLR2004 - apart.
+    ]
+    counts = select(array([func.count(), *counted])).select_from(told).scalar_subquery()
     last = (
-        select(told.c.started_at, told.c.id, array([all_of_it, *met]).label("counts"))
+        select(told.c.started_at, told.c.id, counts.label("counts"))
         .order_by(told.c.started_at, told.c.id)
         .limit(1)
         .subquery()
     )
     found = select(told.c.started_at, told.c.id, literal(None, ARRAY(BigInteger)).label("counts"))
     rows = session.execute(
-        union_all(found.where(*each), select(last)).order_by(text("started_at DESC, id DESC"))
+        union_all(found.where(*(one.is_not(None) for one in each)), select(last)).order_by(
+            text("started_at DESC, id DESC")
+        )
     ).all()
     end = next((row for row in rows if row.counts is not None), None)
+    number, *met = end.counts if end else [0] * (1 + 2 * len(asked))
     return _Walked(
         found=[Cursor(at=row.started_at, id=row.id) for row in rows if row.counts is None],
-        met=end.counts[1:] if end else [0 for _ in words],
-        number=end.counts[0] if end else 0,
+        met=[
+            _Met(all_told=all_told, apart=apart)
+            for all_told, apart in zip(met[::2], met[1::2], strict=True)
+        ],
+        number=number,
         last=Cursor(at=end.started_at, id=end.id) if end else None,
     )
 
 
 def _says(word: str, key: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a table, or some of its columns.
-    """Return the condition that something told of one recording has a word that begins so.
+    """Return the condition that something told of one recording has a word that begins so."""
+    return or_(_of_event(word, key), _apart(word, key))
 
-    Each question is one of a row by its key, which no planner turns into one of the whole table.
-    """
-    subject = select(_begins("events.subject", word)).where(Event.id == key.event_id)
-    client = select(_begins("clients.name", word)).where(Client.id == key.client_id)
+
+# Each of these questions is one of a row by its key, which no planner turns into one of the whole
+# table.
+
+
+def _of_event(word: str, key: Any) -> ColumnElement[bool]:  # noqa: ANN401 - as above.
+    """Return the condition that a recording's event says the word, or the event's client."""
+    client = select(_begins("clients.name", word)).where(Client.id == Event.client_id)
+    says = or_(_begins("events.subject", word), client.correlate(Event).scalar_subquery())
+    event = select(says).where(Event.id == key.event_id)
+    return func.coalesce(event.scalar_subquery(), false())
+
+
+def _apart(word: str, key: Any) -> ColumnElement[bool]:  # noqa: ANN401 - as above.
+    """Return the condition that a recording's files say the word, or what was marked in it."""
     files = select(func.bool_or(_begins(STEM, word))).where(Leg.recording_id == key.id)
     marked = select(func.bool_or(_begins("marks.note", word))).where(
         _MARKS.c.recording_id == key.id, _MARKS.c.removed_at.is_(None)
     )
-    of_one = (subject, client, files, marked)
-    return func.coalesce(or_(*(one.scalar_subquery() for one in of_one)), false())
+    return func.coalesce(or_(files.scalar_subquery(), marked.scalar_subquery()), false())
 
 
 def _begins(what: str, word: str) -> ColumnElement[bool]:
-    says = _words(what).op("@@", is_comparison=True)(_query_of(word))
+    """Return the condition that a text of a row at hand has the word; no index is asked for it."""
+    says = _says_in(what, word)
     if not (word.isalpha() or word.isdecimal()):
-        return says
+        return func.coalesce(says, false())
     # A look for the letters costs a tenth of making words, and most rows have not even those.
-    return and_(func.strpos(func.lower(literal_column(what)), word) > 0, says)
+    has_letters = func.strpos(func.lower(literal_column(what)), word) > 0
+    return case((has_letters, says), else_=false())
 
 
 def _told(
     conditions: Sequence[ColumnElement[bool]],
-    word: str,
-    others: Sequence[str],
-    below: Sequence[ColumnElement[bool]],
+    words: Sequence[str],
+    apart: Collection[str],
     limit: int,
 ) -> Select[Any]:
-    """Return the keys of the newest that say `word`, by its indexes, and say the others too.
+    """Return the keys of the newest that say all `words`, the rarest of which is the first.
 
-    What the indexes name is gathered first, so that nobody walks through all recordings for it.
+    What the indexes name is gathered first, so that nobody walks through all recordings for it. Of
+    several words the two rarest are looked for together, each wherever it may be: what the index
+    of one table names for both is little, however much it names for each. `apart` are those that
+    files or marks are known to say often, which nobody gathers.
     """
+    word, *others = words
+    second = others[0] if others else None
+    of_word = _Told(word, "first")
+    if second is None:
+        ways = [
+            _newest_of(of_word.events, Recording.event_id, conditions, limit),
+            _newest_of(of_word.clients, Recording.client_id, conditions, limit),
+            _newest_of(of_word.apart, Recording.id, conditions, limit),
+        ]
+        return _newest(ways, limit)
+    of_second = _Told(second, "second")
+    more = others[1:]
+    # The index of words is asked for the rarer one alone: of a beginning it gathers all that it
+    # names, and of a frequent one that is more than to look at what the rarer one has named.
+    clients = select(of_word.clients.c.id).scalar_subquery()
+    events = union(
+        select(Event.id).where(
+            _says_in("events.subject", word),
+            or_(
+                _begins("events.subject", second),
+                Event.client_id.in_(select(of_second.clients.c.id)),
+            ),
+        ),
+        select(Event.id).where(
+            Event.client_id == func.any(func.array(clients)), _begins("events.subject", second)
+        ),
+    )
+    both = _gathered("events_of_both", events)
+    firms = _gathered(
+        "clients_of_both",
+        select(Client.id).where(_says_in("clients.name", word), _begins("clients.name", second)),
+    )
 
-    def named(name: str, what: str, key: Any, *more: ColumnElement[bool]) -> CTE:  # noqa: ANN401 - a column.
-        says = _words(what).op("@@", is_comparison=True)(_query_of(word))
-        gathered = select(key.label("id")).where(says, *more).cte(name)
-        return gathered.prefix_with("MATERIALIZED", dialect="postgresql")
+    def checked(told: CTE, key: Any, *check: Callable[[Any], ColumnElement[bool]]) -> Select[Any]:  # noqa: ANN401 - a column.
+        return _newest_that(
+            told, key, conditions, limit, [*check, *(partial(_says, one) for one in more)]
+        )
 
-    subjects = named("subjects", "events.subject", Event.id)
-    clients = named("firms", "clients.name", Client.id)
-    files = named("files", f"({STEM})", Leg.recording_id)
-    marked = named("marked", "marks.note", _MARKS.c.recording_id, _MARKS.c.removed_at.is_(None))
+    ways = [
+        checked(both, Recording.event_id),
+        checked(firms, Recording.client_id),
+        checked(of_word.apart, Recording.id, partial(_says, second)),
+    ]
+    if second in apart:
+        ways += [
+            checked(of_word.events, Recording.event_id, partial(_apart, second)),
+            checked(of_word.clients, Recording.client_id, partial(_apart, second)),
+        ]
+    else:
+        ways.append(checked(of_second.apart, Recording.id, partial(_of_event, word)))
+    return _newest(ways, limit)
+
+
+class _Told:
+    """What the indexes name for a word: the keys of who says it, table by table."""
+
+    def __init__(self, word: str, name: str) -> None:
+        self.events = _gathered(
+            f"events_of_{name}", select(Event.id).where(_says_in("events.subject", word))
+        )
+        self.clients = _gathered(
+            f"clients_of_{name}", select(Client.id).where(_says_in("clients.name", word))
+        )
+        files = select(Leg.recording_id.label("id")).where(_says_in(f"({STEM})", word))
+        marked = select(_MARKS.c.recording_id.label("id")).where(
+            _says_in("marks.note", word), _MARKS.c.removed_at.is_(None)
+        )
+        self.apart = _gathered(f"apart_of_{name}", union(files, marked))
+
+
+def _gathered(name: str, keys: Select[Any] | CompoundSelect[Any]) -> CTE:
+    return keys.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def _newest(ways: Sequence[Select[Any]], limit: int) -> Select[Any]:
+    return union(*ways).order_by(text("started_at DESC, id DESC")).limit(limit)  # type: ignore[return-value]  # Of selects.
+
+
+def _newest_of(
+    told: CTE,
+    key: Any,  # noqa: ANN401 - a column.
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+) -> Select[Any]:
+    """Return the newest recordings of each that an index names, by their own."""
     newest = (
         select(Recording.started_at, Recording.id)
-        .where(*conditions, *below, *(_says(other, Recording) for other in others))
+        .where(*conditions, key == told.c.id)
         .order_by(*_NEWEST)
         .limit(limit)
     )
+    # No planner joins it otherwise, since each has an end of its own.
+    of_one = newest.correlate(told).lateral()
+    return select(of_one.c.started_at, of_one.c.id).select_from(told.join(of_one, true()))
 
-    def way(gathered: CTE, key: Any) -> Select[Any]:  # noqa: ANN401 - a column.
-        # For each that an index names the recordings by their own: no planner joins it otherwise.
-        of_one = newest.where(key == gathered.c.id).correlate(gathered).lateral()
-        return select(of_one.c.started_at, of_one.c.id).select_from(gathered.join(of_one, true()))
 
-    ways = [
-        way(subjects, Recording.event_id),
-        way(clients, Recording.client_id),
-        way(files, Recording.id),
-        way(marked, Recording.id),
-    ]
-    return union(*ways).order_by(text("started_at DESC, id DESC")).limit(limit)  # type: ignore[return-value]  # Of selects.
+def _newest_that(
+    told: CTE,
+    key: Any,  # noqa: ANN401 - a column.
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    checks: Sequence[Callable[[Any], ColumnElement[bool]]],
+) -> Select[Any]:
+    """Return the same of those that pass `checks`, asked newest first until there are enough."""
+    if not checks:
+        return _newest_of(told, key, conditions, limit)
+    # An offset of nothing keeps it apart: first all in their order, then the checks one by one.
+    of_one = (
+        select(Recording.started_at, Recording.id, Recording.event_id)
+        .where(*conditions, key == told.c.id)
+        .correlate(told)
+        .offset(0)
+        .lateral()
+    )
+    ordered = (
+        select(of_one.c.started_at, of_one.c.id, of_one.c.event_id)
+        .select_from(told.join(of_one, true()))
+        .order_by(of_one.c.started_at.desc(), of_one.c.id.desc())
+        .offset(0)
+        .subquery()
+    )
+    passing = (
+        select(ordered.c.started_at, ordered.c.id)
+        .where(*(check(ordered.c) for check in checks))
+        .order_by(ordered.c.started_at.desc(), ordered.c.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    return select(passing.c.started_at, passing.c.id)
+
+
+def _says_in(what: str, word: str) -> ColumnElement[bool]:
+    return _words(what).op("@@", is_comparison=True)(_query_of(word))
 
 
 def _query_of(word: str) -> ColumnElement[str]:

@@ -159,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
         "--full", action="store_true", help="as many notices as scripts/notice-bench takes"
     )
     parser.add_argument("--rows", type=int, help="recordings of search, if not 1,000,000")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="fill the archives of search there, leave them, and take them again the next time",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument(
         "--write", type=Path, metavar="DOCUMENT", help="put the table between its marks"
@@ -196,6 +202,7 @@ def _measure(asked: argparse.Namespace) -> _Measured:
             is_short=profile.is_short,
             is_full=asked.full,
             rows=asked.rows,
+            keep=asked.keep,
         )
         return _measured(asked.part, options)
 

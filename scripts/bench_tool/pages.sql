@@ -1,29 +1,39 @@
 CREATE FUNCTION pg_temp.u(kind text, i bigint) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$ SELECT (left(md5(kind), 8) || lpad(to_hex(i), 24, '0'))::uuid $$
 
-CREATE FUNCTION pg_temp.at(i bigint) RETURNS timestamptz STABLE LANGUAGE sql AS $$ SELECT current_setting('bench.now')::timestamptz - (i + i % 7 / 15.0)::float8 * current_setting('bench.between')::interval $$
+DO $do$ BEGIN EXECUTE format($$ CREATE FUNCTION pg_temp.at(i bigint) RETURNS timestamptz STABLE LANGUAGE sql AS $at$ SELECT %L::timestamptz - (i + i %% 7 / 15.0::float8) * %L::interval $at$ $$, current_setting('bench.now')::timestamptz, current_setting('bench.between')::interval); END $do$
 
-CREATE FUNCTION pg_temp.client(i bigint) RETURNS uuid STABLE LANGUAGE sql AS $$ SELECT CASE WHEN i % 50 = 0 THEN current_setting('bench.client')::uuid ELSE pg_temp.u('client', i % 400) END $$
+DO $do$ BEGIN EXECUTE format($$ CREATE FUNCTION pg_temp.client(i bigint) RETURNS uuid STABLE LANGUAGE sql AS $client$ SELECT CASE WHEN i %% 50 = 0 THEN %L::uuid ELSE pg_temp.u('client', i %% 400) END $client$ $$, current_setting('bench.client')); END $do$
 
 CREATE FUNCTION pg_temp.copies(of text, whose text, n bigint, changes text) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE done bigint; columns text; filled text; built text[];
+DECLARE step CONSTANT bigint := 1000000; is_long CONSTANT boolean := n >= 500000; columns text; filled text; names text[]; built text[]; began timestamptz;
 BEGIN
+    EXECUTE format('CREATE TEMP TABLE copied ON COMMIT DROP AS SELECT * FROM %s WHERE %s ORDER BY 1 LIMIT 1', of, whose);
+    IF NOT EXISTS (SELECT FROM pg_temp.copied) THEN RAISE EXCEPTION 'nothing to copy: % where %', of, whose; END IF;
     EXECUTE format('CREATE TEMP VIEW changed AS SELECT c.* FROM (SELECT * FROM %s LIMIT 0) t CROSS JOIN generate_series(1::bigint, 0) i CROSS JOIN LATERAL (SELECT %s) c', of, changes);
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), string_agg(CASE WHEN c.attname IS NULL THEN 't.' || quote_ident(a.attname) ELSE format('c.%I::%s', a.attname, format_type(a.atttypid, a.atttypmod)) END, ', ' ORDER BY a.attnum)
     INTO columns, filled
     FROM pg_attribute a LEFT JOIN pg_attribute c ON c.attrelid = 'pg_temp.changed'::regclass AND c.attname = a.attname
     WHERE a.attrelid = of::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
     DROP VIEW pg_temp.changed;
-    IF n >= 1000000 THEN -- Indexes are made in one go afterwards.
-        SELECT array_agg(pg_get_indexdef(indexrelid)) INTO built FROM pg_index
+    IF is_long THEN -- Indexes are made in one go afterwards, those of constraints alone are not.
+        SELECT array_agg(indexrelid::regclass::text), array_agg(pg_get_indexdef(indexrelid)) INTO names, built FROM pg_index
         WHERE indrelid = of::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid);
-        EXECUTE (SELECT coalesce('DROP INDEX ' || string_agg(indexrelid::regclass::text, ', '), 'SELECT 1') FROM pg_index
-            WHERE indrelid = of::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid));
+        EXECUTE coalesce('DROP INDEX ' || array_to_string(names, ', '), 'SELECT 1');
+        -- Written anew in this transaction, the little that is there has no place in the log, nor has what follows it.
+        EXECUTE format('CLUSTER %s USING %s', of, (SELECT indexrelid::regclass FROM pg_index WHERE indrelid = of::regclass AND indisprimary));
     END IF;
-    EXECUTE format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM (SELECT * FROM %1$s WHERE %4$s ORDER BY 1 LIMIT 1) t CROSS JOIN generate_series(1::bigint, %5$s) i CROSS JOIN LATERAL (SELECT %6$s) c', of, columns, filled, whose, n, changes);
-    GET DIAGNOSTICS done = ROW_COUNT;
-    IF done = 0 THEN RAISE EXCEPTION 'nothing to copy: % where %', of, whose; END IF;
-    FOR i IN 1..coalesce(cardinality(built), 0) LOOP EXECUTE built[i]; END LOOP;
-    RETURN done;
+    FOR done IN 0..n - 1 BY step LOOP
+        began := clock_timestamp();
+        EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM pg_temp.copied t CROSS JOIN generate_series(%s::bigint, %s) i CROSS JOIN LATERAL (SELECT %s) c', of, columns, filled, done + 1, least(n, done + step), changes);
+        IF is_long THEN RAISE NOTICE '%: % of %, % s', of, least(n, done + step), n, round(extract(epoch FROM clock_timestamp() - began)); END IF;
+    END LOOP;
+    FOR i IN 1..coalesce(cardinality(built), 0) LOOP
+        began := clock_timestamp();
+        EXECUTE built[i];
+        RAISE NOTICE '%: % s', names[i], round(extract(epoch FROM clock_timestamp() - began));
+    END LOOP;
+    DROP TABLE pg_temp.copied;
+    RETURN n;
 END $$
 
 SELECT pg_temp.copies('clients', 'true', 399, $$ pg_temp.u('client', i) AS id, 'bench-' || i AS external_id, 'ООО «Клиент ' || i || '»' AS name $$)

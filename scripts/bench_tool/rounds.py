@@ -32,6 +32,7 @@ class Options:
     is_short: bool = False
     is_full: bool = False
     rows: int | None = None
+    keep: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ import psycopg
 from app.clients.models import EventOrigin
 from app.core.clock import SetClock
 from app.core.db import APP_ROLE, Database
+from app.core.garbage import spare_what_lasts
 from app.core.ids import new_id
 from app.core.paging import Cursor
 from app.custody.ledger import DetailCipher
@@ -31,7 +32,7 @@ from app.recordings import finding
 from app.recordings.finding import Sought
 from bench_tool import figures
 from bench_tool.figures import Spread, Target
-from bench_tool.filling import fill, superuser_url
+from bench_tool.filling import LEFT_FREE_BYTES, fill, make_haste, superuser_url
 from bench_tool.native import BenchmarkFailed
 from bench_tool.parts import Section, told_when_cut
 from bench_tool.processes import Family
@@ -47,8 +48,10 @@ _MIDDLE = _NOW - timedelta(days=3 * 365 // 2)
 _TABLES = frozenset({"clients", "events", "recordings", "legs", "marks"})
 """What lists and search read; of everything else there is next to nothing."""
 _DATABASES = ("beside", "audiatur")
-_BYTES_EACH = 2_000
+_BYTES_EACH = 1_550
 """What a recording takes on the disk with all of these and their indexes, and some more."""
+_FILLED = "filled"
+"""The file of a folder that is kept: how many recordings each archive has."""
 _ROWS = 1_000_000
 _BESIDE = 100_000
 _SHORT_ROWS, _SHORT_BESIDE = 100_000, 10_000
@@ -118,7 +121,8 @@ class _Taken:
 def run(options: Options) -> Section:
     """Fill two archives, ask both for the same lists in turn, and the larger one for words."""
     many, beside = _sizes(options)
-    server = EmbeddedPostgres(options.directory / "search")
+    folder = options.keep or options.directory / "search"
+    server = EmbeddedPostgres(folder)
     title = f"S11, S12: lists and words over {many:,} recordings"
     rows: list[list[str]] = []
     values: list[dict[str, object]] = []
@@ -127,9 +131,11 @@ def run(options: Options) -> Section:
         # Postgres does the work, and this process asks for it.
         family = Family(root=os.getpid(), directory=cluster.directory)
         with (
-            archives(cluster, options.directory, (beside, many)) as (small, large),
+            archives(server, cluster, folder, (beside, many)) as (small, large),
             told_when_cut(title, _HEADER, rows),
         ):
+            # As a server does; otherwise one answer in some hundred waits for Python's collector.
+            spare_what_lasts()
             for name, asked in _lists(large).items():
                 ours, theirs = _turns(family, (large, small), asked, options.rounds)
                 rows.append(_list_row(name, ours, theirs, beside=beside))
@@ -150,17 +156,20 @@ def run(options: Options) -> Section:
                 say(f"search: {' | '.join(rows[-1])}")
     finally:
         server.release_and_maybe_stop()
-        shutil.rmtree(options.directory / "search", ignore_errors=True)
+        if options.keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
     lines = [_line(row, many) for row in rows]
     return Section(title=title, text=figures.table(_HEADER, rows), values=values, lines=lines)
 
 
 def _sizes(options: Options) -> tuple[int, int]:
-    """Return how many recordings are made, and beside how many; no more than half the disk."""
+    """Return how many recordings are made, and beside how many; the disk is not filled up."""
     if options.is_short:
         return _SHORT_ROWS, _SHORT_BESIDE
     wanted = options.rows or _ROWS
-    room = shutil.disk_usage(options.directory).free // 2 // _BYTES_EACH
+    if options.keep and _kept(options.keep) == (_BESIDE, wanted):
+        return wanted, _BESIDE
+    room = (shutil.disk_usage(options.directory).free - LEFT_FREE_BYTES) // _BYTES_EACH
     if room < wanted:
         if options.rows:
             raise BenchmarkFailed(f"{wanted:,} recordings take {wanted * _BYTES_EACH:,} bytes.")
@@ -168,36 +177,58 @@ def _sizes(options: Options) -> tuple[int, int]:
     return min(wanted, room), _BESIDE
 
 
+def _kept(folder: Path) -> tuple[int, ...]:
+    """Return how many recordings the archives have that were left in a folder."""
+    try:
+        return tuple(map(int, (folder / _FILLED).read_text(encoding="utf-8").split()))
+    except FileNotFoundError:
+        return ()
+
+
 @contextmanager
 def archives(
-    cluster: Cluster, directory: Path, recordings: tuple[int, int]
+    server: EmbeddedPostgres, cluster: Cluster, folder: Path, recordings: tuple[int, int]
 ) -> Iterator[tuple[Archive, Archive]]:
-    """Give two filled databases of one server."""
-    migrate(cluster.owner_url)
-    grant_roles(cluster)
-    with psycopg.connect(superuser_url(cluster, "postgres"), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE beside TEMPLATE audiatur OWNER audiatur_owner")
-        # Filling writes all of it once; what a power cut would take is filled anew.
-        for setting in ("max_wal_size = '4GB'", "fsync = off", "full_page_writes = off"):
-            connection.execute(f"ALTER SYSTEM SET {setting}".encode())
-        connection.execute("SELECT pg_reload_conf()")
-    filled = []
-    for name, many in zip(_DATABASES, recordings, strict=True):
-        say(f"search: making {many:,} recordings")
-        filled.append(_filled(cluster, directory, name, many))
+    """Give two filled databases of one server, those that are in the folder if there are any."""
+    if _kept(folder) == recordings:
+        # Whatever was changed since then is an index or a trigger, and is measured too.
+        for name in _DATABASES:
+            migrate(_of_database(cluster.owner_url, name))
+    elif _kept(folder):
+        raise BenchmarkFailed(f"{folder} has {_kept(folder)} recordings: name another folder.")
+    else:
+        migrate(cluster.owner_url)
+        grant_roles(cluster)
+        cluster = make_haste(server, cluster)
+        with psycopg.connect(superuser_url(cluster, "postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE beside TEMPLATE audiatur OWNER audiatur_owner")
+        for name, many in zip(_DATABASES, recordings, strict=True):
+            say(f"search: making {many:,} recordings")
+            _fill(cluster, folder, name, many)
+        (folder / _FILLED).write_text(" ".join(map(str, recordings)), encoding="utf-8")
+    found: list[Archive] = []
     try:
-        yield filled[0], filled[1]
+        for name, many in zip(_DATABASES, recordings, strict=True):
+            found.append(_opened(cluster, name, many))
+        yield found[0], found[1]
     finally:
-        for one in filled:
+        for one in found:
             one.database.close()
 
 
-def _filled(cluster: Cluster, directory: Path, name: str, recordings: int) -> Archive:
-    url = urlsplit(cluster.web_url)._replace(path=f"/{name}").geturl()
+def _of_database(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+def _database(cluster: Cluster, name: str) -> Database:
     info = {"detail_cipher": DetailCipher(bytes(32))}
-    database = Database(url, role=APP_ROLE, info=info)
-    keys = MasterKeys.create(directory / f"{name}.key")
-    store = SealedStore(FolderStore(directory / f"{name}-store"), keys)
+    return Database(_of_database(cluster.web_url, name), role=APP_ROLE, info=info)
+
+
+def _fill(cluster: Cluster, folder: Path, name: str, recordings: int) -> None:
+    database = _database(cluster, name)
+    keys = MasterKeys.create(folder / f"{name}.key")
+    store = SealedStore(FolderStore(folder / f"{name}-store"), keys)
     with database.transaction() as session:
         make = Make(session, SetClock(_NOW), store)
         client = make.client(name="ООО «Василёк»")
@@ -215,9 +246,9 @@ def _filled(cluster: Cluster, directory: Path, name: str, recordings: int) -> Ar
             )
         )
         of = str(recording.id), str(client.id)
-    superuser = superuser_url(cluster, name)
+    database.close()
     fill(
-        superuser,
+        superuser_url(cluster, name),
         recordings=recordings,
         recording=of[0],
         client=of[1],
@@ -225,14 +256,19 @@ def _filled(cluster: Cluster, directory: Path, name: str, recordings: int) -> Ar
         now=_NOW,
         tables=_TABLES,
     )
-    with psycopg.connect(superuser) as connection:
+
+
+def _opened(cluster: Cluster, name: str, recordings: int) -> Archive:
+    with psycopg.connect(superuser_url(cluster, name)) as connection:
         clients = connection.execute(
             "SELECT id FROM clients WHERE external_id LIKE 'bench-%' ORDER BY id"
         ).fetchall()
         size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     say(f"search: {recordings:,} recordings take {size[0] / figures.MIB if size else 0:,.0f} MiB")
     return Archive(
-        recordings=recordings, database=database, clients=tuple(row[0] for row in clients)
+        recordings=recordings,
+        database=_database(cluster, name),
+        clients=tuple(row[0] for row in clients),
     )
 
 

@@ -171,6 +171,18 @@ HOT: Final = (
         most=1_100,
     ),
     Hot(
+        name="two frequent words that never meet",
+        ask=_words("принтер сверка"),
+        by=("ix_recordings_started", "ix_events_words", "ix_legs_words"),
+        most=11_000,  # As many events say one of the two, and no recording of theirs is looked at.
+    ),
+    Hot(
+        name="the number of a call and of its event",
+        ask=_words("1011 2020"),
+        by=("ix_recordings_started", "ix_events_words", "ix_legs_words", "ix_recordings_event"),
+        most=1_100,
+    ),
+    Hot(
         name="events by time",
         ask=_events(WantedEvents()),
         by=("ix_events_time",),
@@ -302,22 +314,64 @@ def test_no_count_of_the_inbox_reads_a_large_table(archive: Archive) -> None:
     assert not wide
 
 
-@pytest.mark.parametrize("words", ["сеть", "касса", "модем", "факс", "сеть модем", "клиент 7"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "сеть",
+        "касса",
+        "модем",
+        "факс",
+        "сеть модем",
+        "клиент 7",
+        "модем клиент",
+        "модем call",
+        "call клиент факс",
+        "модем 1",
+    ],
+)
 def test_words_are_found_wherever_they_are(archive: Archive, words: str) -> None:
     """Windows and indexes together find what a look at each recording finds, in its order."""
-    each = [rf"(^|\W){word}" for word in words.split()]
-    with psycopg.connect(archive.house.owner_url) as owner:
-        expected = [row[0] for row in owner.execute(_LOOKED_AT_EACH, [each])]
+    expected = _looked_at_each(archive, words)
     with archive.database.transaction() as session:
         who = archive.person(Role.REVIEWER)
         found = finding.ids(session, who, Sought(words=words), most=600)
-        assert list(found) == list(expected)
+        assert list(found) == expected
         # A page after another is what follows, wherever the first one ended.
         first = finding.page(session, who, Sought(words=words), after=None, limit=7)
         last = first[-1].recording
         after = Cursor(at=last.started_at, id=last.id)
         next_ones = finding.page(session, who, Sought(words=words), after=after, limit=7)
-    assert [one.recording.id for one in (*first, *next_ones)] == list(expected[:14])
+    assert [one.recording.id for one in (*first, *next_ones)] == expected[:14]
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("принтер сверка", 0),
+        ("дирижабль принтер", 0),
+        ("1011 2020", 1),  # The number of an event, then that of a file.
+        ("2020 1011", 1),
+        ("1011 2020 модем call", 1),
+        ("1011 2020 факс", 0),
+        ("клиент 105 модем", None),
+        ("105 модем", None),
+    ],
+)
+def test_words_meet_wherever_each_of_them_is(
+    archive: Archive, words: str, number: int | None
+) -> None:
+    expected = _looked_at_each(archive, words)
+    assert number is None or len(expected) == number
+    with archive.database.transaction() as session:
+        who = archive.person(Role.REVIEWER)
+        assert list(finding.ids(session, who, Sought(words=words), most=51)) == expected[:51]
+
+
+def _looked_at_each(archive: Archive, words: str) -> list[UUID]:
+    """Return what a look at each recording finds, the newest 600."""
+    each = [rf"(^|\W){word}" for word in words.split()]
+    with psycopg.connect(archive.house.owner_url) as owner:
+        return [row[0] for row in owner.execute(_LOOKED_AT_EACH, [each])]
 
 
 def _wide(steps: Iterable[Step], *, most: int) -> list[Step]:
