@@ -22,9 +22,7 @@ _PATIENCE_MILLISECONDS: Final = 2
 _BATCH_SECONDS: Final = 0.05
 # Then others are let at the thread.
 MOST_LENT_BYTES: Final = 8 * 1024 * 1024
-# What comes while a thread works waits for it here, so that each read brings much: a read lets go
-# of the interpreter, and has to wait until it gets it again. The kernel doubles both.
-LENT_BUFFER_BYTES: Final = 512 * 1024
+# How much waits in a connection until it is read; the kernel doubles it.
 USUAL_BUFFER_BYTES: Final = 64 * 1024
 
 
@@ -39,19 +37,28 @@ class Loan:
     `unread` came before them. Used by one thread at a time; ended by `end`.
     """
 
-    __slots__ = ("_is_over", "_lock", "_poll", "_socket", "left", "taken", "unread")
+    __slots__ = ("_is_over", "_is_widened", "_lock", "_poll", "_socket", "left", "taken", "unread")
 
     def __init__(self, descriptor: int, *, unread: bytes, left: int) -> None:
         """Take over `descriptor`, a duplicate that is closed with the loan."""
         self._socket = socket.socket(fileno=descriptor)
-        limit_waiting(self._socket, LENT_BUFFER_BYTES)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
         self._lock = threading.Lock()
         self._is_over = False
+        self._is_widened = False
         self.unread = unread
         self.left = left
         self.taken = 0
+
+    def let_wait(self, limit_bytes: int) -> None:
+        """Let so much of the body wait while the thread works, for as long as the loan lasts.
+
+        Then each read brings much: it lets go of the interpreter, and waits until it gets it again.
+        """
+        self._is_widened = limit_bytes > USUAL_BUFFER_BYTES
+        if self._is_widened:
+            limit_waiting(self._socket, limit_bytes)
 
     def batch(self, wanted_bytes: int) -> list[bytes]:
         """Return what comes, as long as it comes quickly: fewer bytes than wanted are the last.
@@ -87,8 +94,9 @@ class Loan:
         with self._lock:
             if not self._is_over:
                 self._is_over = True
-                with suppress(OSError):
-                    limit_waiting(self._socket, USUAL_BUFFER_BYTES)
+                if self._is_widened:
+                    with suppress(OSError):
+                        limit_waiting(self._socket, USUAL_BUFFER_BYTES)
                 self._socket.close()
 
     @property

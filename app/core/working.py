@@ -66,6 +66,7 @@ class Working(Generic[Done]):
         if lender is None or loan is None:
             await self._hand_over(self._feed_waiting)
             return
+        loan.let_wait(batch_bytes)
         self.add(loan.unread)
         before = self.received_bytes
         try:

@@ -77,6 +77,7 @@ def _waiting(app: FastAPI) -> None:
         limits = [line.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)]
         async for _ in request.stream():
             if len(limits) == 1 and (loan := lender.lend()) is not None:
+                loan.let_wait(_BATCH)
                 limits.append(line.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
                 loan.end()
                 lender.give_back(loan)
