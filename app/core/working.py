@@ -67,13 +67,15 @@ class Working(Generic[Done]):
             await self._hand_over(self._feed_waiting)
             return
         loan.let_wait(batch_bytes)
+        unread_bytes = len(loan.unread)
         self.add(loan.unread)
+        loan.unread = b""
         before = self.received_bytes
         try:
             await self._hand_over(lambda: self._feed_on(loan, batch_bytes, before))
         finally:
             self.received_bytes = before + loan.taken
-            self._request.state.paced.count(len(loan.unread) + loan.taken)
+            self._request.state.paced.count(unread_bytes + loan.taken)
             lender.give_back(loan)
 
     async def finish(self) -> Done:
@@ -111,14 +113,21 @@ class Working(Generic[Done]):
     def _feed_on(self, loan: Loan, batch_bytes: int, before: int) -> None:
         try:
             self._feed_waiting()
-            while loan.left:
-                batch = loan.batch(batch_bytes)
-                length = sum(map(len, batch))
-                if batch:
-                    self._feed(b"".join(batch))
-                if length < batch_bytes:
-                    break
+            while loan.left and self._feed_batch(loan, batch_bytes):
+                pass
         finally:
             loan.end()
         if before + loan.taken == self.declared_bytes:
             self._done.append(self._finish())
+
+    def _feed_batch(self, loan: Loan, batch_bytes: int) -> bool:
+        """Work on what can be read; return whether there was as much as was wanted.
+
+        What was read is held once, and no longer than it is worked on: bodies are many.
+        """
+        pieces = loan.batch(batch_bytes)
+        batch = b"".join(pieces)
+        pieces.clear()
+        if batch:
+            self._feed(batch)
+        return len(batch) >= batch_bytes
