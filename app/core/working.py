@@ -13,6 +13,8 @@ from app.core import traces
 from app.core.lending import Loan, lender_of
 
 SHORT_BYTES: Final = 64 * 1024
+LONG_BYTES: Final = 512 * 1024
+"""How long batches are: short where many bodies come at once, and long where few do."""
 
 Done = TypeVar("Done")
 
@@ -20,8 +22,9 @@ Done = TypeVar("Done")
 class Working(Generic[Done]):
     """Has threads of `pool` work on one body: each batch is given to `feed`, then comes `finish`.
 
-    A thread reads on itself what comes quickly; see `lending`. One that has had the last byte
-    finishes at once: each hand-over between threads costs, most of all where many wait for them.
+    A thread reads on itself what comes quickly; see `lending`. Where few bodies come, one that has
+    had the last byte finishes at once, which saves a hand-over. Where many do, those that wait for
+    threads meanwhile would take more room.
     """
 
     def __init__(
@@ -53,6 +56,11 @@ class Working(Generic[Done]):
     def is_short(self) -> bool:
         """Tell whether the body is surely not longer than what is worked on at once."""
         return self.declared_bytes is not None and self.declared_bytes <= SHORT_BYTES
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all of the body has come that was declared."""
+        return self.received_bytes == self.declared_bytes
 
     @property
     def is_done(self) -> bool:
@@ -117,7 +125,8 @@ class Working(Generic[Done]):
                 pass
         finally:
             loan.end()
-        if before + loan.taken == self.declared_bytes:
+        is_whole = before + loan.taken == self.declared_bytes
+        if is_whole and batch_bytes >= LONG_BYTES:
             self._done.append(self._finish())
 
     def _feed_batch(self, loan: Loan, batch_bytes: int) -> bool:

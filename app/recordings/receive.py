@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from fastapi import Request
 
 from app.core.errors import TooLarge, Unavailable
-from app.core.working import SHORT_BYTES, Working
+from app.core.working import LONG_BYTES, SHORT_BYTES, Working
 from app.recordings.digests import Compared
 from app.recordings.ingest import Arrived
 from app.recordings.media_facts import MediaFacts
@@ -25,7 +25,6 @@ from app.recordings.multipart import MAX_METADATA_BYTES, FilePart, Upload, bound
 from app.recordings.stages import Stage, Stages, staying
 
 _BATCHES_BYTES = 4 * 1024 * 1024
-_MAX_BATCH_BYTES = 512 * 1024
 _HEADERS_BYTES = 64 * 1024
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -174,7 +173,7 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
 def batch_bytes(stages: Stages) -> int:
     """Return this upload's share of the room for all that are on their way in."""
     share = _BATCHES_BYTES // max(1, stages.inside(Stage.BODY))
-    return max(SHORT_BYTES, min(_MAX_BATCH_BYTES, share))
+    return max(SHORT_BYTES, min(LONG_BYTES, share))
 
 
 def _refuse_large(request: Request, max_file_bytes: int) -> None:

@@ -216,7 +216,7 @@ async def _taken_in(request: Request, body: _Body, mine: UnderWay) -> Upload:
         mine.ends()
         # Whoever came back has sent what waits in the lost connection; it need not come again.
         await working.work(SHORT_BYTES)
-        if working.is_done:
+        if working.is_whole:
             return await working.finish()
         await working.stop(body.cut)
         raise SenderCut from exc
