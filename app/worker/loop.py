@@ -33,7 +33,8 @@ _log = structlog.get_logger()
 
 CONCURRENCY = 2
 MAX_ATTEMPTS = 8
-_POLLING_SECONDS = 1.0
+# What a wake-up costs that the queue forgets while it is just looking for jobs.
+_POLLING_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 5.0
 _STALLED_SECONDS = 20.0
 _KEEP_DONE_HOURS = 72

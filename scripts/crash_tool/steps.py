@@ -35,7 +35,7 @@ _QUIET_S = 0.4
 _BETWEEN_S = 0.1  # The workers are woken meanwhile, over a connection that is then free again.
 _WITHIN_S = 20.0
 _LETS_GO_WITHIN_S = 5.0
-_TRIES = 3
+_TRIES = 6  # Another process of Postgres may have synced the log for the one that is watched.
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\(", re.MULTILINE)
 _MOST_OF_A_CALL = 3
 
@@ -228,7 +228,9 @@ def _surely(book: Book, call: str, kill: Callable[[], Kill | None]) -> Iterator[
     An upload that is acknowledged without a sync or the answer's write is a fault of the server.
     How many words it has with the database is not: an answer may come in one piece or in two.
     """
-    for _ in range(_TRIES):
+    for spared in range(_TRIES):
+        if spared:
+            print(f"spared {spared}: an upload was kept without that {call}", flush=True)
         found = kill()
         if found is not None:
             yield found

@@ -179,7 +179,8 @@ HOT: Final = (
     Hot(
         name="the number of a call and of its event",
         ask=_words("1011 2020"),
-        by=("ix_recordings_started", "ix_events_words", "ix_legs_words", "ix_recordings_event"),
+        # Which index leads from the one event that has both to its recordings is not told ahead.
+        by=("ix_recordings_started", "ix_events_words", "ix_legs_words"),
         most=1_100,
     ),
     Hot(
@@ -294,7 +295,7 @@ def test_it_reads_what_it_shows(archive: Archive, hot: Hot) -> None:
     assert not _wide(steps, most=hot.most)
     gone_by = {step.index for step in steps if step.index}
     for index in hot.by:
-        assert any(one.startswith(index) for one in gone_by), sorted(gone_by)
+        assert any(one.startswith(index) for one in gone_by), (index, " ".join(sorted(gone_by)))
 
 
 def test_no_count_of_the_inbox_reads_a_large_table(archive: Archive) -> None:
