@@ -6,12 +6,11 @@ from uuid import UUID
 
 from psycopg.rows import TupleRow
 
-from app.core.ids import new_id
 from app.identity.actor import Actor
 from app.recordings.ingest import RecordingErased
 from app.recordings.schemas import RecordingTold
 from app.uploads import pieces, service, upload_sql
-from app.uploads.models import Upload, UploadState
+from app.uploads.models import Upload
 from app.uploads.pieces import UploadTools
 from app.uploads.service import Named, TooManyUploads, UploadNotFound
 
@@ -26,30 +25,20 @@ def begin(tools: UploadTools, actor: Actor, named: Named, *, length_bytes: int) 
         RecordingErased: the recording was here and was erased.
         DatabaseAway, StoreAway: it cannot be begun now.
     """
-    service.must_fit(named.kind, length_bytes, tools.limits)
-    upload_id, at = new_id(), tools.clock.now()
-    upload = Upload(
-        id=upload_id,
-        device_id=actor.id,
-        kind=named.kind,
-        state=UploadState.RECEIVING,
-        told=named.field,
-        length_bytes=length_bytes,
-        received_bytes=0,
-        created_at=at,
-        expires_at=at + tools.limits.waits,
+    upload = service.begun(
+        actor, named, length_bytes=length_bytes, limits=tools.limits, at=tools.clock.now()
     )
     pieces.must_have_store(tools)
     told = named.told
     row = tools.database.statement(
         upload_sql.BEGIN,
         {
-            "id": upload_id,
+            "id": upload.id,
             "device_id": actor.id,
             "kind": named.kind,
             "told": named.field,
             "length_bytes": length_bytes,
-            "created_at": at,
+            "created_at": upload.created_at,
             "expires_at": upload.expires_at,
             "source_call_id": told.source_call_id if isinstance(told, RecordingTold) else None,
             "most_open": service.MAX_OPEN,

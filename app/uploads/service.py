@@ -116,22 +116,14 @@ class Limits:
     waits: timedelta
 
 
-def begin(
-    session: Session,
-    actor: Actor,
-    named: Named,
-    *,
-    length_bytes: int,
-    limits: Limits,
-    at: datetime,
-) -> Upload:
-    """Open an upload of `length_bytes`.
+def begun(actor: Actor, named: Named, *, length_bytes: int, limits: Limits, at: datetime) -> Upload:
+    """Return a new upload of `length_bytes`, which is kept nowhere yet.
 
     Raises:
-        UploadTooLarge, TooManyUploads: it is not taken.
+        UploadTooLarge: it is not taken.
     """
     must_fit(named.kind, length_bytes, limits)
-    upload = Upload(
+    return Upload(
         id=new_id(),
         device_id=actor.id,
         kind=named.kind,
@@ -142,9 +134,6 @@ def begin(
         created_at=at,
         expires_at=at + limits.waits,
     )
-    _must_have_room(session, actor)
-    session.add(upload)
-    return upload
 
 
 def put_together(
@@ -178,7 +167,9 @@ def put_together(
     if any(row.received_bytes != row.length_bytes for row in rows.values()):
         raise PartsUnfinished
     length = sum(row.length_bytes for row in rows.values())
-    upload = begin(session, actor, named, length_bytes=length, limits=limits, at=at)
+    upload = begun(actor, named, length_bytes=length, limits=limits, at=at)
+    _must_have_room(session, actor)
+    session.add(upload)
     upload.concat = wanted.field
     upload.received_bytes = length
     session.flush()
