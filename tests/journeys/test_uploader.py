@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from tests.conftest import new_database
 from tests.factories import notice
 from tests.journeys.deployment import ROOT, _answers, _environment
 from tests.live import Live
+from tests.ports import held_port
 from tests.uploader.house import House, receipt_key
 
 sys.path.insert(0, str(ROOT / "scripts"))  # As scripts/softphone itself does.
@@ -171,7 +171,7 @@ def desk(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         served = Served(
             folder=folder,
             settings={"AUDIATUR_DATA": str(folder / "data"), "AUDIATUR_DATABASE_URL": urls.web},
-            port=_free_port(),
+            port=stack.enter_context(held_port()),
         )
         stack.callback(served.end)
         served.start()
@@ -252,12 +252,6 @@ def _joined(live: Live, recording_id: str) -> bool:
             select(JoinedSound).where(JoinedSound.recording_id == UUID(recording_id))
         )
     return found is not None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("killed", ["nothing", "the archive", "the uploader", "both"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.policy
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from app.inspection.sandbox import Sandbox
 from app.mail.models import Mail
 from app.worker import loop
 from tests.conftest import Urls
+from tests.ports import held_port
 from tests.review.house import House, opened
 
 SENDER = "Архив <archive@example.com>"
@@ -127,10 +127,10 @@ class Office:
 
 
 @pytest.fixture
-def box() -> Box:
-    """Give a mail server that does not run yet, on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return Box(port=free.getsockname()[1])
+def box() -> Iterator[Box]:
+    """Give a mail server that does not run yet, on a port that nobody else takes."""
+    with held_port() as port:
+        yield Box(port=port)
 
 
 Open = Callable[..., Office]

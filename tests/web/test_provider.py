@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from app.identity.models import WebSession
 from app.identity.oidc import is_safe
 from app.inspection.sandbox import Sandbox
 from tests.conftest import Urls
+from tests.ports import held_port
 from tests.review.conftest import house
 from tests.review.house import House, opened
 
@@ -44,12 +44,16 @@ def issuer() -> Iterator[str]:
     """Give the address of a provider that runs in Node."""
     node = shutil.which("node")
     assert node is not None, "Node is missing: run scripts/setup."
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [node, str(HERE / "provider.mjs"), str(port), CALLBACK]
-    with subprocess.Popen(  # noqa: S603 - the tests' own program.
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ
-    ) as process:
+    with (
+        held_port() as port,
+        subprocess.Popen(  # noqa: S603 - the tests' own program.
+            [node, str(HERE / "provider.mjs"), str(port), CALLBACK],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ,
+        ) as process,
+    ):
         assert process.stdout is not None
         assert "ready" in process.stdout.readline()
         yield f"http://127.0.0.1:{port}"
