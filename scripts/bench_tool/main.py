@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,11 +220,15 @@ def _measured(asked: str, options: Options) -> _Measured:
             measured.reasons[name] = str(why)
             print(f"\n## {name}: not measured: {why}", flush=True)
             continue
-        except BenchmarkFailed as failure:
+        except Exception as failure:
             if asked != _ALL:
                 raise
-            measured.reasons[name] = f"it failed, {str(failure).splitlines()[0]}"
-            print(f"\n## {name}: it failed: {failure}", flush=True)
+            # What broke one part must not take away the hours of the others.
+            told = str(failure) or type(failure).__name__
+            measured.reasons[name] = f"it failed, {told.splitlines()[0]}"
+            print(f"\n## {name}: it failed: {told}", flush=True)
+            if not isinstance(failure, BenchmarkFailed):
+                traceback.print_exc()
             continue
         # Whoever breaks it off has the tables that were done.
         print(f"\n## {section.title}\n\n{section.text}", flush=True)

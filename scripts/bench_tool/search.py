@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import QueryCanceled
+from sqlalchemy.exc import OperationalError
 
 from app.clients.models import EventOrigin
 from app.core.clock import SetClock
@@ -108,6 +110,8 @@ class _Taken:
 
     rounds: list[list[float]] = field(default_factory=list)
     cpu_s: float = 0.0
+    cut_off: int = 0
+    """Answers that Postgres broke off at its limit; each counts with the time until then."""
 
     @property
     def each(self) -> list[float]:
@@ -301,16 +305,31 @@ def _turns(
             before = family.cpu_s()
             took = [_took(archive, one) for one in asked]
             if number:
-                taken.rounds.append(took)
+                taken.rounds.append([ms for ms, _ in took])
+                taken.cut_off += sum(not is_whole for _, is_whole in took)
                 taken.cpu_s += family.cpu_s() - before
     return found
 
 
-def _took(archive: Archive, asked: _Asked) -> float:
-    with archive.database.transaction() as session:
-        began = time.perf_counter()
-        finding.page(session, Actor.system("bench"), asked.sought, after=asked.after, limit=_PAGE)
-        return (time.perf_counter() - began) * 1000
+def _took(archive: Archive, asked: _Asked) -> tuple[float, bool]:
+    """Return the milliseconds until the answer, and whether there was one."""
+    began = time.perf_counter()
+    try:
+        with archive.database.transaction() as session:
+            began = time.perf_counter()
+            finding.page(
+                session, Actor.system("bench"), asked.sought, after=asked.after, limit=_PAGE
+            )
+            return (time.perf_counter() - began) * 1000, True
+    except OperationalError as failure:
+        if not isinstance(failure.orig, QueryCanceled):
+            raise
+        return (time.perf_counter() - began) * 1000, False
+
+
+def _figure(told: str, taken: _Taken) -> str:
+    """Return a figure, and how many answers it had to do without."""
+    return f"{told}, {taken.cut_off} cut off" if taken.cut_off else told
 
 
 def _list_row(name: str, ours: _Taken, theirs: _Taken, *, beside: int) -> list[str]:
@@ -320,7 +339,7 @@ def _list_row(name: str, ours: _Taken, theirs: _Taken, *, beside: int) -> list[s
         _S11.number,
         f"list {name}",
         f"{beside:,} recordings",
-        spread(ratio),
+        _figure(spread(ratio), ours),
         f"{_S11.must:.0f} / {_S11.stretch:.0f}",
         at_most(ratio.median, _S11.must, _S11.stretch).value,
         f"{ours.cpu_ms:.1f} / {theirs.cpu_ms:.1f}",
@@ -334,7 +353,7 @@ def _words_row(name: str, taken: _Taken) -> list[str]:
         _S12.number,
         f"newest 50 with a word: {name}",
         "–",
-        f"p99 {p99:.0f} ms",
+        _figure(f"p99 {p99:.0f} ms", taken),
         f"{_S12.must:.0f} / {_S12.stretch:.0f} ms",
         at_most(p99, _S12.must, _S12.stretch).value,
         f"{taken.cpu_ms:.1f}",
@@ -348,7 +367,13 @@ def _times(taken: _Taken) -> list[str]:
 
 
 def _values(target: str, name: str, taken: _Taken) -> dict[str, object]:
-    return {"target": target, "path": name, "ms": taken.rounds, "cpu_ms": taken.cpu_ms}
+    return {
+        "target": target,
+        "path": name,
+        "ms": taken.rounds,
+        "cpu_ms": taken.cpu_ms,
+        "cut_off": taken.cut_off,
+    }
 
 
 def _line(row: list[str], recordings: int) -> Line:

