@@ -81,7 +81,8 @@ def watching(database: Database) -> Iterator[Plans]:
     def connected(connection: psycopg.Connection[Any], _record: object) -> None:
         connection.add_notice_handler(plans.take)
 
-    event.listen(database.engine, "connect", connected)
+    for engine in (database.engine, database._statements):
+        event.listen(engine, "connect", connected)
     yield plans
 
 
