@@ -91,7 +91,12 @@ class _Nothing:
 class _Nowhere(FolderStore):
     """A store that keeps nothing: what is measured is the transaction."""
 
-    def begin(self, key: str, *, replaces: bool = False) -> Draft:  # noqa: ARG002 - as its base.
+    def begin(  # type: ignore[override]  # A draft that is no file.
+        self,
+        key: str,  # noqa: ARG002 - as its base.
+        *,
+        replaces: bool = False,  # noqa: ARG002 - the same.
+    ) -> Draft:
         return _Nothing()
 
 
@@ -209,7 +214,7 @@ def _by_us(bench: _Bench, seconds: float) -> Run:
     name, ends = uuid4().hex, time.perf_counter() + seconds
 
     def send(client: int) -> list[float]:
-        took = []
+        took: list[float] = []
         while (began := time.perf_counter()) < ends:
             _keep(bench.tools, bench.actor, f"{name}-{client}-{len(took)}")
             took.append((time.perf_counter() - began) * 1000)

@@ -87,7 +87,7 @@ def _replaced(
         made = line.noise("pink", length, random, speech.babble)
         filler = made * (level * float(random.uniform(1.0, 2.0)))
     elif kind == "beep-instead":
-        filler = beep(length, random) * level
+        filler = (beep(length, random) * level).astype(np.float32)
     elif kind == "own-words-instead":
         filler = _own_words(prompt, length, random, prompts)
     sound[start:end] = filler[: end - start]

@@ -10,11 +10,12 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from bench_tool.filling import superuser_url
+
 from app.core.db import APP_ROLE, Database
 from app.custody.ledger import DetailCipher
 from app.embedded.postgres import Cluster
 from app.recordings import ingest_sql
-from bench_tool.filling import superuser_url
 from tests.conftest import new_database
 from tests.plans.watched import watch_database, watching
 

@@ -175,7 +175,7 @@ def test_an_answer_that_postgres_breaks_off_counts_with_the_time_until_then(
     (whole,) = search._turns(family, [archive], [asked], 1)
     assert whole.cut_off == 0
     assert search._words_row("a word", whole)[3].endswith(" ms")
-    monkeypatch.setattr(search.finding, "page", slow_page)
+    monkeypatch.setattr("bench_tool.search.finding.page", slow_page)
     (cut,) = search._turns(family, [archive], [asked, asked], 1)
     assert (cut.cut_off, len(cut.each)) == (2, 2)
     assert min(cut.each) >= 50
@@ -188,7 +188,7 @@ def test_an_answer_that_fails_otherwise_is_no_figure(
     def locked(session: Session, *_: object, **__: object) -> None:
         session.execute(text("DO $$ BEGIN RAISE 'locked' USING ERRCODE = '55P03'; END $$"))
 
-    monkeypatch.setattr(search.finding, "page", locked)
+    monkeypatch.setattr("bench_tool.search.finding.page", locked)
     archive = search.Archive(recordings=1, database=database, clients=())
     with pytest.raises(OperationalError, match="locked"):
         search._took(archive, search._Asked(sought=Sought()))
