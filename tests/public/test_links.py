@@ -160,13 +160,20 @@ def test_a_withdrawal_closes_at_once(
     assert _views(own_db, world) == ["release.accessed", "access.denied"]
 
 
-def test_revoking_closes_at_once(browser: httpx.Client, opened: Opened, own_db: Database) -> None:
+def test_revoking_between_two_parts_closes_at_once(
+    browser: httpx.Client, opened: Opened, own_db: Database
+) -> None:
     world = opened()
     source = _listen(browser, world)
+    first = browser.get(source, headers={"Range": "bytes=0-99"})
+    assert (first.status_code, first.content) == (206, world.body[:100])
     with own_db.transaction() as session:
         session.execute(
             text("UPDATE releases SET state = 'revoked', revoked_at = now(), end_reason = 'person'")
         )
+    further = browser.get(source, headers={"Range": "bytes=100-199"})
+    assert further.status_code == 410
+    assert world.body[100:200] not in further.content
     assert browser.get(source).status_code == 410
 
 
