@@ -296,7 +296,9 @@ def _write_contracts(
     known = {c.number: c for c in queries.contracts_of(session, client.id)}
     for one in told:
         if one.valid_to is not None and one.valid_to <= one.valid_from:
-            raise ContractInvalid(f"Contract {one.number} ends before it begins.")
+            raise ContractInvalid(
+                f"Contract {one.number} ends before it begins.", contract=one.number
+            )
         contract = known.get(one.number)
         is_new = contract is None
         if contract is None:
@@ -418,7 +420,9 @@ def upsert_event(
         event = Event(id=new_id(), external_id=external_id, created_at=at)
         session.add(event)
     elif event.client_id not in (None, client_id):
-        raise EventOfAnotherClient(f"Event {external_id} was told of as another client's.")
+        raise EventOfAnotherClient(
+            f"Event {external_id} was told of as another client's.", event=external_id
+        )
     event.origin = EventOrigin.SENT
     event.kind = told.kind
     event.occurred_at = told.occurred_at

@@ -282,13 +282,18 @@ def canonical(evidence: Mapping[str, Any]) -> bytes:
         EvidenceUnfit: it holds what no canonical JSON or no database can.
     """
     if is_deep(evidence):
-        raise EvidenceUnfit(f"Lists and objects lie in each other at most {MAX_DEPTH} deep.")
+        raise EvidenceUnfit(
+            f"Lists and objects lie in each other at most {MAX_DEPTH} deep.", deepest=MAX_DEPTH
+        )
     try:
         body = rfc8785.dumps(dict(evidence))
     except (rfc8785.CanonicalizationError, UnicodeError) as exc:
-        raise EvidenceUnfit(str(exc)) from exc
+        raise EvidenceUnfit("It is no canonical JSON.", fault=str(exc)) from exc
     if len(body) > MAX_EVIDENCE_BYTES or b"\\u0000" in body:
-        raise EvidenceUnfit(f"At most {MAX_EVIDENCE_BYTES} bytes, and no zero characters.")
+        raise EvidenceUnfit(
+            f"At most {MAX_EVIDENCE_BYTES} bytes, and no zero characters.",
+            max_bytes=MAX_EVIDENCE_BYTES,
+        )
     return body
 
 

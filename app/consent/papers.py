@@ -84,6 +84,7 @@ def of_contract(session: Session, contract: Contract) -> dict[str, str]:
     if found is None:
         raise DocumentNotKept(
             f"The document of contract {contract.number} was not uploaded.",
+            contract=contract.number,
             document_sha256=contract.document_sha256.hex(),
         )
     return {"document_id": str(found.id), "document_sha256": found.sha256.hex()}

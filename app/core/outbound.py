@@ -209,9 +209,9 @@ def resolve(url: str, policy: Policy, *, lookup: Lookup | None = None) -> Target
         names = dict.fromkeys((lookup or _lookup)(place.host, place.port))
         found = [ip_address(name) for name in names]
     except (OSError, UnicodeError) as exc:
-        raise HostUnknown(f"The name {place.host} was not resolved.") from exc
+        raise HostUnknown(f"The name {place.host} was not resolved.", host=place.host) from exc
     if not found:
-        raise HostUnknown(f"The name {place.host} has no address.")
+        raise HostUnknown(f"The name {place.host} has no address.", host=place.host)
     if not all(is_allowed(address, policy) for address in found):
         # The address itself is not told: it would map the inner network for whoever asks.
         raise AddressRefused(Because.PRIVATE, f"The name {place.host} stands for an inner address.")

@@ -90,7 +90,7 @@ def inclusion(
     leaf = _leaf(session, entry, seq)
     signed = _newest(session) if size is None else checkpoints.of_size(session, size)
     if signed is None:
-        raise SizeUnknown(f"No checkpoint was signed at size {size}.")
+        raise SizeUnknown(f"No checkpoint was signed at size {size}.", size=size)
     if leaf.seq >= signed.size:
         raise EntryNotCovered(retry_after_seconds=int(checkpoints.DUE_AFTER.total_seconds()))
     path = proofs.inclusion_proof(session, leaf.seq, signed.size)

@@ -68,7 +68,7 @@ def device(database: Database, name: str) -> Actor:
     with database.transaction() as session:
         row = session.scalar(select(Device).where(Device.name == name))
     if row is None:
-        raise DeviceNotFound(f"No device is called {name}.")
+        raise DeviceNotFound(f"No device is called {name}.", name=name)
     return Actor.device(row.id, row.name)
 
 

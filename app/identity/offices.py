@@ -83,7 +83,7 @@ def put(  # noqa: PLR0913 - an office has these parts; all but three are named.
     try:
         session.flush()
     except IntegrityError as exc:
-        raise OfficeNameTaken(f"There is an office {name} already.") from exc
+        raise OfficeNameTaken(f"There is an office {name} already.", office=name) from exc
     facts = {"change": "office.changed" if office_id else "office.added"}
     ledger.append(session, actor, Act.CONFIG_CHANGED, ("office", office.id), at=at, facts=facts)
     return office

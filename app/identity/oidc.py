@@ -352,7 +352,7 @@ def _metadata(provider: Provider) -> dict[str, Any]:
     must = ("authorization_endpoint", "token_endpoint", "jwks_uri")
     for name in (*must, *(["userinfo_endpoint"] if told.get("userinfo_endpoint") else [])):
         if not is_safe(str(told.get(name, ""))):
-            raise ProviderAway(f"Its {name} is not reached by https.")
+            raise ProviderAway("One of its addresses is not reached by https.", field=name)
     return told
 
 

@@ -209,7 +209,7 @@ def change_user(  # noqa: PLR0913 - what of a person may be changed; all but thr
     try:
         session.flush()
     except IntegrityError as exc:
-        raise NameTaken(f"Softphones call somebody else {agent_ref}.") from exc
+        raise NameTaken(f"Softphones call somebody else {agent_ref}.", agent_ref=agent_ref) from exc
     return user
 
 
@@ -289,7 +289,7 @@ def actor_named(session: Session, name: str) -> Actor:
     """
     user = queries.user_by_name(session, name)
     if user is None or user.disabled_at is not None:
-        raise UserNotFound(f"There is no person {name!r}.")
+        raise UserNotFound(f"There is no person {name!r}.", name=name)
     return queries.as_actor(session, user)
 
 

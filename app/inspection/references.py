@@ -90,7 +90,7 @@ def examine(descriptor: int, facts: MediaFacts, sandbox: Sandbox) -> Reference:
     try:
         pcm = decoded(own, facts, sandbox)
     except (DecodeFailed, DecodeLimit) as exc:
-        raise NotAudio(f"The reference cannot be decoded: {exc}") from exc
+        raise NotAudio("The reference cannot be decoded.", fault=str(exc)) from exc
     finally:
         os.close(own)
     return Reference.register(pcm, text_id="", version=1, sha256="0" * 64)

@@ -172,7 +172,7 @@ def named(session: Session, name: str, *, for_update: bool = False) -> OnecSourc
         wanted = wanted.with_for_update()
     found = session.scalar(wanted)
     if found is None:
-        raise OnecSourceNotFound(f"There is no source {name} of 1C.")
+        raise OnecSourceNotFound(f"There is no source {name} of 1C.", name=name)
     return found
 
 

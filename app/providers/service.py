@@ -180,7 +180,7 @@ def named(session: Session, name: str) -> ProviderAccount:
     """
     account = session.scalar(select(ProviderAccount).where(ProviderAccount.name == name))
     if account is None:
-        raise ProviderNotFound(f"No provider is called {name}.")
+        raise ProviderNotFound(f"No provider is called {name}.", name=name)
     return account
 
 

@@ -113,7 +113,7 @@ def parse_wav(head: bytes) -> Parser:
         name, size_bytes = struct.unpack("<4sI", (yield Take(8)))
         if name == b"fmt ":
             if not 14 <= size_bytes <= _MAX_FORMAT_BYTES:  # noqa: PLR2004 - WAVEFORMAT has 14 bytes.
-                raise AudioHeaderInvalid(f"The format chunk claims {size_bytes} bytes.")
+                raise AudioHeaderInvalid("The format chunk claims a length that cannot be.")
             return wave_facts((yield Take(size_bytes)))
         if name == b"data":
             raise AudioHeaderInvalid("The sound begins before its format was given.")
@@ -128,10 +128,10 @@ def parse_au(head: bytes) -> Parser:
     """Read the header of a Sun audio file."""
     offset, _, encoding, rate_hz, channels = struct.unpack(">5I", head[4:12] + (yield Take(12)))
     if not 24 <= offset <= _MAX_BYTES_BEFORE_FORMAT:  # noqa: PLR2004 - the header's own length.
-        raise AudioHeaderInvalid(f"The header claims that the sound begins at byte {offset}.")
+        raise AudioHeaderInvalid("The header claims a beginning of the sound that cannot be.")
     codec = _CODEC_BY_AU_ENCODING.get(encoding)
     if codec is None:
-        raise AudioCodingUnknown(f"The sound is in AU encoding {encoding}.")
+        raise AudioCodingUnknown(f"The sound is in AU encoding {encoding}.", coding=encoding)
     return audio_facts(
         "audio/basic", Container.AU, codec, channels=channels, sample_rate_hz=rate_hz
     )

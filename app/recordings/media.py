@@ -48,21 +48,26 @@ _HEAD_BYTES = 12
 _GSM_TYPES = frozenset({"audio/gsm", "audio/x-gsm"})
 _MP3_TYPES = frozenset({"audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/mpeg3"})
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"[Reference]", b"concat:")
-_OTHER_KINDS = (
-    (b"\x89PNG", "an image (PNG)"),
-    (b"GIF8", "an image (GIF)"),
-    (b"\xff\xd8\xff", "an image (JPEG)"),
-    (b"PK\x03\x04", "an archive (ZIP)"),
-    (b"\x1f\x8b", "an archive (gzip)"),
-    (b"%PDF", "a document (PDF)"),
-    (b"\x7fELF", "a program"),
-    (b"MZ", "a program"),
-    (b"\xd4\xc3\xb2\xa1", "a network capture (pcap)"),
-    (b"\xa1\xb2\xc3\xd4", "a network capture (pcap)"),
-    (b"\x4d\x3c\xb2\xa1", "a network capture (pcap)"),
-    (b"\x0a\x0d\x0d\x0a", "a network capture (pcapng)"),
-    (b"FORM", "an AIFF, which is not kept"),
+OTHER_KINDS = (
+    (b"\x89PNG", "The file is an image (PNG)."),
+    (b"GIF8", "The file is an image (GIF)."),
+    (b"\xff\xd8\xff", "The file is an image (JPEG)."),
+    (b"PK\x03\x04", "The file is an archive (ZIP)."),
+    (b"\x1f\x8b", "The file is an archive (gzip)."),
+    (b"%PDF", "The file is a document (PDF)."),
+    (b"\x7fELF", "The file is a program."),
+    (b"MZ", "The file is a program."),
+    (b"\xd4\xc3\xb2\xa1", "The file is a network capture (pcap)."),
+    (b"\xa1\xb2\xc3\xd4", "The file is a network capture (pcap)."),
+    (b"\x4d\x3c\xb2\xa1", "The file is a network capture (pcap)."),
+    (b"\x0a\x0d\x0d\x0a", "The file is a network capture (pcapng)."),
+    (b"FORM", "The file is an AIFF, which is not kept."),
 )
+OTHER_RIFFS = {
+    b"AVI ": "The file is a video (AVI).",
+    b"WEBP": "The file is an image (WebP).",
+}
+OTHER_RIFF = "The file is a RIFF of another kind than WAVE."
 _BY_MAGIC = (
     (b"RIFX", parse_wav),
     (b".snd", parse_au),
@@ -85,8 +90,7 @@ def _parser_for(head: bytes) -> Parser | None:
     """
     if head[:4] in (b"RIFF", b"RF64", b"BW64"):
         if head[8:12] != b"WAVE":
-            kind = {b"AVI ": "a video (AVI)", b"WEBP": "an image (WebP)"}.get(head[8:12])
-            raise NotAudio(f"The file is {kind or 'a RIFF of another kind than WAVE'}.")
+            raise NotAudio(OTHER_RIFFS.get(head[8:12], OTHER_RIFF))
         return parse_wav(head)
     if head[4:8] == b"ftyp":
         return parse_mp4(head)
@@ -115,9 +119,9 @@ def _refuse_other_kinds(head: bytes) -> None:
     text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if any(text[: len(magic)].lower() == magic.lower() for magic in _PLAYLISTS):
         raise PlaylistRefused("The file is a playlist: send the recording itself.")
-    for magic, kind in _OTHER_KINDS:
+    for magic, said in OTHER_KINDS:
         if head.startswith(magic):
-            raise NotAudio(f"The file is {kind}.")
+            raise NotAudio(said)
     if not any(head):
         raise NotAudio(
             "The file begins with zeros: its header is not written yet, as with a recording that is"
@@ -140,7 +144,9 @@ def _parse_audio(*, is_gsm: bool, is_mp3: bool) -> Parser:
             return (yield from parse_gsm(head))
         return (
             yield from parse_frames(
-                head, refusal="The content is no recording of a kind that is kept.", search=is_mp3
+                head,
+                refusal=NotAudio("The content is no recording of a kind that is kept."),
+                search=is_mp3,
             )
         )
     except EndOfBody:

@@ -86,7 +86,8 @@ def _sound_entry(table: bytes) -> MediaFacts:
     name = entry[4:8]
     codec = _CODEC_BY_ENTRY.get(name)
     if codec is None:
-        raise AudioCodingUnknown(f"The sound is in MP4 coding {name.decode('latin-1')!r}.")
+        coding = name.decode("latin-1")
+        raise AudioCodingUnknown(f"The sound is in MP4 coding {coding!r}.", coding=coding)
     channels = int.from_bytes(entry[24:26], "big")
     rate_hz = int.from_bytes(entry[32:34], "big")
     if codec == "aac":

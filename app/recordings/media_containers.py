@@ -140,7 +140,8 @@ def _matroska_tracks(data: bytes, media_type: str) -> MediaFacts:
     name = sounds[0].get(_CODEC_ID, b"").rstrip(b"\0")
     codec = next((mine for id_, mine in _MATROSKA_CODECS.items() if name.startswith(id_)), None)
     if codec is None:
-        raise AudioCodingUnknown(f"The sound is in Matroska coding {name.decode('latin-1')!r}.")
+        coding = name.decode("latin-1")
+        raise AudioCodingUnknown(f"The sound is in Matroska coding {coding!r}.", coding=coding)
     audio = dict(_ebml_children(sounds[0].get(_AUDIO, b"")))
     rate_hz = _matroska_rate_hz(audio[_SAMPLING_HZ]) if _SAMPLING_HZ in audio else 8_000
     channels = int.from_bytes(audio[_CHANNELS], "big") if _CHANNELS in audio else 1

@@ -120,11 +120,11 @@ def _facts(frame: Frame) -> MediaFacts:
     )
 
 
-def parse_frames(head: bytes, *, refusal: str, search: bool) -> Parser:
+def parse_frames(head: bytes, *, refusal: NotAudio, search: bool) -> Parser:
     """Look for frames at the start; with `search` behind up to 16 KiB of other bytes too.
 
     Raises:
-        NotAudio: With `refusal` as its detail, where no frames follow one another.
+        NotAudio: It is `refusal`, where no frames follow one another.
     """
     window = head + (yield Take(MAX_TAKE_BYTES - len(head), short_ok=True))
     for read in (mpeg_frame, adts_frame):
@@ -137,12 +137,12 @@ def parse_frames(head: bytes, *, refusal: str, search: bool) -> Parser:
         if frame:
             return _facts(frame)
         at = window.find(b"\xff", at + 1, _MAX_GARBAGE_BYTES)
-    raise NotAudio(refusal)
+    raise refusal
 
 
 def parse_id3(head: bytes) -> Parser:
     """Pass over the tags before an MP3, an ADTS stream or, from some taggers, a FLAC."""
-    refusal = "The file has an ID3 tag but no MP3 frames behind it."
+    refusal = NotAudio("The file has an ID3 tag but no MP3 frames behind it.")
     for _ in range(_MAX_ID3_TAGS):
         head += yield Take(_ID3_HEAD_BYTES - len(head)) if len(head) < _ID3_HEAD_BYTES else Skip(0)
         if head[:3] != b"ID3":

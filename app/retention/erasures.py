@@ -505,6 +505,7 @@ def _must_be_free(session: Session, row: Erasure, *, zone: ZoneInfo, at: datetim
             because=said.verdict.because,
             until=said.verdict.until.isoformat() if said.verdict.until else None,
             held=holds.words(said.holds),
+            matters=[row.matter for row in said.holds],
         )
 
 

@@ -225,7 +225,12 @@ def _must_fit(wanted: Wanted, rows: Sequence[Assertion]) -> None:
     if unfit:
         raise BatchUnfit(unfit=sorted(unfit))
     if not 1 <= len(rows) <= MOST_IN_A_BATCH:
-        raise BatchUnfit(f"The list has {len(rows)} items.", unfit=[])
+        raise BatchUnfit(
+            f"The list has {len(rows)} items.",
+            unfit=[],
+            items=len(rows),
+            most_items=MOST_IN_A_BATCH,
+        )
 
 
 def state(session: Session, actor: Actor, batch_id: UUID, *, lock: bool = False) -> BatchState:
@@ -335,7 +340,9 @@ def decide(
         raise BatchSettled
     if found.missing:
         raise BatchNotOpened(
-            f"{len(found.missing)} to open.", missing=sorted(set(map(str, found.missing)))
+            f"{len(found.missing)} to open.",
+            missing=sorted(set(map(str, found.missing))),
+            to_open=len(found.missing),
         )
     if verdict == BatchVerdict.REJECT and not (reason or "").strip():
         raise consent.ReasonMissing

@@ -324,7 +324,7 @@ def refused(call: Request, exc: Refusal) -> Response:
     page = RefusalPage(
         title=words.gettext(lead),
         lead=words.gettext(exc.title()),
-        what=(exc.detail if words.language == "en" else "") or refusal_words.details(exc, words),
+        what=refusal_words.details(exc, words),
         next_step=words.gettext(step) % {"names": wrong} if wrong else words.gettext(step),
         without=call.url.path if wrong else "",
         request_id=str(getattr(call.state, "request_id", "")),
@@ -450,7 +450,7 @@ class Fields:
         try:
             return UUID(self.get(name))
         except ValueError as exc:
-            raise Malformed(name) from exc
+            raise Malformed(field=name) from exc
 
 
 def form_token(session_token: str) -> str:

@@ -109,7 +109,7 @@ def day_from(value: str, words: Words, *, days: int = 0) -> datetime | None:
     try:
         found = date.fromisoformat(value) + timedelta(days=days)
     except (ValueError, OverflowError) as exc:
-        raise Malformed(value[:40]) from exc
+        raise Malformed(entered=value[:40]) from exc
     return datetime.combine(found, time(), words.zone)
 
 
@@ -123,16 +123,16 @@ def place(value: str) -> int | None:
         return None
     parts = value.replace(",", ".").split(":")
     if len(parts) > _PARTS_OF_PLACE:
-        raise Malformed(value[:40])
+        raise Malformed(entered=value[:40])
     try:
         seconds = Decimal(0)
         for part in parts:
             seconds = seconds * _MINUTE + Decimal(part)
         found = int(seconds * 1000)
     except (ValueError, InvalidOperation, OverflowError) as exc:
-        raise Malformed(value[:40]) from exc
+        raise Malformed(entered=value[:40]) from exc
     if not 0 <= found <= MAX_INTEGER:
-        raise Malformed(value[:40])
+        raise Malformed(entered=value[:40])
     return found
 
 
@@ -159,9 +159,9 @@ def minor(value: str, currency: str) -> int | None:
         amount = Decimal(plain).scaleb(get_currency_precision(currency))
         found = int(amount)
     except (InvalidOperation, ValueError, OverflowError) as exc:
-        raise Malformed(value[:40]) from exc
+        raise Malformed(entered=value[:40]) from exc
     if found != amount:
-        raise Malformed(value[:40])
+        raise Malformed(entered=value[:40])
     return found
 
 

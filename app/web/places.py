@@ -24,7 +24,7 @@ def read(written: str) -> int:
     """
     found = _PLACE.fullmatch(written.strip())
     if found is None:
-        raise PlaceInvalid(written[:20])
+        raise PlaceInvalid(entered=written[:20])
     hours, minutes, seconds = (int(found[part] or 0) for part in ("h", "m", "s"))
     fraction = int((found["f"] or "0").ljust(3, "0"))
     return ((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction

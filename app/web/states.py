@@ -142,6 +142,7 @@ STATES: Final[dict[str, dict[str, State]]] = {
     "setup": {
         "todo": State(N_("to do"), "○", "open"),
         "waits": State(N_("under way"), "◌", "half"),
+        "arriving": State(N_("being looked into"), "◌", "half"),
         "done": State(N_("done"), "✓", "good"),
         "skipped": State(N_("skipped"), "–", "still"),
     },

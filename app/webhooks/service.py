@@ -228,7 +228,7 @@ def named(session: Session, name: str) -> Endpoint:
     """
     found = queries.named(session, name)
     if found is None:
-        raise EndpointNotFound(f"There is no endpoint {name}.")
+        raise EndpointNotFound(f"There is no endpoint {name}.", name=name)
     return found
 
 

@@ -101,6 +101,18 @@ def test_a_look_ahead_names_what_a_rule_will_erase_and_what_a_hold_keeps(house: 
     assert "held by" not in in_russian
 
 
+def test_a_hold_of_nobody_is_refused_in_the_words_of_the_reader(house: House) -> None:
+    legal = _as(house, "legal")
+    told = {"client": "nobody", "matter": "Case 4", "reason": "A suit."}
+    english = legal.post("/keeping/holds?lang=en", "/keeping", **told)
+    russian = legal.post("/keeping/holds?lang=ru", "/keeping", **told)
+    assert (english.status_code, russian.status_code) == (400, 400)
+    assert '<span class="quiet">There is no such client.</span>' in english.text
+    assert '<span class="quiet">Такого контрагента нет.</span>' in russian.text
+    wrong = legal.post("/keeping/holds?lang=ru", "/keeping", kept_kind="recording", kept_id="none")
+    assert (wrong.status_code, "kept_id" in wrong.text) == (422, False)
+
+
 def test_a_hold_is_lifted_by_another_with_a_reason(house: House) -> None:
     recording = house.recording()
     one, other = _as(house, "legal"), _as(house, "approver")

@@ -39,6 +39,12 @@ def _now(browser: Browser) -> list[str]:
     return re.findall(r'aria-labelledby="step-(\w+)" aria-current', browser.get("/start").text)
 
 
+def _heading(page: str) -> str:
+    """Return what stands over the step of the first call, without its marks."""
+    (found,) = re.findall(r'<h2 id="step-call">(.*?)</h2>', page, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", found).split())
+
+
 def first_call(house: House, key: str) -> str:
     """Send a call as the telephone whose key it is; return the recording's id."""
     sent = httpx.post(
@@ -92,11 +98,18 @@ def test_the_first_administrator_is_led_to_the_first_call(empty: House, own_data
     assert 'href="/start"' in shown
 
     assert _now(boss) == ["call"]
-    assert "No call has come yet" in boss.get("/start").text
+    waiting = boss.get("/start").text
+    assert "No call has come yet" in waiting
+    assert _heading(waiting) == "5. The first call ○ to do"
+    assert 'hx-select-oob="#step-call"' in waiting  # The heading changes with what is below it.
     recording = first_call(empty, key)
     arriving = boss.get("/start").text
     assert "is being looked into" in arriving
     assert "<progress" in arriving
+    assert [_heading(boss.get(f"/start?lang={one}").text) for one in ("en", "ru")] == [
+        "5. The first call ◌ being looked into",
+        "5. Первый звонок ◌ идёт разбор",
+    ]
     assert f"/recordings/{recording}" in arriving
     assert "hx-refresh" not in polled(boss, "/start").headers
     loop.drain(empty.tools, own_database.web)

@@ -100,6 +100,8 @@ def test_from_the_link_to_the_first_call(
     _followed(boss, "main a.button[href='/start']")
     recording = first_call(empty, key)
     boss.wait_for_selector("#first-call progress")  # It appears by itself.
+    said = "идёт разбор" if lang == "ru" else "being looked into"
+    assert said in boss.inner_text("#step-call")
     _looked_at(boss, axe)
     with ThreadPoolExecutor(1) as pool:  # The browser's loop runs in this thread.
         pool.submit(loop.drain, empty.tools, own_database.web).result()

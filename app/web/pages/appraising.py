@@ -387,7 +387,7 @@ def fill_form(
         if name.startswith("answer-")
     }
     if not set(answers.values()) <= set(Answer):
-        raise Malformed("answer")
+        raise Malformed(field="answer")
     notes = {
         name.removeprefix("note-"): value.strip()[:_MOST_NOTE]
         for name, value in form.first().items()

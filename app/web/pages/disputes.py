@@ -232,7 +232,7 @@ def _person(owner: str) -> UUID | None:
     try:
         return UUID(owner)
     except ValueError as exc:
-        raise Malformed("owner") from exc
+        raise Malformed(field="owner") from exc
 
 
 def _row(one: Dispute, _external_id: str, client: str, owner: str, *, late: frozenset[UUID]) -> Row:

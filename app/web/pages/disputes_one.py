@@ -269,7 +269,7 @@ def state(asked: AskedDep, actor: CanWrite) -> Response:
     """Write a statement down."""
     kind = asked.form.get("kind")
     if kind not in set(StatementKind):
-        raise Malformed("kind")
+        raise Malformed(field="kind")
 
     def act(words: Words, at: datetime) -> None:
         more: dict[str, object] = {}
@@ -483,7 +483,7 @@ def add_exhibit(asked: AskedDep, actor: CanWrite) -> Response:
         del words
         kind, _, shown_id = asked.form.get("show").partition(":")
         if kind not in {"recording", "screenshot"}:
-            raise Malformed("show")
+            raise Malformed(field="show")
         shown = _shown(asked.form, kind, Fields({"id": [shown_id]}).id("id"))
         service.add_exhibit(asked.session, actor, DisputeId(asked.dispute_id), shown, at=at)
 

@@ -135,9 +135,9 @@ def ask(  # noqa: PLR0913, PLR0917 - what the framework injects.
         ids = frozenset(map(UUID, form.all("exhibit")))
         days = int(form.get("days"))
         if not 1 <= days <= _MOST_DAYS:
-            raise Malformed("days")
+            raise Malformed(field="days")
     except ValueError as exc:
-        raise Malformed("exhibit") from exc
+        raise Malformed(field="exhibit") from exc
     chosen = Chosen(exhibit_ids=ids, contact_id=form.id("contact_id"), days=days)
     found = dispute.get(session, DisputeId(dispute_id))
     if found.state == State.CLOSED:
@@ -162,7 +162,7 @@ def _wanted(session: Session, dispute_id: UUID, chosen: Chosen) -> Wanted:
         NothingAsked, ScreenshotTwice: nothing, or one screenshot twice, is chosen.
     """
     if chosen.contact_id is None:
-        raise Malformed("contact_id")
+        raise Malformed(field="contact_id")
     return Wanted(
         contact_id=ContactId(chosen.contact_id),
         purpose=Purpose.DISPUTE_CLIENT,

@@ -304,7 +304,7 @@ def place_hold(
         known = select(Client.id).where(Client.external_id == form.get("client"))
         client_id = session.scalar(known)
         if client_id is None:
-            raise holds.HoldEmpty
+            raise holds.HoldEmpty("There is no such client.")
     matter = form.get("matter")[:500]
     if not matter:
         raise ReasonNeeded

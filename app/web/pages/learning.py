@@ -212,7 +212,7 @@ def add_to_library(
     recording_id = form.id("recording_id")
     title, why = form.get("title")[:_MOST_TITLE], form.get("why")[:_MOST_WORDS]
     if not title or not why:
-        raise Malformed("title" if not title else "why")
+        raise Malformed(field="title" if not title else "why")
     topics = [one.strip()[:_MOST_TOPIC] for one in form.get("topics").split(",") if one.strip()]
     back = f"/recordings/{recording_id}"
     try:

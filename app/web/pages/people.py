@@ -233,7 +233,7 @@ def _role(given: str) -> Role:
     try:
         return Role(given)
     except ValueError as exc:
-        raise Malformed("role") from exc
+        raise Malformed(field="role") from exc
 
 
 def _why(call: Request, actor: Actor, session: Session, refusal: Refusal) -> str:
@@ -596,7 +596,7 @@ def put_office(
 
 def _given(value: str, name: str) -> str:
     if not value:
-        raise Malformed(name)
+        raise Malformed(field=name)
     return value[:500]
 
 

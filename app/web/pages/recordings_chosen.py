@@ -159,7 +159,7 @@ def do_with_chosen(
     words = edge.words_of(call, actor, session)
     asked = {name: form.get(name)[:_MOST_NOTE] for name in _ASKED}
     if _wrong(asked, words):
-        raise Malformed("note")
+        raise Malformed(field="note")
     at = clock.now()
     work = _work(call, actor, asked, words, at=at)
     outcome = bulk.done(session, work, finding.of_ids(session, actor, row.recording_ids))
@@ -187,7 +187,7 @@ def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as exc:
-        raise Malformed("recording") from exc
+        raise Malformed(field="recording") from exc
 
 
 def _wrong(asked: dict[str, str], words: Words) -> str:

@@ -235,7 +235,7 @@ def say_purpose(
     recordings.find(session, actor, recording_id)
     purpose = _purpose(form)
     if purpose not in PURPOSES:
-        raise Malformed("purpose")
+        raise Malformed(field="purpose")
     dispute_id = form.id("dispute")
     listening.remember(session, actor, recording_id, dispute_id, purpose, at=clock.now())
     query = {"dispute": str(dispute_id)}
@@ -545,7 +545,7 @@ def add_mark(
     at = clock.now()
     kind = form.get("kind")
     if kind not in set(MarkKind):
-        raise Malformed("kind")
+        raise Malformed(field="kind")
     try:
         from_ms, to_ms = _span(form)
         marks.add(

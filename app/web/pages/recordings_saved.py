@@ -48,6 +48,6 @@ def change_search(search_id: UUID, form: Form, actor: CanRead, session: SessionD
         case "remove":
             searches.remove(session, actor, search_id)
         case _:
-            raise Malformed("do")
+            raise Malformed(field="do")
     query = sought.query_of(sought.of_query(form.get("query")))
     return edge.see(f"/recordings?{query}" if query else "/recordings")
