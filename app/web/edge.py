@@ -320,11 +320,12 @@ def refused(call: Request, exc: Refusal) -> Response:
     wrong = _wrong_conditions(call, exc)
     if wrong:
         step = N_("Correct in the address: %(names)s. Or open the page without these conditions.")
+    what = refusal_words.details(exc, words)
     section = None if isinstance(exc, Forbidden) else _section_of(call)
     page = RefusalPage(
         title=words.gettext(lead),
         lead=words.gettext(exc.title()),
-        what=refusal_words.details(exc, words),
+        what=what[:1].upper() + what[1:],
         next_step=words.gettext(step) % {"names": wrong} if wrong else words.gettext(step),
         without=call.url.path if wrong else "",
         request_id=str(getattr(call.state, "request_id", "")),

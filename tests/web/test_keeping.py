@@ -108,7 +108,7 @@ def test_a_hold_of_nobody_is_refused_in_the_words_of_the_reader(house: House) ->
     russian = legal.post("/keeping/holds?lang=ru", "/keeping", **told)
     assert (english.status_code, russian.status_code) == (400, 400)
     assert '<span class="quiet">There is no such client.</span>' in english.text
-    assert '<span class="quiet">Такого контрагента нет.</span>' in russian.text
+    assert '. <span class="quiet">Такого контрагента нет.</span>' in russian.text
     wrong = legal.post("/keeping/holds?lang=ru", "/keeping", kept_kind="recording", kept_id="none")
     assert (wrong.status_code, "kept_id" in wrong.text) == (422, False)
 
