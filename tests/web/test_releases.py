@@ -118,7 +118,7 @@ def test_a_refusal_needs_a_reason_which_the_asker_reads(
     assert "refused by the approver" in page
     again = approver.post(f"{release}/refuse", release, note="Ещё раз")
     assert (again.status_code, "is not waiting for an approval" in again.text) == (409, True)
-    assert "its state: refused by the approver" in again.text
+    assert "Its state: refused by the approver" in again.text
     with house.database.transaction() as session:
         kept = session.scalars(text("SELECT end_note FROM releases")).all()
     assert kept == ["Слышен чужой"]
