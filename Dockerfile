@@ -55,6 +55,7 @@ COPY --from=build /opt/audiatur /opt/audiatur
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 \
     AUDIATUR_DATA=/data
 WORKDIR /opt/audiatur
 USER 10001:10001

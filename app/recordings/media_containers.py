@@ -153,7 +153,7 @@ def _matroska_tracks(data: bytes, media_type: str) -> MediaFacts:
 def parse_matroska(head: bytes) -> Parser:
     """Read the head and walk the segment to its track list (RFC 9559)."""
     size_bytes, at = _ebml_number(head, 4, keep_marker=False)
-    if not len(head) - at <= size_bytes <= MAX_TAKE_BYTES:
+    if not 0 <= len(head) - at <= size_bytes <= MAX_TAKE_BYTES:
         raise AudioHeaderInvalid("The Matroska head claims a length that cannot be.")
     about = dict(_ebml_children(head[at:] + (yield Take(size_bytes - (len(head) - at)))))
     media_type = "audio/webm" if about.get(_DOC_TYPE) == b"webm" else "audio/x-matroska"

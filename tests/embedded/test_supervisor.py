@@ -214,3 +214,19 @@ def test_an_address_that_cannot_be_listened_on_is_refused_clearly() -> None:
         bind("192.0.2.1", 0)
     with pytest.raises(CannotListen, match="is no address"):
         bind("not an address", 0)
+
+
+@pytest.mark.parametrize(("told", "given"), [(None, "2"), ("4", "4")])
+def test_threads_of_a_child_share_their_memory_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None, given: str
+) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if told is not None:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", told)
+    said = tmp_path / "said"
+    text = f"import os; open({str(said)!r}, 'w').write(os.environ['MALLOC_ARENA_MAX'])"
+    child = _Child(ChildSpec(name="child", argv=[sys.executable, "-c", text]))
+    child.start()
+    assert child.process is not None
+    child.process.wait(PATIENCE_S)
+    assert said.read_text() == given
