@@ -36,8 +36,16 @@ class Address:
 class Sender:
     """One connection to the archive, opened again after each loss."""
 
-    def __init__(self, address: Address, book: Book, chance: random.Random) -> None:
+    def __init__(
+        self,
+        address: Address,
+        book: Book,
+        chance: random.Random,
+        *,
+        answer_within_s: float = _ANSWER_WITHIN_S,
+    ) -> None:
         self._address = address
+        self._answer_within_s = answer_within_s
         self._book = book
         self._chance = chance
         self._connection: http.client.HTTPConnection | None = None
@@ -65,7 +73,7 @@ class Sender:
     def _exchange(self, upload: Upload) -> Answer:
         if self._connection is None:
             self._connection = http.client.HTTPConnection(
-                self._address.host, self._address.port, timeout=_ANSWER_WITHIN_S
+                self._address.host, self._address.port, timeout=self._answer_within_s
             )
         if upload.by_tus:
             return self._resumed.exchange(self._ask, upload)

@@ -5,7 +5,8 @@ before them, each in a network namespace of its own; senders upload all the whil
 stays logged in. Each host's program is killed and started again, and each cable is pulled for some
 seconds. A cut is over when the cable is plugged in; a kill of what there is one of when its program
 answers again by itself, and of what there are several of at once. From then on the service has five
-seconds until uploads, the session and the links all work again. In the end everything that was
+seconds until a new upload, the session and the links all work again; when the senders of the load
+get on, whose packets were lost on the way, is told beside it. In the end everything that was
 acknowledged is compared with what is kept, and jobs are counted. The exit status is 1 unless all
 holds. It must be run as root.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -25,13 +27,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 import psycopg
+from crash_tool import uploads
 from crash_tool.book import Book
 from crash_tool.checker import Evidence, Findings, check
-from crash_tool.sender import Address, Load, TrialFailed
+from crash_tool.sender import Address, Load, Sender, TrialFailed
+from crash_tool.uploads import Key
 
 from app.core.clock import SystemClock
 from app.identity import service as identity
@@ -47,6 +52,7 @@ from hosts_tool.town import NAMES, WEB, NotStarted, Town, town
 
 BACK_WITHIN_S = 5.0
 _GIVE_UP_S = 60.0
+_CALLER_WAITS_S = 2.0
 _SENDERS, _PAUSE_S = 6, 0.5  # What is tried is faults, not how much the machine takes.
 _PASSWORD = "a long walk along the old canal"  # noqa: S105 - of a person who lives for minutes.
 TWINS = dict.fromkeys(("web-1", "web-2"), ("web-1", "web-2"))
@@ -61,7 +67,11 @@ SELECT count(*) FROM (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One fault and what came of it; `back` is the slowest of the three, after the fault's end."""
+    """One fault and what came of it; `back` is the slowest of three things, after the fault's end.
+
+    `senders` is not among them: what was under way goes on when TCP sends its lost packets again,
+    which after eight seconds of silence it does another four and a half later.
+    """
 
     name: str
     lasted: float
@@ -69,6 +79,7 @@ class Told:
     uploads: float
     session: float
     links: float
+    senders: float
 
     @property
     def back(self) -> float:
@@ -107,6 +118,31 @@ class Visitor:
         return httpx.get(f"{self._built.front_links}/readyz", timeout=2).is_success
 
 
+class Caller:
+    """Sends one new recording at a time, each attempt over a connection of its own."""
+
+    def __init__(self, address: Address, book: Book) -> None:
+        self.keys: set[Key] = set()
+        self._book = book
+        chance = random.Random("caller")  # noqa: S311 - no secret.
+        self._sender = Sender(address, book, chance, answer_within_s=_CALLER_WAITS_S)
+
+    def sends(self) -> Callable[[], bool]:
+        """Return what tries to send a recording that was not sent before, once at each call."""
+        upload = uploads.upload(self._book.seed, self._book.draw())
+        self.keys.add(upload.key)
+
+        def is_taken() -> bool:
+            self._sender.close()
+            answer = self._sender.attempt(upload)
+            if answer is None or not answer.status < HTTPStatus.BAD_REQUEST:
+                return False
+            self._sender.deliver(upload, is_repeat=True)
+            return True
+
+        return is_taken
+
+
 def _first(is_so: Callable[[], bool], since: float) -> float:
     """Return how long after `since` it is so for the first time."""
     while time.monotonic() < since + _GIVE_UP_S:
@@ -119,11 +155,17 @@ def _first(is_so: Callable[[], bool], since: float) -> float:
     return _GIVE_UP_S
 
 
-def _fault(built: Town, name: str, book: Book, visitor: Visitor, *, seconds: float) -> Told:
+def _fault(
+    built: Town, name: str, book: Book, visitor: Visitor, caller: Caller, *, seconds: float
+) -> Told:
     kind, _, host = name.partition(" ")
     for other in TWINS.get(host, (host,)):
         built.wait(other)
-    before, began = len(book.promises), time.monotonic()
+
+    def taken() -> int:
+        return len(book.promises.keys() - caller.keys)
+
+    before, began = taken(), time.monotonic()
     if kind == "cut":
         built.hosts[host].pull()
         time.sleep(seconds)
@@ -133,19 +175,21 @@ def _fault(built: Town, name: str, book: Book, visitor: Visitor, *, seconds: flo
         if host not in TWINS:
             time.sleep(0.3)  # What is dead must be seen to be dead first.
             built.wait(host)
-    ended, at_end = time.monotonic(), len(book.promises)
-    # All three at once: in turn, each would have the time of those before it added.
-    with ThreadPoolExecutor(3) as pool:
-        uploads = pool.submit(_first, lambda: len(book.promises) > at_end, ended)
+    ended, at_end = time.monotonic(), taken()
+    # All at once: in turn, each would have the time of those before it added.
+    with ThreadPoolExecutor(4) as pool:
+        call = pool.submit(_first, caller.sends(), ended)
+        senders = pool.submit(_first, lambda: taken() > at_end, ended)
         session = pool.submit(_first, visitor.is_known, ended)
         links = pool.submit(_first, visitor.has_links, ended)
     return Told(
         name=name,
         lasted=ended - began,
         taken=at_end - before,
-        uploads=uploads.result(),
+        uploads=call.result(),
         session=session.result(),
         links=links.result(),
+        senders=senders.result(),
     )
 
 
@@ -172,16 +216,18 @@ def run(folder: Path, faults: list[str], *, seconds: float) -> Course:
         address = Address(host=built.hosts["front"].address, port=WEB, key=key)
         load = Load(address, book, senders=_SENDERS, count=10**9, pause_s=_PAUSE_S)
         load.start()
+        caller = Caller(address, book)
         print(
-            f"{'fault':<16} {'lasted':>7} {'taken':>6} {'uploads':>8} {'session':>8} {'links':>6}"
+            f"{'fault':<16} {'lasted':>7} {'taken':>6} {'uploads':>8} {'session':>8} {'links':>6} "
+            f"{'senders':>8}"
         )
         for name in faults:
-            told = _fault(built, name, book, visitor, seconds=seconds)
+            told = _fault(built, name, book, visitor, caller, seconds=seconds)
             course.told.append(told)
             late = "" if told.back <= BACK_WITHIN_S else "  late"
             print(
                 f"{told.name:<16} {told.lasted:>6.1f}s {told.taken:>6} {told.uploads:>7.2f}s "
-                f"{told.session:>7.2f}s {told.links:>5.2f}s{late}",
+                f"{told.session:>7.2f}s {told.links:>5.2f}s {told.senders:>7.2f}s{late}",
                 flush=True,
             )
             load.check()

@@ -54,6 +54,8 @@ http {{
   server {{
     listen {front}:8020; client_max_body_size 100m;
     proxy_request_buffering off; location / {{ proxy_pass http://archive; }}
+    error_page 502 504 =503 @away;
+    location @away {{ add_header Retry-After 1 always; return 503; }}
   }}
   server {{ listen {front}:8081; location / {{ proxy_pass http://{links}:8021; }} }}
 }}
