@@ -29,7 +29,9 @@ PUBLIC_CONNECTIONS: Final = 200
 _LINE_BYTES: Final = 32
 # A parser that begins here awaits the rest of a body whose beginning it has not seen.
 _REST: Final = b"POST / HTTP/1.1\r\nHost: rest\r\nContent-Length: %d\r\n\r\n"
-_REFUSAL: Final = b"The head of the request is too long or came too slowly."
+_TOO_LONG: Final = 431, b"Request Header Fields Too Large", b"The head of the request is too long."
+# Whoever is told 408 comes again: what is slow may be the line, or this very process.
+_TOO_SLOW: Final = 408, b"Request Timeout", b"The head of the request came too slowly."
 
 
 class _HeadTooLong(Exception):
@@ -85,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_progress += len(data)
         super().data_received(data)
         if self._bytes_without_progress > self.most_head_bytes:
-            self._refuse()
+            self._refuse(*_TOO_LONG)
         elif self._is_head_due and not self._had_head:
             self._start_deadline()
 
@@ -192,7 +194,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be parsed, for which uvicorn calls this, or what we stopped."""
         if self._is_refused:
-            self._refuse()
+            self._refuse(*_TOO_LONG)
         else:
             super().send_400_response(msg)
 
@@ -215,22 +217,25 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = None
         if self._is_answering():
             self._start_deadline()  # The next request waits for this answer.
+        elif self._bytes_without_progress:
+            self._refuse(*_TOO_SLOW)
         else:
-            self._refuse()
+            # Nothing was asked: an answer would be taken for that of what is asked in a moment.
+            self.transport.close()
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _refuse(self) -> None:
+    def _refuse(self, status: int, phrase: bytes, why: bytes) -> None:
         """Close, with an answer where none is under way."""
         if self.transport.is_closing():
             return
         if self.cycle is None or (self._is_head_due and self.cycle.response_complete):
             self.transport.write(
-                b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                b"HTTP/1.1 %d %s\r\n"
                 b"content-type: text/plain; charset=utf-8\r\n"
-                b"content-length: " + str(len(_REFUSAL)).encode() + b"\r\n"
-                b"connection: close\r\n\r\n" + _REFUSAL
+                b"content-length: %d\r\n"
+                b"connection: close\r\n\r\n%s" % (status, phrase, len(why), why)
             )
         self.transport.close()
 

@@ -18,6 +18,7 @@ from crash_tool.uploads import Upload
 
 _ANSWER_WITHIN_S = 30.0
 _PAUSES_S = (0.02, 0.3)
+_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE})
 _GIVE_UP_AFTER_S = 300.0
 _REPEATED, _CONTESTED, _DRIPPED = 0.05, 0.03, 0.3
 
@@ -133,14 +134,19 @@ class Sender:
         while time.monotonic() < began + _GIVE_UP_AFTER_S:
             self._book.count("attempts")
             answer = self._attempt(upload)
-            if answer is not None and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            if answer is not None and not _is_for_later(answer):
                 return answer
             if answer is not None:
                 self._book.count(f"answers {answer.status}")
-                if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                if answer.status not in _LATER:
                     self._book.fault(f"{upload.key.name}: {answer.status} {answer.body[:200]!r}")
             time.sleep(self._chance.uniform(*_PAUSES_S))
         raise TrialFailed(f"{upload.key.name} was not answered within {_GIVE_UP_AFTER_S} s")
+
+
+def _is_for_later(answer: Answer) -> bool:
+    slow = answer.status == HTTPStatus.REQUEST_TIMEOUT
+    return slow or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class Load:
