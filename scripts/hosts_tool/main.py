@@ -55,8 +55,7 @@ _GIVE_UP_S = 60.0
 _CALLER_WAITS_S = 2.0
 _SENDERS, _PAUSE_S = 6, 0.5  # What is tried is faults, not how much the machine takes.
 _PASSWORD = "a long walk along the old canal"  # noqa: S105 - of a person who lives for minutes.
-TWINS = dict.fromkeys(("web-1", "web-2"), ("web-1", "web-2"))
-TWINS |= {f"worker-{n}": (f"worker-{n}",) for n in (1, 2, 3)}
+_SEVERAL = frozenset({"web-1", "web-2", "worker-1", "worker-2", "worker-3"})
 _SHORT = ("kill web-1", "cut web-2", "kill worker-1", "kill database", "cut database", "cut store")
 _TWICE = """
 SELECT count(*) FROM (
@@ -159,7 +158,7 @@ def _fault(
     built: Town, name: str, book: Book, visitor: Visitor, caller: Caller, *, seconds: float
 ) -> Told:
     kind, _, host = name.partition(" ")
-    for other in TWINS.get(host, (host,)):
+    for other in NAMES:  # One fault at a time: what died before is back.
         built.wait(other)
 
     def taken() -> int:
@@ -172,7 +171,7 @@ def _fault(
         built.hosts[host].plug()
     else:
         built.kill(host)
-        if host not in TWINS:
+        if host not in _SEVERAL:
             time.sleep(0.3)  # What is dead must be seen to be dead first.
             built.wait(host)
     ended, at_end = time.monotonic(), taken()
