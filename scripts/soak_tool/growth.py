@@ -1,4 +1,4 @@
-"""The first quarter of the time against the last, and how much growth is too much."""
+"""The quarters of the time against each other, and how much growth is too much."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from soak_tool.samples import Sample
 
 MIB = 1024 * 1024
 LEAST_SAMPLES = 16
+# What grows in a straight line adds in each quarter a third of what lies between first and last.
+_QUARTERS_BETWEEN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,37 +55,55 @@ def bound_of(name: str) -> Bound | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One row of the table."""
+    """One row of the table: the first quarter, the third, and the last."""
 
     name: str
     first: float
+    third: float
     last: float
     bound: Bound | None
 
     @property
-    def is_grown(self) -> bool:
+    def is_more(self) -> bool:
+        """Tell whether the last quarter holds more than the first may lead to."""
         if self.bound is None:
             return False
         if self.bound is NONE:
             return self.last > 0
         return self.last - self.first > self.bound.above(self.first)
 
-    def text(self) -> tuple[str, str, str, str, str, str]:
+    @property
+    def is_grown(self) -> bool:
+        """Tell whether it is more and goes on: a cache that was filled is no leak."""
+        if self.bound is None or self.bound is NONE:
+            return self.is_more
+        still = (self.last - self.third) * _QUARTERS_BETWEEN
+        return self.is_more and still > self.bound.above(self.first)
+
+    @property
+    def _verdict(self) -> str:
+        if self.bound is None:
+            return "not judged"
+        if self.is_grown:
+            return "GROWN"
+        return "levelled off" if self.is_more else "steady"
+
+    def text(self) -> tuple[str, ...]:
         unit = MIB if self.name.startswith("memory") else 1
         allowed = "-" if self.bound is None else f"{self.bound.above(self.first) / unit:.1f}"
-        verdict = "GROWN" if self.is_grown else "steady" if self.bound else "not judged"
         return (
             self.name + (", MiB" if unit == MIB else ""),
             f"{self.first / unit:.1f}",
+            f"{self.third / unit:.1f}",
             f"{self.last / unit:.1f}",
             f"{(self.last - self.first) / unit:+.1f}",
             allowed,
-            verdict,
+            self._verdict,
         )
 
 
 def compare(samples: Sequence[Sample]) -> list[Line]:
-    """Return what each thing measured on the median of the first quarter, and of the last.
+    """Return what each thing measured on the median of the first quarter, the third and the last.
 
     Raises:
         ValueError: there are too few samples to tell anything.
@@ -92,10 +112,12 @@ def compare(samples: Sequence[Sample]) -> list[Line]:
     if len(samples) < LEAST_SAMPLES:
         raise ValueError(f"{len(samples)} samples are too few.")
     first, last = samples[:quarter], samples[-quarter:]
+    third = samples[-2 * quarter : -quarter]
     return [
         Line(
             name=name,
             first=_middle(name, first),
+            third=_middle(name, third),
             last=_middle(name, last),
             bound=bound_of(name),
         )
@@ -119,7 +141,7 @@ def _middle(name: str, samples: Sequence[Sample]) -> float:
 
 def table(lines: Sequence[Line]) -> list[str]:
     """Return the table as lines of Markdown."""
-    head = ("what", "first quarter", "last quarter", "growth", "allowed", "verdict")
+    head = ("what", "first quarter", "third", "last", "growth", "allowed", "verdict")
     rows = [head, *(line.text() for line in lines)]
     widths = [max(len(row[n]) for row in rows) for n in range(len(head))]
     out = [

@@ -3,8 +3,9 @@
 The sample company is played in, then all goes on at once: softphones send, in pieces too, and lose
 their lines; people read pages, play, search, work on disputes; directors open links; another
 program takes webhooks. After a warm-up samples are taken, and the median of the first quarter of
-them is compared with that of the last. The exit status is 1 if anything has grown more than its
-bound, or something was answered that must not be.
+them is compared with that of the last, and that of the third: what was filled and grows no further
+is told, and is no fault. The exit status is 1 if anything has grown more than its bound and goes
+on, or something was answered that must not be.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def _told(lines: list[Line], lived: Life, series: Series, *, requests: int) -> b
     for row in growth.table(lines):
         print(row)
     for line in lines:
-        if line.is_grown:
+        if line.is_more:
             parts = growth.course(line.name, series.samples)
             unit = growth.MIB if line.name.startswith("memory") else 1
             print(f"{line.name}, in eight parts: {', '.join(f'{one / unit:.1f}' for one in parts)}")
@@ -159,13 +160,16 @@ def _told(lines: list[Line], lived: Life, series: Series, *, requests: int) -> b
     for failure in series.failures:
         print(f"fault: no sample: {failure}")
     grown = [line.name for line in lines if line.is_grown]
+    levelled = [line.name for line in lines if line.is_more and not line.is_grown]
     memory = {line.name: line for line in lines if line.name.startswith("memory")}
     told = ", ".join(
         f"{name.removeprefix('memory of ')} {(one.last - one.first) / growth.MIB:+.1f}"
         for name, one in memory.items()
     )
     faults = len(lived.tally.faults) + len(series.failures)
-    verdict = f"grown: {', '.join(grown)}" if grown else "nothing has grown"
+    verdict = f"grown: {', '.join(grown)}" if grown else "nothing grows on"
+    if levelled:
+        verdict += f"; levelled off: {', '.join(levelled)}"
     print(
         f"R10 {took} of mixed load, {requests} requests, {len(series.samples)} samples, "
         f"{faults} faults, memory MiB {told}: {verdict}"

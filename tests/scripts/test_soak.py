@@ -73,6 +73,16 @@ def test_what_breathes_and_what_is_the_machines_is_not() -> None:
     assert not grown(jobs_that_are_due=[float(n * 10) for n in range(40)])
 
 
+def test_a_cache_that_was_filled_is_more_and_does_not_grow_on() -> None:
+    filled = [min(140.0 + 8 * n, 216.0) * MIB for n in range(40)]
+    (line,) = compare(samples(memory_of_Postgres=filled))
+    assert line.is_more
+    assert not line.is_grown
+    assert line.text()[-1] == "levelled off"
+    half_as_fast = [(140.0 + 2 * n if n < 20 else 180.0 + (n - 20)) * MIB for n in range(40)]
+    assert grown(memory_of_Postgres=half_as_fast) == ["memory of Postgres"]
+
+
 def test_a_transaction_that_stays_idle_is_too_many_and_one_that_ends_is_none() -> None:
     name = "transactions_idle_for_5_s_and_more"
     assert grown(**{name: [1.0] * 40}) == [name.replace("_", " ")]
@@ -86,10 +96,11 @@ def test_too_few_samples_are_no_verdict() -> None:
 
 
 def test_the_table_says_what_was_allowed() -> None:
-    lines = compare(samples(memory_of_web=[200.0 * MIB] * 8 + [260.0 * MIB] * 8))
+    lines = compare(samples(memory_of_web=[200.0 * MIB] * 12 + [260.0 * MIB] * 4))
     (row,) = table(lines)[2:]
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "memory of web, MiB",
+        "200.0",
         "200.0",
         "260.0",
         "+60.0",
