@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ FOUND: Final = ROOT / "tests/attacks/found"
 _MOST_KEPT_BYTES: Final = 8192
 _GRACE_SECONDS: Final = 600
 _COVERED = re.compile(r"\bcov: (\d+)")
+_KILLED: Final = 128 + signal.SIGKILL
 _TOOK = re.compile(r"^Done \d+ runs in (\d+) second", re.MULTILINE)
 _DONE = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 
@@ -81,19 +83,23 @@ def fuzz(target: str, *, seconds: int, seed: int) -> Result:
 
 
 def _ran(command: list[str], seconds: int) -> subprocess.CompletedProcess[str]:
-    """Run the fuzzer; one that does not end is ended, and has read nothing."""
-    try:
-        return subprocess.run(  # noqa: S603 - our own runner.
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired:
+    """Run the fuzzer; one that does not end is ended, and has read nothing.
+
+    A program counts the most memory that its caller ever had as its own, which the fuzzer compares
+    with its limit. One that `timeout` has begun in between does not.
+    """
+    limit = ["timeout", "--foreground", "--signal=KILL", str(seconds)]
+    done = subprocess.run(  # noqa: S603 - our own runner.
+        [*limit, *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode in {-signal.SIGKILL, _KILLED}:
         return subprocess.CompletedProcess(command, -1, "", f"It did not end within {seconds} s.")
+    return done
 
 
 def _faults(folder: Path, said: str) -> Iterator[Fault]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +35,30 @@ def test_each_parser_is_read_and_none_breaks(target: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'scripts'}:{ROOT}")
     found = fuzz(target, seconds=2, seed=1)
     assert found.is_good, (found, [fault.why for fault in found.faults])
+
+
+def test_a_fuzzer_that_does_not_end_is_ended() -> None:
+    done = main._ran([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(99)"], 1)
+    assert (done.returncode, done.stderr) == (-1, "It did not end within 1 s.")
+
+
+def test_the_memory_of_the_caller_is_not_the_fuzzers() -> None:
+    asks = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    calls = f"""
+import sys
+large = bytearray(b"x") * (400 * 2**20)
+del large
+from fuzz_tool.main import _ran
+print(_ran([sys.executable, "-c", {asks!r}], 60).stdout)
+"""
+    done = subprocess.run(  # noqa: S603 - our own words.
+        [sys.executable, "-c", calls],
+        env={"PYTHONPATH": f"{ROOT / 'scripts'}:{ROOT}", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 300
 
 
 @pytest.mark.parametrize("target", TARGETS)
