@@ -89,8 +89,8 @@ def _warm_up(cell: Cell, server: Server, options: Options) -> Load:
 
 
 def _measure_one(cell: Cell, server: Server, count: int, options: Options) -> Run:
-    server.tidy()
     os.sync()  # What the run before left to be written is not this one's burden.
+    server.tidy()
     cpu_before_s = server.family.cpu_s()
     with watched(server.receivers()) as growth:
         load = _send(cell, server, count, options)

@@ -36,12 +36,14 @@ _MOST_WEB_PROCESSES = 2  # The embedded Postgres has connections for so many.
 class Server:
     """A variant that answers: where to send recordings, and what runs it.
 
-    What lies in `expendable` it never reads again. `person_key` is that of an administrator.
+    What lies in `expendable` it never reads again, what lies in `kept` it may. `person_key` is
+    that of an administrator.
     """
 
     address: Address
     family: Family
     expendable: Path | None
+    kept: Path | None = None
     person_key: str = field(default="", repr=False)
 
     def receivers(self) -> list[int]:
@@ -49,11 +51,25 @@ class Server:
         return self.family.listeners(self.address.port)
 
     def tidy(self) -> None:
-        """Give back the room of files that are of no more use."""
+        """Give back the room of files that are of no more use, and the memory of those kept.
+
+        A virtual machine is given its memory when that is first touched, which takes it longer
+        than all that is done with the bytes. What deletes its files gets theirs again and again,
+        so the pages of kept files are given back too; `os.sync` before, or they are not.
+        """
         if self.expendable is not None:
             for file in self.expendable.iterdir():
                 if file.is_file():
                     file.unlink()
+        if self.kept is not None:
+            for file in self.kept.rglob("*"):
+                if file.is_file():
+                    _forget_pages(file)
+
+
+def _forget_pages(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 Start = Callable[[Path], AbstractContextManager[Server]]
@@ -194,7 +210,8 @@ def _archive(
         _wait_until_ready(process, f"http://{_HOST}:{port}/readyz", directory)
         key = _made(["device", "add", "bench"], directory, settings)
         address = Address(port=port, path=_UPLOADS, key=key)
-        yield _server(process, directory, address, None), settings
+        server = _server(process, directory, address, None)
+        yield replace(server, kept=data / "archive"), settings
 
 
 def _made(words: Sequence[str], directory: Path, settings: Mapping[str, str]) -> str:

@@ -82,6 +82,7 @@ def run(options: Options) -> Section:
 
 def _one(volley: Volley, server: Server, options: Options) -> Run:
     os.sync()
+    server.tidy()
     before_s = server.family.cpu_s()
     with watched(server.receivers()) as growth:
         load = run_load(options.load, server.address, volley)

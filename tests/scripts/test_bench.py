@@ -133,6 +133,21 @@ def test_load_and_reference_agree_on_the_digest(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_pages_of_files_that_are_kept_are_given_back(tmp_path: Path) -> None:
+    file = tmp_path / "00" / "object"
+    file.parent.mkdir()
+    file.write_bytes(os.urandom(MIB))
+    family = processes.Family(root=0, directory=tmp_path)
+    address = Address(port=0, path="/", key="none")
+    with file.open("rb") as kept:
+        os.fsync(kept.fileno())
+        assert os.preadv(kept.fileno(), [bytearray(MIB)], 0, os.RWF_NOWAIT) == MIB
+        Server(address=address, family=family, expendable=None, kept=tmp_path).tidy()
+        with pytest.raises(BlockingIOError):  # It would have to be read from the disk.
+            os.preadv(kept.fileno(), [bytearray(MIB)], 0, os.RWF_NOWAIT)
+    assert file.stat().st_size == MIB
+
+
 def test_the_reference_takes_what_curl_sends(programs: Programs, tmp_path: Path) -> None:
     curl = shutil.which("curl")
     assert curl is not None, "curl is missing: apt-get install curl"
