@@ -11,7 +11,6 @@ import select
 import socket
 import threading
 import time
-from contextlib import suppress
 from typing import Final, Protocol
 
 from fastapi import Request
@@ -37,7 +36,7 @@ class Loan:
     `unread` came before them. Used by one thread at a time; ended by `end`.
     """
 
-    __slots__ = ("_is_over", "_is_widened", "_lock", "_poll", "_socket", "left", "taken", "unread")
+    __slots__ = ("_is_over", "_lock", "_poll", "_socket", "left", "taken", "unread")
 
     def __init__(self, descriptor: int, *, unread: bytes, left: int) -> None:
         """Take over `descriptor`, a duplicate that is closed with the loan."""
@@ -46,18 +45,19 @@ class Loan:
         self._poll.register(descriptor, select.POLLIN)
         self._lock = threading.Lock()
         self._is_over = False
-        self._is_widened = False
         self.unread = unread
         self.left = left
         self.taken = 0
 
     def let_wait(self, limit_bytes: int) -> None:
-        """Let so much of the body wait while the thread works, for as long as the loan lasts.
+        """Let so much of a body wait while the thread works, from now on until the line ends.
 
         Then each read brings much: it lets go of the interpreter, and waits until it gets it again.
+        Less is never asked for: the sender was told of the room, and what comes for which there is
+        none any more is dropped, and sent again after a fifth of a second.
         """
-        self._is_widened = limit_bytes > USUAL_BUFFER_BYTES
-        if self._is_widened:
+        # The kernel tells the double of what it was given.
+        if limit_bytes > self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2:
             limit_waiting(self._socket, limit_bytes)
 
     def batch(self, wanted_bytes: int) -> list[bytes]:
@@ -94,9 +94,6 @@ class Loan:
         with self._lock:
             if not self._is_over:
                 self._is_over = True
-                if self._is_widened:
-                    with suppress(OSError):
-                        limit_waiting(self._socket, USUAL_BUFFER_BYTES)
                 self._socket.close()
 
     @property
