@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from procrastinate.manager import JobManager
 
 from app.core import traces
 from app.core.db import APP_ROLE, LINE_LIMITS
-from app.core.errors import Refusal
+from app.core.errors import Refusal, Unavailable
 from app.core.garbage import spare_what_lasts
 from app.core.jobs import QUEUE
 from app.custody.checkpoints import LogTools
@@ -28,6 +29,7 @@ from app.webhooks import outbox
 from app.webhooks.sending import Sender
 from app.webhooks.sending import Tools as TellingTools
 from app.worker.handlers import AT_START, HANDLERS, MOST_ATTEMPTS, PERIODIC, Handler
+from storage.errors import StoreUnavailable
 
 _log = structlog.get_logger()
 
@@ -38,6 +40,7 @@ _POLLING_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 5.0
 _STALLED_SECONDS = 20.0
 _KEEP_DONE_HOURS = 72
+_AWAY_PAUSES_SECONDS = (1.0, 3.0, 9.0)
 _SEQUENCING_SECONDS = 1.0
 _WEBHOOK_SECONDS = 1.0
 _WEBHOOK_LANES = 8
@@ -87,9 +90,22 @@ def _bound(tools: Tools, name: str, handler: Handler) -> Callable[..., None]:
 
 
 def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Callable[..., None]:
+    """Return what the clock starts; where something is away for a moment, it is tried again.
+
+    It is not queued anew, as other jobs are: the next one by the clock may wait there already.
+    """
+
     def run(timestamp: int) -> None:
         del timestamp
         with traces.job(name, None):
+            for pause_s in _AWAY_PAUSES_SECONDS:
+                try:
+                    work(tools)
+                except (Unavailable, StoreUnavailable) as exc:
+                    _log.warning("job.waits", task=name, error=type(exc).__name__, seconds=pause_s)
+                    time.sleep(pause_s)
+                else:
+                    return
             work(tools)
 
     return run

@@ -16,12 +16,14 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.core.db import Database
+from app.core.db import Database, DatabaseAway
 from app.core.ids import new_id
 from app.core.jobs import Job, enqueue
+from app.tools import Tools
 from app.uploads.jobs import sweep
-from app.worker import handlers
+from app.worker import handlers, loop
 from app.worker.loop import MAX_ATTEMPTS, queue_app, rescue_stalled
+from storage.errors import StoreUnavailable
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.live import Live, metadata
@@ -192,6 +194,41 @@ def test_a_dead_workers_job_whose_like_waits_holds_no_other_up(
     with psycopg.connect(own_database.owner) as owner:
         rows = owner.execute("SELECT status, queueing_lock FROM procrastinate_jobs ORDER BY id")
         assert rows.fetchall() == [("aborted", "sweep"), ("todo", "sweep"), ("todo", None)]
+
+
+@pytest.mark.parametrize(
+    ("fails", "refusal", "tries"),
+    [
+        (2, DatabaseAway(), 3),
+        (3, StoreUnavailable("away"), 4),
+        (99, DatabaseAway(), 4),  # Then it is given up, and shown.
+        (99, LookupError(), 1),  # What is wrong stays so.
+    ],
+)
+def test_what_the_clock_starts_outlasts_what_is_away_for_a_moment(
+    live: Live,
+    own_database: Urls,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: int,
+    refusal: Exception,
+    tries: int,
+) -> None:
+    tried: list[int] = []
+
+    def work(_: Tools) -> None:
+        tried.append(1)
+        if len(tried) <= fails:
+            raise refusal
+
+    monkeypatch.setattr(loop, "PERIODIC", {"some.thing": ("* * * * *", work)})
+    monkeypatch.setattr(loop, "_AWAY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    task = queue_app(live.tools, own_database.web).tasks["some.thing"]
+    if fails < tries:
+        task(timestamp=0)
+    else:
+        with pytest.raises(type(refusal)):
+            task(timestamp=0)
+    assert len(tried) == tries
 
 
 def _worker(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
