@@ -26,6 +26,7 @@ from app.consent.vcon_routes import router as vcon
 from app.core import problems, traces
 from app.core.errors import Refusal
 from app.core.ids import new_id
+from app.core.working import Workers
 from app.custody.refusals import Denials
 from app.custody.routes import router as custody
 from app.disputes.report_routes import router as dispute_reports
@@ -149,6 +150,7 @@ ROUTERS = (
 def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     """Return the web application over `tools`."""
     pool = ThreadPoolExecutor(_INGEST_THREADS, thread_name_prefix="ingest")
+    workers = Workers(pool)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -180,7 +182,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     ingest = ingest_tools(tools, stages)
     app.state.receiving = ReceivingTools(
         ingest=ingest,
-        pool=pool,
+        workers=workers,
         max_upload_bytes=settings.max_upload_bytes,
         max_screenshot_bytes=settings.max_screenshot_bytes,
         max_pixels=settings.max_pixels,
@@ -188,7 +190,7 @@ def create_app(tools: Tools, *, stages: Stages) -> FastAPI:
     )
     app.state.resuming = ResumingTools(
         uploads=upload_tools(settings, ingest, tools.archive),
-        pool=pool,
+        workers=workers,
         idle_seconds=settings.upload_idle_seconds,
     )
     public_url = settings.public_url or f"http://{settings.host}:{settings.port + 1}"

@@ -148,7 +148,7 @@ async def add_notice_text(
             max_file_bytes=MAX_REFERENCE_BYTES,
             idle_seconds=receiving.idle_seconds,
             stages=ingest.stages,
-            pool=receiving.pool,
+            workers=receiving.workers,
         ),
     )
     return NoticeTextCreated.of(row)

@@ -3,24 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
 from fastapi import Request
 
 from app.core import traces
-from app.core.lending import Loan, lender_of
+from app.core.lending import Lender, Loan, lender_of
 
 SHORT_BYTES: Final = 64 * 1024
 LONG_BYTES: Final = 512 * 1024
 """How long batches are: short where many bodies come at once, and long where few do."""
+_BATCHES_BYTES: Final = 4 * 1024 * 1024
 
 Done = TypeVar("Done")
 
 
+def share_of(bodies: int) -> int:
+    """Return how long a batch of one of so many bodies may be, for they share one room."""
+    return max(SHORT_BYTES, min(LONG_BYTES, _BATCHES_BYTES // max(1, bodies)))
+
+
+class Workers:
+    """Threads that work on bodies, and the room for the batches that they have in hand.
+
+    Those that wait for their senders have no share of it: who drips makes nobody else slower. Used
+    by the event loop.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._bodies = 0
+
+    @contextmanager
+    def share(self) -> Iterator[int]:
+        """Have a share of the room: how long a batch of one more body may be."""
+        self._bodies += 1
+        try:
+            yield share_of(self._bodies)
+        finally:
+            self._bodies -= 1
+
+    async def do(self, work: Callable[[], Done]) -> Done:
+        """Have a thread do some work, and wait for it."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, traces.carried(work))
+
+
 class Working(Generic[Done]):
-    """Has threads of `pool` work on one body: each batch is given to `feed`, then comes `finish`.
+    """Has threads work on one body: each batch is given to `feed`, then comes `finish`.
 
     A thread reads on itself what comes quickly; see `lending`. Where few bodies come, one that has
     had the last byte finishes at once, which saves a hand-over. Where many do, those that wait for
@@ -30,7 +63,7 @@ class Working(Generic[Done]):
     def __init__(
         self,
         request: Request,
-        pool: ThreadPoolExecutor,
+        workers: Workers,
         *,
         feed: Callable[[bytes], None],
         finish: Callable[[], Done],
@@ -38,7 +71,7 @@ class Working(Generic[Done]):
         declared = request.headers.get("content-length", "")
         self.declared_bytes = int(declared) if declared.isdigit() else None
         self._request = request
-        self._pool = pool
+        self._workers = workers
         self._feed = feed
         self._finish = finish
         self._waiting: list[bytes] = []
@@ -67,20 +100,24 @@ class Working(Generic[Done]):
         """Tell whether the body was finished with its last byte."""
         return bool(self._done)
 
-    async def work(self, batch_bytes: int) -> None:
-        """Have a thread work on what waits, and on what more it can read, in such batches."""
+    async def work(self) -> None:
+        """Have a thread work on what waits, and on what more it can read."""
         lender = lender_of(self._request)
         loan = lender.lend() if lender is not None else None
-        if lender is None or loan is None:
-            await self._hand_over(self._feed_waiting)
-            return
+        with self._workers.share() as batch_bytes:
+            if lender is None or loan is None:
+                await self._workers.do(self._feed_waiting)
+            else:
+                await self._work_on(lender, loan, batch_bytes)
+
+    async def _work_on(self, lender: Lender, loan: Loan, batch_bytes: int) -> None:
         loan.let_wait(batch_bytes)
         unread_bytes = len(loan.unread)
         self.add(loan.unread)
         loan.unread = b""
         before = self.received_bytes
         try:
-            await self._hand_over(lambda: self._feed_on(loan, batch_bytes, before))
+            await self._workers.do(lambda: self._feed_on(loan, batch_bytes, before))
         finally:
             self.received_bytes = before + loan.taken
             self._request.state.paced.count(unread_bytes + loan.taken)
@@ -89,7 +126,7 @@ class Working(Generic[Done]):
     async def finish(self) -> Done:
         """Have a thread work on what waits still, and finish, unless that was done already."""
         if not self._done:
-            await self._hand_over(self._feed_and_finish)
+            await self._workers.do(self._feed_and_finish)
         return self._done[0]
 
     async def stop(self, last: Callable[[], None], *, is_feeding: bool = True) -> None:
@@ -100,11 +137,7 @@ class Working(Generic[Done]):
                 self._feed_waiting()
             last()
 
-        await self._hand_over(stopped)
-
-    async def _hand_over(self, work: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._pool, traces.carried(work))
+        await self._workers.do(stopped)
 
     def _feed_waiting(self) -> None:
         # One long piece costs less than many short ones.

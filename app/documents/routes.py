@@ -100,7 +100,7 @@ async def post_document(request: Request, actor: CanAdd, receiving: Receiving) -
             max_file_bytes=request.app.state.settings.max_document_bytes,
             idle_seconds=receiving.idle_seconds,
             stages=receiving.ingest.stages,
-            pool=receiving.pool,
+            workers=receiving.workers,
         ),
     )
     return Response(answer.model_dump_json(), 201 if is_new else 200, media_type="application/json")

@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request
 
 from app.core.errors import TooLarge, Unavailable
-from app.core.working import LONG_BYTES, SHORT_BYTES, Working
+from app.core.working import Workers, Working, share_of
 from app.recordings.digests import Compared
 from app.recordings.ingest import Arrived
 from app.recordings.media_facts import MediaFacts
 from app.recordings.multipart import MAX_METADATA_BYTES, FilePart, Upload, boundary_of
 from app.recordings.stages import Stage, Stages, staying
 
-_BATCHES_BYTES = 4 * 1024 * 1024
 _HEADERS_BYTES = 64 * 1024
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -66,7 +64,7 @@ class Reception(Generic[Answer]):
     max_file_bytes: int
     idle_seconds: int
     stages: Stages
-    pool: ThreadPoolExecutor
+    workers: Workers
 
 
 class _Taking(Generic[Answer]):
@@ -146,16 +144,16 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
         body.close()
         return taking.keep()
 
-    working = Working(request, reception.pool, feed=taking.feed, finish=keep)
+    working = Working(request, reception.workers, feed=taking.feed, finish=keep)
     is_looked_at = working.is_short
     try:
         async with asyncio.timeout(reception.idle_seconds) as silence:
             async for piece in request.stream():
                 working.add(piece)
-                room_bytes = batch_bytes(reception.stages)
+                room_bytes = share_of(reception.stages.inside(Stage.BODY))
                 if not is_looked_at or working.waiting_bytes >= room_bytes:
                     silence.reschedule(None)
-                    await working.work(room_bytes)
+                    await working.work()
                     is_looked_at = True
                 if working.is_done:
                     break
@@ -168,12 +166,6 @@ async def receive(request: Request, reception: Reception[Answer]) -> tuple[Answe
         request.state.received_bytes = working.received_bytes
         body.close()
         taking.discard()
-
-
-def batch_bytes(stages: Stages) -> int:
-    """Return this upload's share of the room for all that are on their way in."""
-    share = _BATCHES_BYTES // max(1, stages.inside(Stage.BODY))
-    return max(SHORT_BYTES, min(LONG_BYTES, share))
 
 
 def _refuse_large(request: Request, max_file_bytes: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -24,6 +23,7 @@ from app.core.moments import Moment
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
 from app.core.problems import problems
 from app.core.text import ExternalId, Searched
+from app.core.working import Workers
 from app.identity.actor import Actor, PermissionMissing
 from app.identity.authenticator import KeyMissing, KeyUnknown
 from app.identity.guard import Requires
@@ -83,7 +83,7 @@ class ReceivingTools:
     """What the two receiving routes share: the way in, its limits and its threads."""
 
     ingest: IngestTools
-    pool: ThreadPoolExecutor
+    workers: Workers
     max_upload_bytes: int
     max_screenshot_bytes: int
     max_pixels: int
@@ -176,7 +176,7 @@ async def post_recording(request: Request, actor: CanSend, receiving: Receiving)
             max_file_bytes=receiving.max_upload_bytes,
             idle_seconds=receiving.idle_seconds,
             stages=receiving.ingest.stages,
-            pool=receiving.pool,
+            workers=receiving.workers,
         ),
     )
     return _durable(answer, is_new=is_new, receiving=receiving)
@@ -201,7 +201,7 @@ async def post_screenshot(request: Request, actor: CanSend, receiving: Receiving
             max_file_bytes=receiving.max_screenshot_bytes,
             idle_seconds=receiving.idle_seconds,
             stages=receiving.ingest.stages,
-            pool=receiving.pool,
+            workers=receiving.workers,
         ),
     )
     return _durable(answer, is_new=is_new, receiving=receiving)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 from uuid import UUID
@@ -13,9 +12,8 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.core.errors import Unavailable
-from app.core.working import SHORT_BYTES, Working
+from app.core.working import Workers, Working, share_of
 from app.identity.actor import Actor
-from app.recordings.receive import batch_bytes
 from app.recordings.stages import Stage, staying
 from app.uploads import opening, pieces, service, straight
 from app.uploads.models import Upload, UploadKind, UploadState
@@ -72,7 +70,7 @@ class ResumingTools:
     """
 
     uploads: UploadTools
-    pool: ThreadPoolExecutor
+    workers: Workers
     idle_seconds: int
     under_way: dict[UUID, UnderWay] = field(default_factory=dict)
 
@@ -155,7 +153,7 @@ class _Body:
         self._checksum = checksum
         self._place: Straight | Appending | None = None
         self.stay = staying(self._tools.ingest.stages, Stage.BODY)
-        self.working = Working(request, resuming.pool, feed=self._feed, finish=self._end)
+        self.working = Working(request, resuming.workers, feed=self._feed, finish=self._end)
 
     @property
     def is_open(self) -> bool:
@@ -202,10 +200,10 @@ async def _taken_in(request: Request, body: _Body, mine: UnderWay) -> Upload:
             mine.waits(silence, idle_seconds)
             async for piece in request.stream():
                 working.add(piece)
-                room_bytes = batch_bytes(body.resuming.uploads.ingest.stages)
+                room_bytes = share_of(body.resuming.uploads.ingest.stages.inside(Stage.BODY))
                 if not is_looked_at or working.waiting_bytes >= room_bytes:
                     mine.works(silence)
-                    await working.work(room_bytes)
+                    await working.work()
                     is_looked_at = True
                 if working.is_done:
                     break
@@ -215,7 +213,7 @@ async def _taken_in(request: Request, body: _Body, mine: UnderWay) -> Upload:
     except (ClientDisconnect, TimeoutError) as exc:
         mine.ends()
         # Whoever came back has sent what waits in the lost connection; it need not come again.
-        await working.work(SHORT_BYTES)
+        await working.work()
         if working.is_whole:
             return await working.finish()
         await working.stop(body.cut)

@@ -114,9 +114,8 @@ async def _taken(
 ) -> list[Taken]:
     ways = _ways(request, receiving)
     raw = await _body(request, max_bytes=ways.max_bytes, idle_seconds=receiving.idle_seconds)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(
-        receiving.pool, lambda: taking.take(ways, actor, raw, direction=direction)
+    return await receiving.workers.do(
+        lambda: taking.take(ways, actor, raw, direction=direction),
     )
 
 

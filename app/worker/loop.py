@@ -29,7 +29,6 @@ from app.webhooks import outbox
 from app.webhooks.sending import Sender
 from app.webhooks.sending import Tools as TellingTools
 from app.worker.handlers import AT_START, HANDLERS, MOST_ATTEMPTS, PERIODIC, Handler
-from storage.errors import StoreUnavailable
 
 _log = structlog.get_logger()
 
@@ -90,7 +89,7 @@ def _bound(tools: Tools, name: str, handler: Handler) -> Callable[..., None]:
 
 
 def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Callable[..., None]:
-    """Return what the clock starts; where something is away for a moment, it is tried again.
+    """Return what the clock starts; where the database is away for a moment, it is tried again.
 
     It is not queued anew, as other jobs are: the next one by the clock may wait there already.
     """
@@ -101,7 +100,7 @@ def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Calla
             for pause_s in _AWAY_PAUSES_SECONDS:
                 try:
                     work(tools)
-                except (Unavailable, StoreUnavailable) as exc:
+                except Unavailable as exc:
                     _log.warning("job.waits", task=name, error=type(exc).__name__, seconds=pause_s)
                     time.sleep(pause_s)
                 else:

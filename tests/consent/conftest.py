@@ -20,6 +20,7 @@ from app.consent.vcon_routes import router as vcon_router
 from app.core import problems
 from app.core.clock import SetClock
 from app.core.db import Database
+from app.core.working import Workers
 from app.custody.ledger import DetailCipher
 from app.custody.receipts import Receipts
 from app.identity.actor import Actor
@@ -102,7 +103,7 @@ def web(
                 event_window=timedelta(hours=24),
                 after_jobs=lambda: None,
             ),
-            pool=pool,
+            workers=Workers(pool),
             max_upload_bytes=1 << 20,
             max_screenshot_bytes=1 << 20,
             max_pixels=1 << 20,
