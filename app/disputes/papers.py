@@ -10,7 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.core.fonts import fonts
+from app.core import printing
 from app.disputes import wording
 
 _FOLDER: Final = Path(__file__).parent / "templates"
@@ -99,17 +99,9 @@ def report_page(report: Report) -> str:
 
 
 def report_pdf(report: Report) -> bytes:
-    """Return the report to be printed."""
-    return printed(report_page(report))
+    """Return the report to be printed.
 
-
-def printed(page: str) -> bytes:
-    """Return a page as a PDF; what it asks for outside of itself is left out."""
-    # Its libraries take a second to load, and only who prints needs them.
-    from weasyprint import HTML  # noqa: PLC0415
-    from weasyprint.urls import URLFetcher  # noqa: PLC0415
-
-    nothing = URLFetcher(allowed_protocols=())
-    with fonts() as loaded:
-        made: bytes = HTML(string=page, url_fetcher=nothing).write_pdf(font_config=loaded)
-    return made
+    Raises:
+        PrinterBusy: too many are being printed.
+    """
+    return printing.pdf([report_page(report)])

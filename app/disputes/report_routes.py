@@ -16,6 +16,7 @@ from app.core.downloads import told_as
 from app.core.ids import DisputeId
 from app.core.moments import Moment
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, CursorInvalid
+from app.core.printing import PrinterBusy
 from app.core.problems import problems
 from app.core.text import ExternalId
 from app.disputes import figures, papers, report, service, timeline
@@ -209,7 +210,7 @@ def get_timeline(  # noqa: PLR0913, PLR0917 - a part of the timeline is asked fo
 @router.get(
     "/disputes/{dispute_id}/report",
     response_class=Response,
-    responses=problems(*GUARDED, DisputeNotFound) | told_as("application/pdf"),
+    responses=problems(*GUARDED, DisputeNotFound, PrinterBusy) | told_as("application/pdf"),
 )
 def get_report(
     dispute_id: UUID,

@@ -9,6 +9,7 @@ like a first one. See the decision record 0047.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -124,7 +125,8 @@ class Listenings:
     """The listenings of the last minute, known to this process alone: another decides anew."""
 
     def __init__(self) -> None:
-        self._going: dict[Wanted, Listening] = {}
+        self._lock = threading.Lock()
+        self._going: dict[Wanted, Listening] = {}  # The oldest first.
 
     def found(self, wanted: Wanted, *, at: datetime) -> Listening | None:
         """Return the listening that a part may belong to; what it rests on is asked by `tell`."""
@@ -132,11 +134,21 @@ class Listenings:
         return found if found is not None and found.goes_on(at=at) else None
 
     def keep(self, listening: Listening) -> None:
-        """Let further parts belong to a listening."""
-        if len(self._going) >= _MOST_REMEMBERED:
-            self._going.clear()
-        self._going[listening.wanted] = listening
+        """Let further parts belong to a listening, and forget those that are over."""
+        with self._lock:
+            self._going.pop(listening.wanted, None)
+            while self._going:
+                oldest = next(iter(self._going.values()))
+                is_over = not oldest.since <= listening.since < oldest.since + LASTS
+                if not is_over and len(self._going) < _MOST_REMEMBERED:
+                    break
+                del self._going[oldest.wanted]
+            self._going[listening.wanted] = listening
 
     def end(self, listening: Listening) -> None:
         """Have the next part decided like a first one."""
-        self._going.pop(listening.wanted, None)
+        with self._lock:
+            self._going.pop(listening.wanted, None)
+
+    def __len__(self) -> int:
+        return len(self._going)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.clients.models import Client, EventKind
+from app.core import printing
 from app.core.ids import DisputeId, new_id
 from app.disputes import papers, report, rules, wording
 from app.disputes.report import Reader
@@ -274,7 +275,7 @@ def test_the_printer_fetches_nothing(tmp_path: Path) -> None:
             f'<img src="{picture.as_uri()}">'
             f'<p style="background: url({address}/c.png)">x</p>'
         )
-        made = papers.printed(page)
+        made = printing.pdf([page])
         server.shutdown()
     assert _Listener.asked == []
     assert made.startswith(b"%PDF")

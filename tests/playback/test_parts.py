@@ -401,3 +401,20 @@ def test_a_decision_carries_a_minute_and_no_clock_that_was_set_back(listener: Li
     assert (listener.part().status_code, listener.decided()) == (206, 2)
     listener.clock.advance(-A_SECOND)
     assert (listener.part().status_code, listener.decided()) == (206, 3)
+
+
+def test_listenings_that_are_over_are_forgotten(listener: Listener) -> None:
+    def going() -> int:
+        assert listener.live.app is not None
+        return len(listener.live.app.state.listenings)
+
+    listener.part()
+    listener.clock.advance(A_SECOND)
+    listener.part(key=listener.reviewer_key)
+    assert going() == 2
+    listener.clock.advance(listening.LASTS - A_SECOND)
+    listener.part(key=listener.agent_key)
+    assert going() == 2, "the first has been heard for a minute"
+    listener.clock.advance(-listening.LASTS)
+    listener.part(key=listener.agent_key)
+    assert going() == 1, "the others began later than now"
