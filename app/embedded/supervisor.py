@@ -42,7 +42,7 @@ _LONGEST_DELAY_S: Final = 10.0
 _SOUND_AFTER_S: Final = 30.0
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # By default glibc gives threads an arena each, up to eight for a processor, and each arena keeps
-# what the largest printed paper took once: 25 MiB of every thread that has made one.
+# the most that was ever taken from it.
 _ALLOCATION: Final = {"MALLOC_ARENA_MAX": "2"}
 _PR_SET_PDEATHSIG: Final = 1  # Source: linux/prctl.h.
 
