@@ -14,7 +14,7 @@ from uuid import UUID
 import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector, RetryStrategy
-from procrastinate.exceptions import UniqueViolation
+from procrastinate.exceptions import JobAborted, UniqueViolation
 from procrastinate.jobs import DeleteJobCondition, Status
 from procrastinate.manager import JobManager
 
@@ -40,6 +40,7 @@ _HEARTBEAT_SECONDS = 5.0
 _STALLED_SECONDS = 20.0
 _KEEP_DONE_HOURS = 72
 _AWAY_PAUSES_SECONDS = (1.0, 3.0, 9.0)
+_ABORT_SECONDS = 0.25
 _SEQUENCING_SECONDS = 1.0
 _WEBHOOK_SECONDS = 1.0
 _WEBHOOK_LANES = 8
@@ -69,7 +70,9 @@ def queue_app(tools: Tools, url: str, *, has_clock: bool = True) -> procrastinat
     if not has_clock:
         return app
     for name, (cron, work) in PERIODIC.items():
-        task = app.task(name=name, queue=QUEUE, queueing_lock=name)(_periodic(tools, name, work))
+        task = app.task(name=name, queue=QUEUE, queueing_lock=name, pass_context=True)(
+            _periodic(tools, name, work)
+        )
         app.periodic(cron=cron)(task)
     _add_rescue(app)
     return app
@@ -94,7 +97,7 @@ def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Calla
     It is not queued anew, as other jobs are: the next one by the clock may wait there already.
     """
 
-    def run(timestamp: int) -> None:
+    def run(context: JobContext, timestamp: int) -> None:
         del timestamp
         with traces.job(name, None):
             for pause_s in _AWAY_PAUSES_SECONDS:
@@ -102,12 +105,25 @@ def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Calla
                     work(tools)
                 except Unavailable as exc:
                     _log.warning("job.waits", task=name, error=type(exc).__name__, seconds=pause_s)
-                    time.sleep(pause_s)
+                    _pause(context, pause_s)
                 else:
                     return
             work(tools)
 
     return run
+
+
+def _pause(context: JobContext, seconds: float) -> None:
+    """Wait, but for no worker that has been told to stop and let jobs end for long enough.
+
+    Raises:
+        JobAborted: it has; the clock starts the job again.
+    """
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if context.should_abort():
+            raise JobAborted
+        time.sleep(min(left, _ABORT_SECONDS))
 
 
 def _add_rescue(app: procrastinate.App) -> None:

@@ -12,8 +12,12 @@ import time
 from pathlib import Path
 
 import httpx
+import procrastinate
 import psycopg
 import pytest
+from procrastinate import JobContext
+from procrastinate.exceptions import JobAborted
+from procrastinate.job_context import AbortReason
 from sqlalchemy import text
 
 from app.core.db import Database, DatabaseAway
@@ -221,13 +225,36 @@ def test_what_the_clock_starts_outlasts_a_database_that_is_away(
 
     monkeypatch.setattr(loop, "PERIODIC", {"some.thing": ("* * * * *", work)})
     monkeypatch.setattr(loop, "_AWAY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
-    task = queue_app(live.tools, own_database.web).tasks["some.thing"]
+    app = queue_app(live.tools, own_database.web)
     if fails < tries:
-        task(timestamp=0)
+        app.tasks["some.thing"](_context(app), timestamp=0)
     else:
         with pytest.raises(type(refusal)):
-            task(timestamp=0)
+            app.tasks["some.thing"](_context(app), timestamp=0)
     assert len(tried) == tries
+
+
+def _context(app: procrastinate.App, reason: AbortReason | None = None) -> JobContext:
+    job = procrastinate.jobs.Job(
+        id=1, queue="", lock=None, queueing_lock=None, task_name="some.thing"
+    )
+    return JobContext(app=app, job=job, start_timestamp=0, abort_reason=lambda: reason)
+
+
+def test_a_worker_that_is_to_stop_does_not_wait_for_the_database(
+    live: Live, own_database: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def work(_: Tools) -> None:
+        tried.append(1)
+        raise DatabaseAway
+
+    monkeypatch.setattr(loop, "PERIODIC", {"some.thing": ("* * * * *", work)})
+    app = queue_app(live.tools, own_database.web)
+    with pytest.raises(JobAborted):
+        app.tasks["some.thing"](_context(app, AbortReason.SHUTDOWN), timestamp=0)
+    assert len(tried) == 1
 
 
 def _worker(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
