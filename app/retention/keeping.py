@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.clients import service as clients
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.ids import new_id
 from app.custody import ledger
@@ -178,10 +179,13 @@ def propose(session: Session, actor: Actor, rule: Rule, *, at: datetime) -> Rete
     """Propose a rule or its next version; nothing changes until another person agrees.
 
     Raises:
+        ClientNotFound: it is for a client that there is not.
         RulePeriodsContradict: its minimum is longer than its maximum.
         ScreenshotsHaveNoFlag: it names flags, and other kinds than recordings.
     """
     identity.must_be_here(session, actor)
+    if rule.client_id is not None:
+        clients.find(session, actor, rule.client_id)
     if rule.flags and set(rule.kinds) != {Kind.RECORDING}:
         raise ScreenshotsHaveNoFlag
     utc = ZoneInfo("UTC")

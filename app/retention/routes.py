@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.clients.service import ClientNotFound
 from app.core.deps import ClockDep, SessionDep
 from app.core.downloads import told_as
 from app.core.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -131,7 +132,9 @@ def list_rules(_: CanRead, session: SessionDep) -> list[RuleRead]:
 @router.post(
     "/retention/rules",
     status_code=201,
-    responses=problems(*ACTING, keeping.RulePeriodsContradict, keeping.ScreenshotsHaveNoFlag),
+    responses=problems(
+        *ACTING, ClientNotFound, keeping.RulePeriodsContradict, keeping.ScreenshotsHaveNoFlag
+    ),
 )
 def propose_rule(
     body: RuleCreate, actor: CanWrite, session: SessionDep, clock: ClockDep

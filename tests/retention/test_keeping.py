@@ -128,6 +128,13 @@ def test_a_rule_that_contradicts_itself_is_refused(keeping: Keeping) -> None:
     assert keeping.post("legal", "/retention/rules", **body, **periods).status_code == 400
 
 
+def test_a_rule_of_no_client_is_refused(keeping: Keeping) -> None:
+    body = {"name": "f", "trigger": "call_end", "basis": "b", "maximum": {"days": 1}}
+    refused = keeping.post("legal", "/retention/rules", **body, client_id=str(uuid4()))
+    assert refused.status_code == 404
+    assert refused.json()["type"] == "/problems/client-not-found"
+
+
 def test_nothing_goes_before_it_was_announced_for_fourteen_days(keeping: Keeping) -> None:
     sent = keeping.sent()
     keeping.as_owner("UPDATE recordings SET started_at = now() - interval '60 days'")
