@@ -208,7 +208,7 @@ def _spoken(evidence: Mapping[str, Any], from_ms: int) -> list[str]:
 
 
 def _papers(evidence: Mapping[str, Any]) -> list[str]:
-    """Return what cannot be the name of a document, in the evidence or its signature."""
+    """Return what the name of a document lacks or cannot be, in the evidence or its signature."""
     signature = evidence.get("signature")
     wrong = []
     for prefix, told in (("", evidence), ("signature.", signature)):
@@ -216,7 +216,8 @@ def _papers(evidence: Mapping[str, Any]) -> list[str]:
             continue
         if "document_id" in told and not _is_id(told["document_id"]):
             wrong.append(f"{prefix}document_id")
-        if "document_sha256" in told and not _is_digest(told["document_sha256"]):
+        is_named = "document_id" in told or "document_sha256" in told
+        if is_named and not _is_digest(told.get("document_sha256")):
             wrong.append(f"{prefix}document_sha256")
     return wrong
 
@@ -226,11 +227,11 @@ def missing(kind: Kind, evidence: Mapping[str, Any], *, from_ms: int) -> list[st
     absent = [part for path in REQUIRED[kind] for part in _lacking(evidence, path)]
     if absent:
         return absent
-    if kind == Kind.IVR_NOTICE:
-        return _ivr(evidence, from_ms)
-    if kind == Kind.VERBAL_NOTICE:
-        return _spoken(evidence, from_ms)
     wrong = _papers(evidence)
+    if kind == Kind.IVR_NOTICE:
+        return wrong + _ivr(evidence, from_ms)
+    if kind == Kind.VERBAL_NOTICE:
+        return wrong + _spoken(evidence, from_ms)
     # A list of the words, since what is told may be no word and have no hash.
     if kind == Kind.OTHER_GROUND and evidence["code"] not in list(GroundCode):
         wrong.append("code")
@@ -254,9 +255,9 @@ def require_named(evidence: Mapping[str, Any], *paths: str) -> None:
     """Refuse evidence that lacks one of `paths`, from which the rest of it is looked up.
 
     Raises:
-        EvidenceIncomplete: `missing` says what.
+        EvidenceIncomplete: `missing` says what, also of a document that is half named.
     """
-    lacking = [path for path in paths if not _has(evidence, path)]
+    lacking = [path for path in paths if not _has(evidence, path)] + _papers(evidence)
     if lacking:
         raise EvidenceIncomplete(f"Missing: {', '.join(lacking)}.", missing=lacking)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from app.core.moments import Moment, Version
 from app.inspection.models import RunReason, RunState, SearchFailure, SearchRun
 
 
 class SearchRunCreate(BaseModel):
-    """What to search for, where from, and whether in all of each call; nothing said means all."""
+    """What to search for, where from, and whether in all of each call; nothing said means all.
+
+    A `version` is one of `text_id`; without it the newest is meant.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -20,6 +24,12 @@ class SearchRunCreate(BaseModel):
     version: Version | None = None
     since: Moment | None = None
     whole: bool = False
+
+    @model_validator(mode="after")
+    def _of_a_text(self) -> Self:
+        if self.version is not None and self.text_id is None:
+            raise ValueError("a version is of a text: name it by text_id")
+        return self
 
 
 class SearchFailureRead(BaseModel):

@@ -290,6 +290,32 @@ def test_a_refusal_by_letter_names_a_kept_letter(desk: Desk) -> None:
         desk.propose(Kind.REFUSAL, named | {"document_sha256": "00" * 32})
 
 
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind != Kind.IVR_NOTICE])
+def test_a_document_that_is_half_named_is_refused(desk: Desk, kind: Kind) -> None:
+    told = complete(desk.make, kind)
+    if kind == Kind.CONTRACT_CLAUSE:
+        contract = desk.make.contract(desk.firm, scope=["notice"])
+        told = {"contract_id": str(contract.id), "clause_ref": "1"}
+    paper = desk.make.document(b"%PDF-1.7 half", role="other")
+    digest = paper.sha256.hex()
+    for named, lacking in (
+        ({"document_id": str(paper.id)}, "document_sha256"),
+        ({"document_id": str(paper.id), "document_sha256": "zz" * 32}, "document_sha256"),
+        ({"document_id": "the letter", "document_sha256": digest}, "document_id"),
+    ):
+        with pytest.raises(EvidenceIncomplete) as refused:
+            desk.propose(kind, told | {"signature": named})
+        assert refused.value.facts["missing"] == [f"signature.{lacking}"]
+
+
+def test_an_announcement_too_names_a_document_whole_or_not(make: Make) -> None:
+    told = complete(make, Kind.IVR_NOTICE) | {"document_id": "x"}
+    assert evidence.missing(Kind.IVR_NOTICE, told, from_ms=5_000) == [
+        "document_id",
+        "document_sha256",
+    ]
+
+
 def test_a_contract_is_no_written_consent(desk: Desk) -> None:
     contract = desk.make.contract(desk.firm, scope=["notice"])
     paper = desk.session.query(Document).filter_by(sha256=contract.document_sha256).one()

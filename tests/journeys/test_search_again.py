@@ -189,6 +189,13 @@ def test_only_calls_of_the_line_day_and_wish_are_searched(live: Live) -> None:
     assert (found["state"], found["total"], found["done"]) == ("done", 0, 0)
 
 
+def test_a_version_of_no_text_is_refused(live: Live) -> None:
+    answer = live.call("POST", "/v1/notices/searches", who="admin", json={"version": 1})
+    assert answer.status_code == 422, answer.text
+    assert "text_id" in answer.text
+    assert _runs(live) == []
+
+
 def test_a_search_of_all_of_a_call_finds_what_the_beginning_does_not_hold(live: Live) -> None:
     with (CORPUS / "d01.wav").open("rb") as file:
         samples = file.read()[44:]
