@@ -96,9 +96,12 @@ def add(
     Raises:
         NoticeTextNotFound: `id` names none.
     """
-    latest = queries.latest_version(session, words.id) if words.id else 0
-    if words.id is not None and latest == 0:
-        raise NoticeTextNotFound
+    latest = 0
+    if words.id is not None:
+        # Who holds the first version numbers the next; it is never taken away.
+        if queries.notice_text(session, words.id, 1, lock=True) is None:
+            raise NoticeTextNotFound
+        latest = queries.latest_version(session, words.id)
     row = NoticeText(
         id=words.id or new_id(),
         version=latest + 1,

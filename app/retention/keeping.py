@@ -195,15 +195,10 @@ def propose(session: Session, actor: Actor, rule: Rule, *, at: datetime) -> Rete
         and rules.end_of(at, rule.minimum, utc) > rules.end_of(at, rule.maximum, utc)
     ):
         raise RulePeriodsContradict
-    version = session.scalar(
-        select(func.coalesce(func.max(RetentionRule.version), 0) + 1).where(
-            RetentionRule.name == rule.name
-        )
-    )
     row = RetentionRule(
         id=new_id(),
         name=rule.name,
-        version=version,
+        version=_next_version(session, rule.name),
         kinds=list(rule.kinds),
         flags=list(rule.flags),
         client_id=rule.client_id,
@@ -220,6 +215,16 @@ def propose(session: Session, actor: Actor, rule: Rule, *, at: datetime) -> Rete
     session.flush()
     _rule_told(session, actor, Act.RETENTION_PROPOSED, row, at=at)
     return row
+
+
+def _next_version(session: Session, name: str) -> int:
+    """Return it when nobody else numbers a version of this name."""
+    lock = func.hashtextextended(f"retention_rules {name}", 0)
+    session.execute(select(func.pg_advisory_xact_lock(lock)))
+    highest = session.scalar(
+        select(func.max(RetentionRule.version)).where(RetentionRule.name == name)
+    )
+    return (highest or 0) + 1
 
 
 def approve(session: Session, actor: Actor, rule_id: UUID, *, at: datetime) -> RetentionRule:

@@ -20,11 +20,11 @@ from procrastinate.manager import JobManager
 
 from app.core import traces
 from app.core.db import APP_ROLE, LINE_LIMITS
-from app.core.errors import Refusal, Unavailable
+from app.core.errors import Refusal
 from app.core.garbage import spare_what_lasts
 from app.core.jobs import QUEUE
 from app.custody.checkpoints import LogTools
-from app.tools import Tools
+from app.tools import AWAY, Tools
 from app.webhooks import outbox
 from app.webhooks.sending import Sender
 from app.webhooks.sending import Tools as TellingTools
@@ -92,7 +92,7 @@ def _bound(tools: Tools, name: str, handler: Handler) -> Callable[..., None]:
 
 
 def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Callable[..., None]:
-    """Return what the clock starts; where the database is away for a moment, it is tried again.
+    """Return what the clock starts; what it needs may be away for a moment: it is tried again.
 
     It is not queued anew, as other jobs are: the next one by the clock may wait there already.
     """
@@ -103,7 +103,7 @@ def _periodic(tools: Tools, name: str, work: Callable[[Tools], object]) -> Calla
             for pause_s in _AWAY_PAUSES_SECONDS:
                 try:
                     work(tools)
-                except Unavailable as exc:
+                except AWAY as exc:
                     _log.warning("job.waits", task=name, error=type(exc).__name__, seconds=pause_s)
                     _pause(context, pause_s)
                 else:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,29 @@ def test_only_calls_of_the_line_day_and_wish_are_searched(live: Live) -> None:
     _work(live)
     found = _get(live, f"/v1/notices/searches/{again['id']}")["run"]
     assert (found["state"], found["total"], found["done"]) == ("done", 0, 0)
+
+
+def test_a_text_that_is_told_twice_at_once_has_two_versions_more(
+    live: Live, own_database: Urls
+) -> None:
+    _send(live, "d01.wav", "c1")
+    text_id = _add_text(live)
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(own_database.owner) as owner:
+        # As the archive itself adds a version, but slowly, and with the sound of the call.
+        owner.execute("SELECT 1 FROM notice_texts FOR UPDATE")
+        owner.execute(
+            "CREATE TEMP TABLE second ON COMMIT DROP AS SELECT * FROM notice_texts;"
+            "UPDATE second SET version = 2, object_id = "
+            "(SELECT object_id FROM sealed_objects EXCEPT SELECT object_id FROM notice_texts);"
+            "INSERT INTO notice_texts SELECT * FROM second"
+        )
+        late = pool.submit(_add_text, live, id=text_id)
+        while not _rows(live, "SELECT 1 FROM pg_locks WHERE NOT granted") and not late.done():
+            pass
+        owner.commit()
+        assert late.result() == text_id
+    kept = _get(live, "/v1/notice-texts", who="admin")["items"]
+    assert sorted(row["version"] for row in kept) == [1, 2, 3]
 
 
 def test_a_version_of_no_text_is_refused(live: Live) -> None:

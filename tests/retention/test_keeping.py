@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from sqlalchemy import event
 
@@ -133,6 +136,21 @@ def test_a_rule_of_no_client_is_refused(keeping: Keeping) -> None:
     refused = keeping.post("legal", "/retention/rules", **body, client_id=str(uuid4()))
     assert refused.status_code == 404
     assert refused.json()["type"] == "/problems/client-not-found"
+
+
+def test_rules_of_a_name_that_are_proposed_at_once_are_its_versions(keeping: Keeping) -> None:
+    body = {"name": "f", "trigger": "call_end", "basis": "b", "maximum": {"days": 1}}
+    begin = Barrier(8)
+    keeping.get("/retention/rules")  # Makes the person, once.
+
+    def propose() -> httpx.Response:
+        begin.wait()
+        return keeping.post("legal", "/retention/rules", **body)
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(propose) for _ in range(8)]
+    assert [one.result().status_code for one in asked] == [201] * 8
+    assert sorted(one.result().json()["version"] for one in asked) == list(range(1, 9))
 
 
 def test_nothing_goes_before_it_was_announced_for_fourteen_days(keeping: Keeping) -> None:

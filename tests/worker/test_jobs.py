@@ -27,6 +27,7 @@ from app.tools import Tools
 from app.uploads.jobs import sweep
 from app.worker import handlers, loop
 from app.worker.loop import MAX_ATTEMPTS, queue_app, rescue_stalled
+from storage.errors import StoreUnavailable
 from tests.conftest import Urls
 from tests.factories import wav
 from tests.live import Live, metadata
@@ -204,11 +205,12 @@ def test_a_dead_workers_job_whose_like_waits_holds_no_other_up(
     [
         (2, DatabaseAway(), 3),
         (3, DatabaseAway(), 4),
+        (3, StoreUnavailable("the bucket is away"), 4),
         (99, DatabaseAway(), 4),  # Then it is given up, and shown.
         (99, LookupError(), 1),  # What is wrong stays so.
     ],
 )
-def test_what_the_clock_starts_outlasts_a_database_that_is_away(
+def test_what_the_clock_starts_outlasts_what_is_away_for_a_moment(
     live: Live,
     own_database: Urls,
     monkeypatch: pytest.MonkeyPatch,
