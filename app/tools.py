@@ -15,7 +15,6 @@ from app.settings import Settings
 from storage.errors import StoreUnavailable
 from storage.sealed import SealedStore
 
-
 AWAY: tuple[type[Exception], ...] = (Unavailable, StoreUnavailable)
 """What passes by itself, when the database, the store or another server is back."""
 
